@@ -1,0 +1,97 @@
+/* From register readings to the energy of each interval of a grid: the product's rule.
+ *
+ * Meters do not send on the quarter hour, so for each boundary of the grid the rule takes the
+ * reading nearest to it within a tolerance (on a tie the earlier one) and subtracts neighbouring
+ * boundaries. Nothing is interpolated and nothing is invented: a boundary without a reading makes
+ * its two intervals gaps. Exact decimals throughout.
+ *
+ * What the tolerance means: with readings up to T seconds off the boundary, the energy of an
+ * interval belongs to a time that is up to 2 T longer or shorter. Errors do not add up: one reading
+ * ends an interval and begins the next, so the sum over a day is the register's own difference. */
+#ifndef EMT_CONNECTORS_LOAD_PROFILE_H
+#define EMT_CONNECTORS_LOAD_PROFILE_H
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "connectors/connector.h"
+#include "model/decimal.h"
+#include "model/quality.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LOAD_PROFILE_STEP (900 * EMT_SECOND)
+/* Default tolerance: 120 s. Smart meter gateways stamp within seconds of the boundary; a radio
+ * meter that sends every few minutes has a telegram within two minutes of it; and the error stays
+ * under a quarter of an interval even when both ends are off in opposite directions (240 of 900 s).
+ * A tenant with sparser meters sets more, at most half a step, where every reading belongs to
+ * exactly one boundary. */
+#define LOAD_PROFILE_TOLERANCE (120 * EMT_SECOND)
+/* Most intervals of one call: 37 days of quarter hours. */
+#define LOAD_PROFILE_INTERVALS_MAX 3600
+
+/* One register reading as the meter showed it. */
+struct register_reading {
+    emt_time time;
+    struct decimal value;
+    enum quality quality;
+    const char *method; /* of a substitute, as in export_value; NULL for none; borrowed */
+    const char *reason;
+};
+
+enum gap_reason {
+    GAP_NO_READING = 0, /* "no-reading": none within the tolerance of a boundary */
+    GAP_WENT_BACK,      /* "register-went-back": smaller than before, and no modulus was given */
+    GAP_INVALID,        /* "invalid-reading": the only reading there is one that must not be used */
+    GAP_OUT_OF_RANGE,   /* "out-of-range": the energy does not fit an exact decimal */
+};
+const char *gap_reason_name(enum gap_reason reason);
+
+/* A stretch of whole intervals without energy; neighbours of one reason are one gap. */
+struct profile_gap {
+    emt_time from, to;
+    enum gap_reason reason;
+};
+
+struct load_profile_rule {
+    emt_time step;      /* 0: LOAD_PROFILE_STEP */
+    emt_time tolerance; /* 0: LOAD_PROFILE_TOLERANCE; at most step / 2; negative: exactly on the
+                           boundary */
+    struct decimal
+        factor; /* transformer ratio times unit conversion (Wh to kWh: 1e-3); mantissa 0: 1 */
+    struct decimal modulus; /* the register rolls over to 0 here (in units of the readings);
+                               mantissa 0: none */
+};
+
+struct load_profile {
+    struct export_value *values; /* owned: intervals with energy, in order of time */
+    size_t n_values;
+    struct profile_gap *gaps; /* owned */
+    size_t n_gaps;
+    size_t n_intervals; /* of the period: n_values + the intervals inside gaps */
+    size_t n_rollovers; /* intervals over which the register rolled over */
+};
+
+/* The period [from, to) in steps counted from `from`; both must be whole steps apart. A German
+ * local day has 92, 96 or 100 quarter hours: local_day_start() and local_day_end() give its ends.
+ * readings: borrowed, ascending by time; they should reach one tolerance beyond both ends. Of
+ * readings with one time the last counts. Readings of quality invalid are not used while a usable
+ * one lies within the tolerance. Quality of an interval: the worse of its two ends (lower
+ * quality_rank; corrected and measured give measured). A roll-over is a step back by more than half
+ * the modulus when one is given; a smaller step back is GAP_WENT_BACK. EMT_EMALFORMED period, step
+ * or tolerance does not fit, or readings are not ascending; EMT_ELIMIT more than
+ * LOAD_PROFILE_INTERVALS_MAX intervals; EMT_ENOMEM. out is written on EMT_OK only; free with
+ * load_profile_release(). */
+EMT_CHECKED enum emt_err load_profile_build(const struct load_profile_rule *rule, emt_time from,
+                                            emt_time to, const struct register_reading *readings,
+                                            size_t n, struct load_profile *out,
+                                            struct emt_diag *diag);
+void load_profile_release(struct load_profile *p);
+
+/* The register reading for one instant (a meter reading of 13017, a boundary): nearest within the
+ * tolerance, tie to the earlier; NULL for none. Same rule as above. */
+const struct register_reading *register_reading_at(const struct register_reading *readings,
+                                                   size_t n, emt_time instant, emt_time tolerance);
+
+#endif
