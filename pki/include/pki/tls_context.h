@@ -1,0 +1,48 @@
+/* TLS settings shared by many connections: profile, own certificate, trust.
+ *
+ * Thread safe once made. Reload makes a new context; connections keep the old one until they end. */
+#ifndef EMT_PKI_TLS_CONTEXT_H
+#define EMT_PKI_TLS_CONTEXT_H
+
+#include "base/attr.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tls_context;
+struct trust; /* pki/trust.h */
+
+enum tls_profile {
+    TLS_PROFILE_FIELD_12, /* gateways, TLS 1.2 only, lean, mutual, ALPN emt/1 */
+    TLS_PROFILE_FIELD_13, /* gateways, TLS 1.3 only, mutual, ALPN emt/1 */
+    TLS_PROFILE_HTTPS,    /* portal and REST: TLS 1.2 and 1.3, no client certificate, ALPN http/1.1 */
+    TLS_PROFILE_AGENT,    /* client side of the field channel, TLS 1.2 and 1.3, ALPN emt/1 */
+    TLS_PROFILE_HTTPS_CLIENT, /* enrolment: no client certificate, server checked by trust or by pinned fingerprint */
+};
+
+struct tls_settings {
+    enum tls_profile profile;
+    const char *chain_pem; /* own certificate and its chain, leaf first; NULL for HTTPS_CLIENT */
+    size_t chain_len;
+    const char *key_pem;   /* unencrypted PKCS#8; wiped by the caller */
+    size_t key_len;
+    struct trust *trust;   /* who is believed; shared (ref taken); NULL with a pin */
+    bool has_pin;
+    uint8_t pin[32];       /* client: SHA-256 of a certificate that must be in the server's chain */
+    uint32_t session_cache; /* server: cached sessions, 0: none */
+    int64_t session_age_ms; /* oldest first handshake that is still resumed (48 h at most) */
+};
+
+/* EMT_EMALFORMED certificate or key unreadable; EMT_EAUTH they do not belong together; diag names the reason. */
+EMT_CHECKED enum emt_err tls_context_new(const struct tls_settings *s, struct tls_context **out, struct emt_diag *diag);
+struct tls_context *tls_context_ref(struct tls_context *c);
+void tls_context_unref(struct tls_context *c);
+
+struct tls_counters {
+    uint64_t handshakes, resumed, failed, stale_refused;
+};
+void tls_context_counters(struct tls_context *c, struct tls_counters *out);
+
+#endif
