@@ -20,7 +20,8 @@ struct yaml_node; /* borrowed from it */
 EMT_CHECKED enum emt_err yaml_load_file(const char *path, struct yaml **out, struct emt_diag *diag);
 /* The same from text; name stands for the file in messages. */
 EMT_CHECKED enum emt_err yaml_load_text(const char *name, const char *text, size_t n, struct yaml **out, struct emt_diag *diag);
-void yaml_free(struct yaml *y);
+/* (Another symbol name: libyaml exports a yaml_free of its own, which ours would replace at run time.) */
+void yaml_free(struct yaml *y) __asm__("emt_yaml_free");
 /* A mapping (empty for an empty file). */
 const struct yaml_node *yaml_root(const struct yaml *y);
 
