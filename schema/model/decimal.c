@@ -163,11 +163,11 @@ char *decimal_format(struct decimal d, char buf[DECIMAL_TEXT_MAX])
     else if (d.mantissa == 0 && d.exponent > 0)
         (void)snprintf(buf, DECIMAL_TEXT_MAX, "0");
     else if (d.exponent >= 0)
-        (void)snprintf(buf, DECIMAL_TEXT_MAX, "%s%s%0*d", sign, digits, d.exponent, 0);
+        (void)snprintf(buf, DECIMAL_TEXT_MAX, "%s%s%.*d", sign, digits, d.exponent, 0);
     else if (point > 0)
         (void)snprintf(buf, DECIMAL_TEXT_MAX, "%s%.*s.%s", sign, point, digits, digits + point);
     else
-        (void)snprintf(buf, DECIMAL_TEXT_MAX, "%s0.%0*d%s", sign, -point, 0, digits);
+        (void)snprintf(buf, DECIMAL_TEXT_MAX, "%s0.%.*d%s", sign, -point, 0, digits);
     return buf;
 }
 
