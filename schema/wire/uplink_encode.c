@@ -13,6 +13,9 @@
 
 #include <stdlib.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* protobuf-c has no const in its structs; packing does not write. */
 static char *text_of(const char *s)
 {
