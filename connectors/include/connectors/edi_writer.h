@@ -12,20 +12,24 @@
 #include "connectors/connector.h"
 #include "model/decimal.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct edi_writer {
-    struct writer buf;       /* the message (or service segment) being written; owned */
+    struct writer buf; /* what has not reached the sink: service segments, the message begun */
     const struct sink *sink; /* borrowed */
     enum emt_err err;        /* first error; sticks */
     char text[160];          /* why, for a human; "" without error */
-    unsigned segments;       /* since UNH, inclusive */
+    bool sink_failed;        /* the error came from the sink: nothing more can be written */
+    size_t message_start;    /* where in buf the message begun starts */
+    unsigned segments;       /* of the message begun, UNH included */
     unsigned messages;       /* complete messages put to the sink */
-    unsigned empty_elements; /* separators owed: written only when something follows */
-    unsigned empty_components;
-    bool element_open; /* an element of this segment has begun */
-    uint64_t bytes;    /* put to the sink */
+    unsigned owed_elements;  /* separators not yet written: dropped when nothing follows */
+    unsigned owed_components;
+    emt_time day; /* start of the UTC day whose date stands in day_text */
+    char day_text[9];
+    uint64_t bytes; /* put to the sink */
 };
 
 /* limit: most bytes of one message. Free with edi_release(). */

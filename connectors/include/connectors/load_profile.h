@@ -22,11 +22,10 @@
 #include <stddef.h>
 
 #define LOAD_PROFILE_STEP (900 * EMT_SECOND)
-/* Default tolerance: 120 s. Smart meter gateways stamp within seconds of the boundary; a radio
- * meter that sends every few minutes has a telegram within two minutes of it; and the error stays
- * under a quarter of an interval even when both ends are off in opposite directions (240 of 900 s).
- * A tenant with sparser meters sets more, at most half a step, where every reading belongs to
- * exactly one boundary. */
+/* Default tolerance: 120 s. Smart meter gateways stamp within seconds of the boundary, and a radio
+ * meter that sends every few minutes has a telegram within two minutes of it. The time an interval
+ * stands for is then off by 240 of 900 s in the worst case. A tenant with sparser meters sets more,
+ * at most half a step; beyond that one reading could serve two boundaries and make a false zero. */
 #define LOAD_PROFILE_TOLERANCE (120 * EMT_SECOND)
 /* Most intervals of one call: 37 days of quarter hours. */
 #define LOAD_PROFILE_INTERVALS_MAX 3600
@@ -42,7 +41,7 @@ struct register_reading {
 
 enum gap_reason {
     GAP_NO_READING = 0, /* "no-reading": none within the tolerance of a boundary */
-    GAP_WENT_BACK,      /* "register-went-back": smaller than before, and no modulus was given */
+    GAP_WENT_BACK,      /* "register-went-back": smaller than before, and no roll-over */
     GAP_INVALID,        /* "invalid-reading": the only reading there is one that must not be used */
     GAP_OUT_OF_RANGE,   /* "out-of-range": the energy does not fit an exact decimal */
 };
@@ -55,13 +54,14 @@ struct profile_gap {
 };
 
 struct load_profile_rule {
-    emt_time step;      /* 0: LOAD_PROFILE_STEP */
-    emt_time tolerance; /* 0: LOAD_PROFILE_TOLERANCE; at most step / 2; negative: exactly on the
-                           boundary */
-    struct decimal
-        factor; /* transformer ratio times unit conversion (Wh to kWh: 1e-3); mantissa 0: 1 */
-    struct decimal modulus; /* the register rolls over to 0 here (in units of the readings);
-                               mantissa 0: none */
+    emt_time step; /* 0: LOAD_PROFILE_STEP */
+    /* 0: LOAD_PROFILE_TOLERANCE, or half a step where that is less; at most step / 2; negative:
+     * exactly on the boundary. */
+    emt_time tolerance;
+    /* Transformer ratio times unit conversion (Wh to kWh: 1e-3), above 0; mantissa 0: 1. */
+    struct decimal factor;
+    /* The register rolls over to 0 here, in the unit of the readings; mantissa 0: no roll-over. */
+    struct decimal modulus;
 };
 
 struct load_profile {
@@ -76,13 +76,19 @@ struct load_profile {
 /* The period [from, to) in steps counted from `from`; both must be whole steps apart. A German
  * local day has 92, 96 or 100 quarter hours: local_day_start() and local_day_end() give its ends.
  * readings: borrowed, ascending by time; they should reach one tolerance beyond both ends. Of
- * readings with one time the last counts. Readings of quality invalid are not used while a usable
- * one lies within the tolerance. Quality of an interval: the worse of its two ends (lower
- * quality_rank; corrected and measured give measured). A roll-over is a step back by more than half
- * the modulus when one is given; a smaller step back is GAP_WENT_BACK. EMT_EMALFORMED period, step
- * or tolerance does not fit, or readings are not ascending; EMT_ELIMIT more than
- * LOAD_PROFILE_INTERVALS_MAX intervals; EMT_ENOMEM. out is written on EMT_OK only; free with
- * load_profile_release(). */
+ * readings with one time the last counts. A reading of quality invalid is not used; where it is the
+ * only one within the tolerance, the gap says so. With a tolerance of half a step, a reading
+ * exactly between two boundaries belongs to the earlier boundary.
+ *
+ * Quality of an interval, with method and reason: that of the worse end, in the order corrected,
+ * measured, substitute, provisional, estimated; on a tie that of the later end.
+ *
+ * A step back by more than half the modulus is a roll-over when a modulus is given; every other
+ * step back is GAP_WENT_BACK.
+ *
+ * EMT_EMALFORMED period, step, tolerance, factor or modulus does not fit, or readings are not
+ * ascending; EMT_ELIMIT more than LOAD_PROFILE_INTERVALS_MAX intervals; EMT_ENOMEM. out is written
+ * on EMT_OK only; free with load_profile_release(). */
 EMT_CHECKED enum emt_err load_profile_build(const struct load_profile_rule *rule, emt_time from,
                                             emt_time to, const struct register_reading *readings,
                                             size_t n, struct load_profile *out,

@@ -1,0 +1,477 @@
+#include "mscons/mscons_checker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct message_state *msg(struct checker *c)
+{
+    return &c->msg;
+}
+
+static bool obis_is(struct obis o, int cc, int d, int e)
+{
+    return o.c == cc && o.d == d && (e < 0 || o.e == e);
+}
+
+bool mscons_is_state_or_calorific(struct obis o)
+{
+    return o.a == 7 && (obis_is(o, 52, 0, 22) || obis_is(o, 54, 0, 16) || obis_is(o, 54, 0, 20) ||
+                        obis_is(o, 54, 0, 22));
+}
+
+/* How many decimals the use case allows for this register (AHB, conditions 906, 907, 925, 937). */
+static unsigned decimals_allowed(const struct message_state *m)
+{
+    struct obis o = m->line.obis;
+
+    switch (m->rules->pid) {
+    case 13002:
+        return obis_is(o, 52, 0, 22) ? 4 : 3;
+    case 13007:
+        return 4;
+    case 13008:
+        return obis_is(o, 52, 0, 22) || obis_is(o, 53, 0, 16) || obis_is(o, 55, 0, -1) ||
+                       obis_is(o, 99, 41, 16)
+                   ? 4
+                   : 3;
+    case 13009:
+        if (m->place_len == 11 && strcmp(m->bgm, "7") == 0)
+            return 0;
+        return obis_is(o, 52, 0, 22) ? 4 : 3;
+    case 13011:
+        return 5;
+    default:
+        return 3;
+    }
+}
+
+/* Correction energies, redispatch, temperature and some gas qualities may be below 0 (condition
+ * 910). */
+static bool negative_allowed(const struct message_state *m)
+{
+    struct obis o = m->line.obis;
+
+    switch (m->rules->pid) {
+    case 13007:
+        return o.c == 70 && (o.d == 16 || o.d == 18);
+    case 13008:
+        return obis_is(o, 99, 41, 16);
+    case 13009:
+        return m->place_len == 33;
+    case 13019:
+        return m->place_len == 33 || m->config;
+    case 13020:
+    case 13022:
+    case 13023:
+    case 13026:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void check_number(struct checker *c, const char *text)
+{
+    const struct message_state *m = msg(c);
+    const char *p = text + (*text == '-');
+    size_t whole = strspn(p, "0123456789");
+    size_t places = 0;
+
+    if (whole > 0 && p[whole] == '.') {
+        places = strspn(p + whole + 1, "0123456789");
+        whole += places > 0 ? places + 1 : 0;
+    }
+    if (whole == 0 || p[whole] != '\0') {
+        checker_add(c, c->seg.position, "NUM", "'%.35s' is no number with a decimal point", text);
+        return;
+    }
+    if (!m->rules)
+        return;
+    if (places > decimals_allowed(m))
+        checker_add(c, c->seg.position, "NUM", "%.35s has %zu decimals, at most %u are allowed",
+                    text, places, decimals_allowed(m));
+    if (*text == '-' && !negative_allowed(m))
+        checker_add(c, c->seg.position, "NUM", "%.35s is negative", text);
+}
+
+static const char *unit_of(const struct message_state *m)
+{
+    static const struct {
+        const char *medium, *unit;
+    } units[] = { { "SOL", "D54" }, { "WID", "MTS" }, { "AUA", "KWH" }, { "FPA", "KWT" } };
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(m->line.medium, units[i].medium) == 0)
+            return units[i].unit;
+    }
+    return "KWH";
+}
+
+static void check_unit(struct checker *c, const char *unit)
+{
+    const struct message_state *m = msg(c);
+
+    if (!m->rules)
+        return;
+    if (!m->rules->unit && *unit)
+        checker_add(c, c->seg.position, "UNIT", "unit '%.8s': the OBIS number implies the unit",
+                    unit);
+    else if (m->rules->unit && strcmp(unit, unit_of(m)) != 0)
+        checker_add(c, c->seg.position, "UNIT", "unit is '%.8s', must be %s", unit, unit_of(m));
+}
+
+static void check_qualifier(struct checker *c)
+{
+    const struct message_state *m = msg(c);
+    const char *q = m->value.qualifier;
+    bool calorific = m->line.obis_ok && mscons_is_state_or_calorific(m->line.obis);
+    bool ok = mscons_list_has(m->rules->quantities, q, m->bgm, NULL);
+
+    if (ok && m->rules->pid == 13017 && strcmp(q, "Z18") == 0)
+        ok = m->config; /* condition 113 */
+    if (ok && m->rules->pid == 13002 && calorific)
+        ok = strcmp(q, "220") == 0 || strcmp(q, "67") == 0; /* condition 12 */
+    if (ok && (m->rules->pid == 13008 || m->rules->pid == 13009) && strcmp(q, "187") == 0)
+        ok = calorific; /* condition 11 */
+    if (!ok)
+        checker_add(c, c->seg.position, "QTY", "qualifier %s is not for this value in %u", q,
+                    m->rules->pid);
+}
+
+void value_begin(struct checker *c)
+{
+    struct message_state *m = msg(c);
+    struct value_state *v = &m->value;
+
+    value_end(c);
+    c->result->values++;
+    *v = (struct value_state){ .open = true,
+                               .position = c->seg.position,
+                               .from = EMT_TIME_NONE,
+                               .to = EMT_TIME_NONE,
+                               .use = EMT_TIME_NONE,
+                               .read = EMT_TIME_NONE,
+                               .exchange = EMT_TIME_NONE };
+    snprintf(v->qualifier, sizeof(v->qualifier), "%.3s", edi_value(&c->seg, 1, 1));
+    m->line.values++;
+    if (m->line.values == 10000)
+        checker_add(c, c->seg.position, "QTY", "more than 9999 values in one LIN");
+    if (!c->fits)
+        return;
+    if (m->rules)
+        check_qualifier(c);
+    check_number(c, edi_value(&c->seg, 1, 2));
+    check_unit(c, edi_value(&c->seg, 1, 3));
+}
+
+/* Which format a time inside SG10 has; 0: 303. */
+static unsigned format_of(const struct checker *c, const char *qualifier)
+{
+    const struct message_state *m = &c->msg;
+    bool day = strcmp(edi_value(&c->seg, 1, 3), "102") == 0;
+
+    if (strcmp(qualifier, "9") == 0)
+        return day ? 102 : 303;
+    if (strcmp(qualifier, "306") != 0)
+        return 303;
+    if (m->rules && m->rules->pid == 13013)
+        return 102;
+    return m->rules && m->rules->pid == 13016 && strcmp(m->bgm, "Z42") == 0 && day ? 102 : 610;
+}
+
+void value_time(struct checker *c)
+{
+    static const struct {
+        const char *qualifier;
+        unsigned seen;
+    } qualifiers[] = { { "163", SEEN_163 }, { "164", SEEN_164 }, { "9", SEEN_9 },
+                       { "7", SEEN_7 },     { "60", SEEN_60 },   { "306", SEEN_306 } };
+    struct value_state *v = &msg(c)->value;
+    const char *q = edi_value(&c->seg, 1, 1);
+    unsigned seen = 0;
+    emt_time t;
+
+    for (size_t i = 0; i < sizeof(qualifiers) / sizeof(qualifiers[0]); i++) {
+        if (strcmp(q, qualifiers[i].qualifier) == 0)
+            seen = qualifiers[i].seen;
+    }
+    if (seen == 0) {
+        checker_add(c, c->seg.position, "DTM", "DTM+%.3s does not belong to a value", q);
+        return;
+    }
+    v->seen |= seen;
+    (void)mscons_read_time(c, format_of(c, q), &t);
+    if (seen == SEEN_163)
+        v->from = t;
+    else if (seen == SEEN_164)
+        v->to = t;
+    else if (seen == SEEN_7)
+        v->use = t;
+    else if (seen == SEEN_60)
+        v->exchange = t;
+    else if (seen == SEEN_9)
+        v->read = t;
+    if (seen == SEEN_9)
+        v->read_day_only = strcmp(edi_value(&c->seg, 1, 3), "102") == 0;
+    /* 495: nothing lies after the document; a day only counts as such (135). */
+    if (t != EMT_TIME_NONE && msg(c)->date != EMT_TIME_NONE && t > msg(c)->date && msg(c)->rules &&
+        !msg(c)->rules->future)
+        checker_add(c, c->seg.position, "FUTURE", "DTM+%.3s lies after the document's DTM+137", q);
+}
+
+static const char *status_list(const struct mscons_use_case *r, const char *category,
+                               unsigned *seen)
+{
+    *seen = 0;
+    if (strcmp(category, "Z33") == 0)
+        return r->notes;
+    if (strcmp(category, "Z32") == 0) {
+        *seen = SEEN_METHOD;
+        return r->methods;
+    }
+    if (strcmp(category, "Z34") == 0) {
+        *seen = SEEN_CORRECTION;
+        return r->corrections;
+    }
+    if (strcmp(category, "Z40") == 0) {
+        *seen = SEEN_REASON;
+        return r->reasons;
+    }
+    return NULL;
+}
+
+static void basis_status(struct checker *c, const char *code)
+{
+    struct value_state *v = &msg(c)->value;
+    bool begin = strcmp(code, "Z36") == 0 || strcmp(code, "Z38") == 0;
+    bool end = strcmp(code, "Z37") == 0 || strcmp(code, "Z39") == 0;
+
+    v->basis++;
+    v->basis_begin += begin;
+    v->basis_end += end;
+    if (!begin && !end)
+        checker_add(c, c->seg.position, "STS", "STS+10+%.3s is not known", code);
+    else if (!msg(c)->rules->basis)
+        checker_add(c, c->seg.position, "STS", "STS+10 is not for %u", msg(c)->rules->pid);
+}
+
+void value_status(struct checker *c)
+{
+    struct message_state *m = msg(c);
+    const char *category = edi_value(&c->seg, 1, 1);
+    const char *code = edi_value(&c->seg, 3, 1);
+    const char *list;
+    unsigned seen;
+
+    if (!m->rules || !c->fits)
+        return;
+    if (strcmp(category, "10") == 0) {
+        basis_status(c, edi_value(&c->seg, 2, 1));
+        return;
+    }
+    if (strcmp(category, "Z31") == 0) {
+        if (!m->rules->gas_quality || strcmp(code, "ZG3") != 0)
+            checker_add(c, c->seg.position, "STS", "STS+Z31++%.3s is not for %u", code,
+                        m->rules->pid);
+        return;
+    }
+    list = status_list(m->rules, category, &seen);
+    m->value.seen |= seen;
+    if (strcmp(category, "Z33") == 0 && ++m->value.notes > 4)
+        checker_add(c, c->seg.position, "STS", "more than 4 plausibility notes");
+    if (!mscons_status_allowed(list, code, m->value.qualifier, m->place_len == 11))
+        checker_add(c, c->seg.position, "STS",
+                    "STS+%.3s++%.3s may not stand at a value of qualifier %s in %u", category, code,
+                    m->value.qualifier, m->rules->pid);
+}
+
+static void need_time(struct checker *c, unsigned seen, const char *qualifier)
+{
+    if (!(msg(c)->value.seen & seen))
+        checker_add(c, msg(c)->value.position, "DTM", "DTM+%s is missing", qualifier);
+}
+
+static void refuse_time(struct checker *c, unsigned seen, const char *qualifier)
+{
+    if (msg(c)->value.seen & seen)
+        checker_add(c, msg(c)->value.position, "DTM", "DTM+%s does not belong to this value",
+                    qualifier);
+}
+
+enum time_shape { SHAPE_INTERVAL, SHAPE_READING, SHAPE_MONTH, SHAPE_INSTANT, SHAPE_NONE };
+
+static enum time_shape shape_of(const struct message_state *m)
+{
+    struct obis o = m->line.obis;
+
+    switch (m->rules->times) {
+    case TIMES_INTERVAL:
+        return SHAPE_INTERVAL;
+    case TIMES_READING:
+        return SHAPE_READING;
+    case TIMES_READING_OR_GAS:
+        return mscons_is_state_or_calorific(o) ? SHAPE_INTERVAL : SHAPE_READING;
+    case TIMES_ENERGY_OR_MAX:
+        return o.d == 6 ? SHAPE_MONTH : SHAPE_INTERVAL;
+    case TIMES_GAS_YEAR:
+        return strcmp(m->bgm, "Z27") == 0 && obis_is(o, 33, 47, 0) ? SHAPE_MONTH : SHAPE_INTERVAL;
+    case TIMES_TYPE2:
+        return m->value.seen & SEEN_7 ? SHAPE_INSTANT : SHAPE_INTERVAL;
+    case TIMES_MONTH_DAY:
+        return SHAPE_MONTH;
+    case TIMES_NONE:
+        break;
+    }
+    return SHAPE_NONE;
+}
+
+static void check_times_present(struct checker *c, enum time_shape shape)
+{
+    const struct message_state *m = msg(c);
+
+    if (shape == SHAPE_INTERVAL) {
+        need_time(c, SEEN_163, "163");
+        need_time(c, SEEN_164, "164");
+    } else {
+        refuse_time(c, SEEN_163, "163");
+        refuse_time(c, SEEN_164, "164");
+    }
+    if (shape == SHAPE_READING || shape == SHAPE_INSTANT)
+        need_time(c, SEEN_7, "7");
+    else
+        refuse_time(c, SEEN_7, "7");
+    if (shape == SHAPE_MONTH)
+        need_time(c, SEEN_306, "306");
+    else
+        refuse_time(c, SEEN_306, "306");
+    if (shape != SHAPE_READING)
+        refuse_time(c, SEEN_60, "60");
+    /* When somebody read it: only true values, and not behind a gateway (conditions 93, 131). */
+    if (shape != SHAPE_READING || strcmp(m->value.qualifier, "220") != 0 || m->config)
+        refuse_time(c, SEEN_9, "9");
+}
+
+static bool on_line(const struct checker *c, emt_time t)
+{
+    enum mscons_day_line line = c->msg.rules->line;
+    struct local_date d = local_date_of(t);
+
+    if (line == LINE_SECTOR)
+        line = strcmp(c->party_qualifiers[0], "502") == 0 ? LINE_GAS : LINE_POWER;
+    return line == LINE_GAS ? gas_day_start(d) == t : local_day_start(d) == t;
+}
+
+/* UB1, UB2 and UB3; correction energy and 13009 at a MeLo lie between readings of any time. */
+static void check_day_line(struct checker *c, enum time_shape shape)
+{
+    const struct message_state *m = msg(c);
+    const emt_time times[3] = { m->value.from, m->value.to, m->value.use };
+
+    if (m->rules->line == LINE_NONE || shape == SHAPE_MONTH)
+        return;
+    if ((m->rules->pid == 13019 || m->rules->pid == 13009) && m->place_len != 11)
+        return;
+    for (size_t i = 0; i < 3; i++) {
+        if (times[i] != EMT_TIME_NONE && !on_line(c, times[i]))
+            checker_add(c, m->value.position, "DAYLINE",
+                        "DTM+%s is not the begin of a German %s day",
+                        i == 0 ? "163" : (i == 1 ? "164" : "7"),
+                        m->rules->line == LINE_GAS ? "gas" : "legal");
+    }
+}
+
+static void check_use_date(struct checker *c)
+{
+    const struct value_state *v = &msg(c)->value;
+    bool ok = true;
+
+    if (v->use == EMT_TIME_NONE)
+        return;
+    if (v->exchange != EMT_TIME_NONE)
+        ok = mscons_within_a_day(v->exchange, v->use);
+    if (ok && v->read != EMT_TIME_NONE)
+        ok = v->read_day_only ? mscons_neighbour_days(local_date_of(v->read), local_date_of(v->use))
+                              : mscons_within_a_day(v->read, v->use);
+    if (!ok)
+        checker_add(c, v->position, "USEDATE",
+                    "DTM+7 is a day or more from the time of reading or exchange");
+}
+
+static void check_tiling(struct checker *c)
+{
+    struct message_state *m = msg(c);
+    const struct value_state *v = &m->value;
+    struct line_state *l = &m->line;
+
+    if (v->from != EMT_TIME_NONE && v->to != EMT_TIME_NONE && v->to <= v->from)
+        checker_add(c, v->position, "DTM", "the interval ends before it starts");
+    if (!m->rules->tiles || l->gap_found)
+        return;
+    if (l->expected != EMT_TIME_NONE && v->from != EMT_TIME_NONE && v->from != l->expected) {
+        char expected[32];
+        char found[32];
+
+        checker_add(c, v->position, "GAP", "interval starts at %s, expected %s: %s",
+                    time_format(v->from, found), time_format(l->expected, expected),
+                    v->from > l->expected ? "gap" : "overlap");
+        l->gap_found = true;
+    }
+    l->expected = v->to;
+}
+
+static void check_status(struct checker *c)
+{
+    const struct message_state *m = msg(c);
+    const struct value_state *v = &m->value;
+    bool substitute = strcmp(v->qualifier, "67") == 0;
+    bool proposed = strcmp(v->qualifier, "201") == 0;
+
+    if (m->rules->methods && (substitute || proposed) && !(v->seen & SEEN_METHOD))
+        checker_add(c, v->position, "STS", "STS+Z32 (method) is missing at a value of qualifier %s",
+                    v->qualifier);
+    if (m->rules->reasons && substitute && !(v->seen & SEEN_REASON))
+        checker_add(c, v->position, "STS",
+                    "STS+Z40 (reason) is missing at a value of qualifier 67");
+    if (m->rules->basis && strcmp(m->bgm, "7") == 0 && m->place_len == 11 &&
+        (v->basis != 2 || v->basis_begin != 1 || v->basis_end != 1))
+        checker_add(c, v->position, "STS", "STS+10 must stand twice: Z36 or Z38, and Z37 or Z39");
+}
+
+void value_end(struct checker *c)
+{
+    struct message_state *m = msg(c);
+
+    if (!m->value.open)
+        return;
+    m->value.open = false;
+    if (!m->rules)
+        return;
+    /* Without a readable OBIS number the shape is a guess, and the number has been reported. */
+    if (m->line.obis_ok || m->rules->times == TIMES_INTERVAL) {
+        enum time_shape shape = shape_of(m);
+
+        check_times_present(c, shape);
+        check_day_line(c, shape);
+    }
+    check_use_date(c);
+    check_tiling(c);
+    check_status(c);
+}
+
+void line_end(struct checker *c)
+{
+    struct message_state *m = msg(c);
+    struct line_state *l = &m->line;
+
+    value_end(c);
+    if (!l->open)
+        return;
+    l->open = false;
+    if (!l->product)
+        checker_add(c, l->position, "PIA", "LIN without PIA");
+    if (l->values == 0)
+        checker_add(c, l->position, "QTY", "LIN without a value");
+    else if (m->rules && m->rules->tiles && !l->gap_found && l->expected != EMT_TIME_NONE &&
+             m->to != EMT_TIME_NONE && l->expected != m->to)
+        checker_add(c, m->value.position, "GAP", "the last interval does not end with the period");
+}
