@@ -48,12 +48,15 @@ struct store_statement {
     const char *sql;
 };
 
-/* A parameter in binary. Made with the functions below; memory is borrowed until the statement was sent. */
+/* A parameter. Made with the functions below, so that arrays of them may be copied; memory behind texts, bytes and arrays is borrowed until
+ * the statement was sent. A zeroed one is NULL. Numbers, times, bytes and arrays go in binary and must have the width that the statement
+ * gives the parameter ($3::int8: p_int8). Texts go as text and suit every type: text, jsonb, inet, numeric, date. */
+enum store_param_kind { STORE_PARAM_NULL, STORE_PARAM_INLINE, STORE_PARAM_BORROWED, STORE_PARAM_TEXT, STORE_PARAM_BAD };
 struct store_param {
-    const char *data; /* NULL: SQL NULL */
+    const char *data; /* BORROWED and TEXT */
     int len;
-    char inline_[16]; /* holds the bytes of scalars: data may point here, so do not copy a param by value after p_…() filled it;
-                       * use the p_* functions on the array element itself */
+    enum store_param_kind kind;
+    char inline_[16]; /* INLINE: the bytes of a scalar */
 };
 void p_null(struct store_param *p);
 void p_bool(struct store_param *p, bool v);
@@ -77,9 +80,10 @@ bool store_array_text(struct store_array *a, const char *v); /* NULL: NULL eleme
 bool store_array_bytes(struct store_array *a, const void *p, size_t n); /* NULL p: NULL element */
 bool store_array_null(struct store_array *a);
 size_t store_array_count(const struct store_array *a);
-void p_array(struct store_param *p, struct store_array *a);  /* borrowed until sent */
+/* Borrowed until sent. An array that ran out of memory makes the statement fail with EMT_ENOMEM. */
+void p_array(struct store_param *p, struct store_array *a);
 
-/* Rows of one statement. */
+/* Rows of one statement, in binary: a jsonb, inet, date or numeric column has to be selected as ::text. */
 struct store_result;
 int store_rows(const struct store_result *r);
 int64_t store_affected(const struct store_result *r); /* rows inserted, updated or deleted */
@@ -98,6 +102,7 @@ EMT_CHECKED enum emt_err store_run(struct store *s, const struct store_statement
 void store_result_free(struct store_result *r);
 /* BEGIN, and SET LOCAL app.tenant when tenant is not 0. */
 EMT_CHECKED enum emt_err store_begin(struct store *s, int32_t tenant);
+/* EMT_ESTATE: the server rolled back, because a statement of the transaction had failed. EMT_EDB also when the outcome is unknown. */
 EMT_CHECKED enum emt_err store_commit(struct store *s);
 /* Never fails: a connection that cannot roll back is broken. */
 void store_rollback(struct store *s);
@@ -123,7 +128,8 @@ EMT_CHECKED enum emt_err store_send_sync(struct store *s, store_done *done, void
 EMT_CHECKED enum emt_err store_pump(struct store *s);
 /* Waits until all outstanding callbacks were called or timeout; for worker threads that use the pipeline. */
 EMT_CHECKED enum emt_err store_drain(struct store *s, int timeout_ms);
-/* A commit that was answered with a warning of cancelled synchronous replication: unknown outcome. Cleared by reading. */
+/* A commit that was answered with a warning of cancelled synchronous replication: unknown outcome. Its callback gets EMT_EDB, as with a broken
+ * connection; this tells the two apart. Cleared by reading. */
 bool store_take_unknown_commit(struct store *s);
 
 /* --- notifications ------------------------------------------------------------------------------------------------- */
