@@ -1,0 +1,50 @@
+#include "mbus_address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct mbus_address mbus_address_read_link(struct reader *in)
+{
+    struct mbus_address a = { 0 };
+
+    reader_copy(in, a.m, sizeof a.m);
+    reader_copy(in, a.id, sizeof a.id);
+    a.version = reader_u8(in);
+    a.type = reader_u8(in);
+    return a;
+}
+
+struct mbus_address mbus_address_read_long(struct reader *in)
+{
+    struct mbus_address a = { 0 };
+
+    reader_copy(in, a.id, sizeof a.id);
+    reader_copy(in, a.m, sizeof a.m);
+    a.version = reader_u8(in);
+    a.type = reader_u8(in);
+    return a;
+}
+
+bool mbus_address_equal(const struct mbus_address *a, const struct mbus_address *b)
+{
+    return memcmp(a->m, b->m, sizeof a->m) == 0 && memcmp(a->id, b->id, sizeof a->id) == 0 &&
+           a->version == b->version && a->type == b->type;
+}
+
+void mbus_id_text(const uint8_t id[4], char out[9])
+{
+    (void)snprintf(out, 9, "%02X%02X%02X%02X", id[3], id[2], id[1], id[0]);
+}
+
+void mbus_address_device(const struct mbus_address *a, struct device_id *out)
+{
+    char number[9];
+
+    memset(out, 0, sizeof *out);
+    manufacturer_from_code((uint16_t)(a->m[0] | a->m[1] << 8), out->manufacturer);
+    mbus_id_text(a->id, number);
+    memcpy(out->number, number, sizeof number);
+    out->version = a->version;
+    out->type = a->type;
+    out->has_version = true;
+}

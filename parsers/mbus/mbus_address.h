@@ -1,0 +1,27 @@
+/* The eight bytes that name a meter on M-Bus, as transmitted. */
+#ifndef EMT_PARSERS_MBUS_ADDRESS_H
+#define EMT_PARSERS_MBUS_ADDRESS_H
+
+#include "base/reader.h"
+#include "model/device_id.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mbus_address {
+    uint8_t m[2]; /* manufacturer, low byte first */
+    uint8_t id[4]; /* BCD, low byte first */
+    uint8_t version;
+    uint8_t type;
+};
+
+/* Link layer order (EN 13757-4): M, ID, version, type. */
+struct mbus_address mbus_address_read_link(struct reader *in);
+/* Transport header order (EN 13757-7, long header): ID, M, version, type. */
+struct mbus_address mbus_address_read_long(struct reader *in);
+bool mbus_address_equal(const struct mbus_address *a, const struct mbus_address *b);
+void mbus_address_device(const struct mbus_address *a, struct device_id *out);
+/* ID as printed: most significant digit first. */
+void mbus_id_text(const uint8_t id[4], char out[9]);
+
+#endif

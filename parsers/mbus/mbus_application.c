@@ -1,0 +1,107 @@
+#include "mbus_application.h"
+
+#include "mbus_compact.h"
+#include "mbus_readings.h"
+
+#define FILLER 0x2f
+
+/* EN 13757-3, application error codes. */
+static const char *const errors[] = {
+    [0] = "unspecified error",
+    [1] = "unimplemented CI",
+    [2] = "buffer too long, truncated",
+    [3] = "too many records",
+    [4] = "premature end of record",
+    [5] = "more than 10 DIFEs",
+    [6] = "more than 10 VIFEs",
+    [8] = "application busy",
+    [9] = "too many readouts",
+};
+
+static uint32_t read_code(struct mbus_context *ctx)
+{
+    struct reader in = reader_of(ctx->out->plain, ctx->out->plain_len);
+
+    if (ctx->decrypted)
+        while (reader_peek(&in, 0) == FILLER)
+            reader_skip(&in, 1);
+    return reader_u8(&in); /* no byte at all is the unspecified error */
+}
+
+static enum frame_state read_error(struct mbus_context *ctx)
+{
+    uint32_t code = read_code(ctx);
+    const char *text = code < sizeof errors / sizeof errors[0] ? errors[code] : NULL;
+
+    ctx->out->has_application = true;
+    ctx->out->application_code = code;
+    ctx->out->application_text = text ? text : "application error";
+    return FRAME_OK;
+}
+
+static enum frame_state read_alarm(struct mbus_context *ctx)
+{
+    ctx->out->has_application = true;
+    ctx->out->application_code = read_code(ctx);
+    ctx->out->application_text = "alarm";
+    return FRAME_OK;
+}
+
+/* Formats of an encrypted meter come from verified frames only (compact frames would else be steered by a stranger). */
+static bool is_verified(struct mbus_context *ctx)
+{
+    struct device_key keys[DECODE_KEYS_MAX];
+
+    if (ctx->decrypted || ctx->authenticated)
+        return true;
+    if (ctx->plain_announced || !ctx->has_meter)
+        return false;
+    return mbus_keys(ctx, &ctx->meter, keys) == 0;
+}
+
+static enum frame_state read_records(struct mbus_context *ctx)
+{
+    enum frame_state state = mbus_readings_read(ctx, ctx->out->plain, ctx->out->plain_len);
+
+    if (state == FRAME_OK && ctx->has_meter && ctx->req->formats.learn)
+        mbus_compact_learn(ctx, ctx->out->plain, ctx->out->plain_len, is_verified(ctx));
+    return state;
+}
+
+static enum frame_state read_compact(struct mbus_context *ctx)
+{
+    const uint8_t *full = NULL;
+    size_t len = 0;
+    enum frame_state state =
+        mbus_compact_expand(ctx, ctx->out->plain, ctx->out->plain_len, &full, &len);
+
+    return state == FRAME_OK ? mbus_readings_read(ctx, full, len) : state;
+}
+
+enum frame_state mbus_application_read(struct mbus_context *ctx, enum mbus_apl apl)
+{
+    switch (apl) {
+    case MBUS_APL_RECORDS:
+        return read_records(ctx);
+    case MBUS_APL_COMPACT:
+        return read_compact(ctx);
+    case MBUS_APL_FORMAT:
+        return mbus_compact_format(ctx, ctx->out->plain, ctx->out->plain_len, is_verified(ctx));
+    case MBUS_APL_ERROR:
+        return read_error(ctx);
+    case MBUS_APL_ALARM:
+        return read_alarm(ctx);
+    case MBUS_APL_NOTHING:
+        return FRAME_OK;
+    case MBUS_APL_COMMAND:
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "CI %02x: a command to the meter", ctx->tpl.ci);
+    case MBUS_APL_MANUFACTURER:
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "CI %02x: layout of the manufacturer",
+                         ctx->tpl.ci);
+    case MBUS_APL_FIXED:
+    case MBUS_APL_FOREIGN:
+    case MBUS_APL_UNKNOWN:
+        break;
+    }
+    return mbus_fail(ctx, FRAME_UNSUPPORTED, "CI %02x is not read", ctx->tpl.ci);
+}

@@ -1,0 +1,134 @@
+#include "mbus_compact.h"
+
+#include "mbus_crc.h"
+#include "mbus_record.h"
+
+#include "base/arena.h"
+#include "base/writer.h"
+
+/* compact: format signature(2) full-frame CRC(2) data…
+ * format:  length(1) format signature(2) DIB VIB DIB VIB …
+ * signature: CRC-16 over DIBs and VIBs; full-frame CRC: CRC-16 over the complete records */
+#define SIGNATURE_LEN 2
+#define CRC_LEN 2
+#define FULL_MAX 2048
+
+struct expansion {
+    struct mbus_context *ctx;
+    const uint8_t *data;
+    size_t data_len;
+    uint16_t crc;
+    uint8_t *full; /* FULL_MAX bytes in the arena */
+    size_t full_len;
+};
+
+static bool expand_record(struct reader *headers, struct reader *data, struct writer *w)
+{
+    struct mbus_record rec;
+    size_t from;
+
+    if (mbus_record_header(headers, &rec) != EMT_OK || rec.tail)
+        return false;
+    from = data->pos;
+    if (mbus_record_data(data, &rec) != EMT_OK)
+        return false;
+    writer_bytes(w, rec.header, rec.header_len);
+    writer_bytes(w, data->data + from, data->pos - from);
+    return !w->failed;
+}
+
+static bool try_format(void *ctx, const uint8_t *header, size_t len)
+{
+    struct expansion *e = (struct expansion *)ctx;
+    struct reader headers = reader_of(header, len);
+    struct reader data = reader_of(e->data, e->data_len);
+    struct writer w;
+
+    writer_init_fixed(&w, e->full, FULL_MAX);
+    while (reader_left(&headers) > 0)
+        if (!expand_record(&headers, &data, &w))
+            return false;
+    if (w.len == 0 || mbus_crc16(w.data, w.len) != e->crc)
+        return false;
+    e->full_len = w.len;
+    return true;
+}
+
+enum frame_state mbus_compact_expand(struct mbus_context *ctx, const uint8_t *p, size_t n,
+                                     const uint8_t **full, size_t *full_len)
+{
+    const struct format_store *store = &ctx->req->formats;
+    struct reader in = reader_of(p, n);
+    struct expansion e = { .ctx = ctx };
+    uint16_t signature;
+
+    /* Fillers stand before the signature when the frame is encrypted: they are the check bytes. */
+    if (ctx->tpl.mode != 0 && reader_peek(&in, 0) == 0x2f && reader_peek(&in, 1) == 0x2f)
+        reader_skip(&in, 2);
+    signature = reader_u16le(&in);
+    e.crc = reader_u16le(&in);
+    if (in.failed)
+        return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the compact frame's header");
+    e.data = in.data + in.pos;
+    e.data_len = reader_left(&in);
+    e.full = (uint8_t *)arena_alloc(ctx->req->arena, FULL_MAX);
+    if (!e.full)
+        return mbus_no_memory(ctx);
+    if (!store->find || !store->find(store->ctx, &ctx->out->device, signature, try_format, &e))
+        return mbus_fail(ctx, FRAME_FORMAT_NEEDED, "compact frame of format %04x, not seen yet",
+                         signature);
+    *full = e.full;
+    *full_len = e.full_len;
+    return FRAME_OK;
+}
+
+void mbus_compact_learn(struct mbus_context *ctx, const uint8_t *p, size_t n, bool verified)
+{
+    const struct format_store *store = &ctx->req->formats;
+    struct reader in = reader_of(p, n);
+    struct mbus_record rec;
+    struct writer w;
+    uint8_t *headers;
+    enum emt_err err;
+
+    if (!store->learn || n == 0)
+        return;
+    headers = (uint8_t *)arena_alloc(ctx->req->arena, n);
+    if (!headers)
+        return; /* a format missed is asked for again */
+    writer_init_fixed(&w, headers, n);
+    while ((err = mbus_record_decode(&in, &rec)) == EMT_OK) {
+        if (rec.tail)
+            return; /* its length is in no header */
+        writer_bytes(&w, rec.header, rec.header_len);
+    }
+    if (err == EMT_ENOTFOUND && !w.failed && w.len > 0)
+        store->learn(store->ctx, &ctx->out->device, mbus_crc16(w.data, w.len), w.data, w.len,
+                     verified);
+}
+
+enum frame_state mbus_compact_format(struct mbus_context *ctx, const uint8_t *p, size_t n,
+                                     bool verified)
+{
+    const struct format_store *store = &ctx->req->formats;
+    struct reader in = reader_of(p, n);
+    uint16_t signature;
+    size_t left;
+
+    while (reader_left(&in) > 0 && reader_peek(&in, 0) == 0x2f)
+        reader_skip(&in, 1);
+    reader_skip(&in, 1);
+    signature = reader_u16le(&in);
+    left = reader_left(&in);
+    if (in.failed || left == 0)
+        return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the format frame");
+    /* Fillers may follow: the signature tells where the format ends. */
+    for (size_t len = left; len > 0; len--)
+        if (mbus_crc16(in.data + in.pos, len) == signature) {
+            if (store->learn)
+                store->learn(store->ctx, &ctx->out->device, signature, in.data + in.pos, len,
+                             verified);
+            return FRAME_OK;
+        }
+    return mbus_fail(ctx, FRAME_MALFORMED, "signature of the format frame does not fit");
+}

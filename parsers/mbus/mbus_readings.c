@@ -1,0 +1,372 @@
+#include "mbus_readings.h"
+
+#include "mbus_date.h"
+#include "mbus_meaning.h"
+#include "mbus_obis.h"
+#include "mbus_profile.h"
+#include "mbus_record.h"
+#include "mbus_value.h"
+
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_FIRST 32
+#define VIF_DATE_TIME 0x6d
+
+struct entry {
+    struct mbus_record rec;
+    struct mbus_meaning meaning;
+    bool has_date;
+    struct mbus_date date;
+};
+
+struct build {
+    struct mbus_context *ctx;
+    struct mbus_reading_list list;
+    struct entry *entries;
+    unsigned n;
+    const struct entry *profile; /* whose elements are being put */
+};
+
+struct reading *mbus_reading_add(struct mbus_reading_list *list)
+{
+    struct reading *r;
+
+    if (list->n == list->cap) {
+        unsigned cap = list->cap ? 2 * list->cap : LIST_FIRST;
+        struct reading *items =
+            (struct reading *)arena_alloc(list->arena, cap * sizeof *items);
+
+        if (!items)
+            return NULL;
+        if (list->n)
+            memcpy(items, list->items, list->n * sizeof *items);
+        list->items = items;
+        list->cap = cap;
+    }
+    r = &list->items[list->n++];
+    memset(r, 0, sizeof *r);
+    r->time = EMT_TIME_NONE;
+    return r;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_channel(const struct reading *a, const struct reading *b)
+{
+    return a->kind == b->kind && a->quantity == b->quantity && a->function == b->function &&
+           a->storage == b->storage && a->tariff == b->tariff && a->subunit == b->subunit &&
+           obis_equal(a->obis, b->obis) && same_text(a->unit, b->unit) &&
+           strcmp(a->qualifier, b->qualifier) == 0;
+}
+
+void mbus_readings_finish(struct mbus_context *ctx, struct mbus_reading_list *list)
+{
+    for (unsigned i = 1; i < list->n; i++) {
+        struct reading *r = &list->items[i];
+
+        if (r->time_source == TIME_SOURCE_PROFILE)
+            continue; /* one channel at many times */
+        for (unsigned k = 0; k < i; k++)
+            if (list->items[k].time_source != TIME_SOURCE_PROFILE &&
+                same_channel(&list->items[k], r))
+                r->nth++;
+    }
+    ctx->out->readings = list->items;
+    ctx->out->nreadings = list->n;
+}
+
+/* How well a date record fits a value of the same storage number; 0: not at all. */
+static unsigned date_fit(const struct entry *date, const struct entry *of)
+{
+    const struct mbus_record *d = &date->rec, *r = &of->rec;
+    bool same_place = d->tariff == r->tariff && d->subunit == r->subunit;
+
+    if (!date->meaning.is_timestamp || !date->has_date || d->storage != r->storage)
+        return 0;
+    /* A current value has the telegram's clock, not some date (due date, error date) that stands beside it. */
+    if (r->storage == 0 && (d->vif[0] != VIF_DATE_TIME || !date->date.has_time))
+        return 0;
+    if (!same_place && (d->tariff != 0 || d->subunit != 0))
+        return 0;
+    if (d->function != r->function && d->function != READING_INSTANT)
+        return 0;
+    return 1 + (same_place ? 1u : 0u) + (d->function == r->function ? 2u : 0u);
+}
+
+static const struct entry *date_of(const struct build *b, const struct entry *of)
+{
+    const struct entry *best = NULL;
+    unsigned fit = 0;
+
+    for (unsigned i = 0; i < b->n; i++) {
+        unsigned f = date_fit(&b->entries[i], of);
+
+        if (f > fit) {
+            fit = f;
+            best = &b->entries[i];
+        }
+    }
+    return best;
+}
+
+static void set_time(struct reading *r, const struct mbus_date *date, enum time_source source)
+{
+    char text[MBUS_DATE_TEXT_MAX];
+
+    mbus_date_text(date, text);
+    (void)snprintf(r->time_text, sizeof r->time_text, "%s", text);
+    r->time = mbus_date_instant(date);
+    r->time_source = source;
+}
+
+static void set_identity(struct reading *r, const struct entry *e)
+{
+    r->quantity = e->meaning.quantity;
+    r->unit = e->meaning.unit;
+    r->function = e->rec.function;
+    r->storage = e->rec.storage;
+    r->tariff = e->rec.tariff;
+    r->subunit = e->rec.subunit;
+    memcpy(r->qualifier, e->meaning.qualifier, sizeof r->qualifier);
+    if (e->meaning.record_error)
+        r->quality = QUALITY_INVALID;
+}
+
+/* number * factor * 10^exponent, exactly; what does not fit in a decimal is kept as text. */
+static enum emt_err set_number(struct build *b, struct reading *r, const struct entry *e,
+                               struct decimal number)
+{
+    struct decimal factor = decimal_of(e->meaning.factor, e->meaning.exponent);
+    char text[DECIMAL_TEXT_MAX];
+
+    r->kind = e->meaning.data == MBUS_DATA_FLAGS ? READING_STATE : READING_NUMBER;
+    if (e->meaning.factor == 1) {
+        int exponent = number.exponent + e->meaning.exponent;
+
+        if (exponent >= -64 && exponent <= 64) {
+            r->value = decimal_of(number.mantissa, exponent);
+            return EMT_OK;
+        }
+    } else if (decimal_mul(number, factor, &r->value) == EMT_OK) {
+        return EMT_OK;
+    }
+    decimal_format(number, text);
+    r->kind = READING_TEXT;
+    r->unit = NULL;
+    r->quality = QUALITY_INVALID;
+    r->text = arena_text(b->ctx->req->arena, text, strlen(text));
+    return r->text ? EMT_OK : EMT_ENOMEM;
+}
+
+static enum emt_err set_date_value(struct build *b, struct reading *r, const struct entry *e)
+{
+    char text[MBUS_DATE_TEXT_MAX] = "";
+    struct arena *arena = b->ctx->req->arena;
+
+    r->kind = READING_TEXT;
+    if (e->has_date)
+        mbus_date_text(&e->date, text);
+    else
+        r->quality = QUALITY_INVALID;
+    r->text = arena_text(arena, text, strlen(text));
+    return r->text ? EMT_OK : EMT_ENOMEM;
+}
+
+static enum emt_err set_value(struct build *b, struct reading *r, const struct entry *e)
+{
+    struct arena *arena = b->ctx->req->arena;
+    struct mbus_value v;
+    enum emt_err err;
+
+    if (e->meaning.data == MBUS_DATA_IDENTIFIER && e->rec.value_len > 0) {
+        r->kind = READING_TEXT;
+        return mbus_value_identifier(arena, &e->rec, &r->text);
+    }
+    err = mbus_value_of(arena, &e->rec, e->meaning.data != MBUS_DATA_FLAGS, &v);
+    if (err != EMT_OK)
+        return err;
+    if (v.kind == MBUS_VALUE_NUMBER) {
+        if (v.not_available)
+            r->quality = QUALITY_INVALID;
+        return set_number(b, r, e, v.number);
+    }
+    r->kind = v.kind == MBUS_VALUE_TEXT ? READING_TEXT : READING_RAW;
+    r->text = v.text ? v.text : "";
+    r->unit = NULL;
+    if (v.kind == MBUS_VALUE_INVALID || v.kind == MBUS_VALUE_NONE)
+        r->quality = QUALITY_INVALID;
+    return EMT_OK;
+}
+
+static enum emt_err put_tail(struct build *b, const struct entry *e)
+{
+    struct reading *r;
+    struct mbus_value v;
+    enum emt_err err;
+
+    b->ctx->out->more_follows |= e->rec.more_follows;
+    if (e->rec.value_len == 0)
+        return EMT_OK;
+    err = mbus_value_of(b->ctx->req->arena, &e->rec, false, &v);
+    if (err != EMT_OK)
+        return err;
+    r = mbus_reading_add(&b->list);
+    if (!r)
+        return EMT_ENOMEM;
+    r->kind = READING_RAW;
+    r->quantity = QUANTITY_RAW;
+    r->text = v.text;
+    return EMT_OK;
+}
+
+static enum emt_err put_record(struct build *b, const struct entry *e)
+{
+    struct reading *r = mbus_reading_add(&b->list);
+    const struct entry *date;
+    enum emt_err err;
+
+    if (!r)
+        return EMT_ENOMEM;
+    set_identity(r, e);
+    err = e->meaning.data == MBUS_DATA_DATE ? set_date_value(b, r, e) : set_value(b, r, e);
+    if (err != EMT_OK)
+        return err;
+    r->obis = mbus_obis_of(b->ctx->out->device.type, r);
+    if (r->kind != READING_NUMBER && r->kind != READING_STATE)
+        return EMT_OK;
+    date = date_of(b, e);
+    if (date)
+        set_time(r, &date->date, TIME_SOURCE_METER);
+    return EMT_OK;
+}
+
+static enum emt_err put_element(void *ctx, const struct mbus_profile_element *el)
+{
+    struct build *b = (struct build *)ctx;
+    const struct entry *e = b->profile;
+    struct reading *r = mbus_reading_add(&b->list);
+    enum emt_err err;
+
+    if (!r)
+        return EMT_ENOMEM;
+    set_identity(r, e);
+    r->storage = el->storage;
+    r->subunit = (uint16_t)(r->subunit + el->column);
+    err = set_number(b, r, e, decimal_of(el->number, 0));
+    if (err != EMT_OK)
+        return err;
+    if (!el->is_sum)
+        (void)snprintf(r->qualifier, sizeof r->qualifier, "%.36s%sstep", e->meaning.qualifier,
+                       e->meaning.qualifier[0] ? "+" : "");
+    r->obis = mbus_obis_of(b->ctx->out->device.type, r);
+    if (el->has_date)
+        set_time(r, &el->date, TIME_SOURCE_PROFILE);
+    return EMT_OK;
+}
+
+static bool is_base_of(const struct entry *base, const struct entry *profile)
+{
+    const struct mbus_record *a = &base->rec, *p = &profile->rec;
+
+    return !base->meaning.profile && a->coding != MBUS_VARIABLE && a->coding != MBUS_FLOAT32 &&
+           a->storage == p->storage && a->tariff == p->tariff && a->subunit == p->subunit &&
+           a->function == p->function && base->meaning.quantity == profile->meaning.quantity &&
+           same_text(base->meaning.unit, profile->meaning.unit) &&
+           base->meaning.factor == profile->meaning.factor &&
+           strcmp(base->meaning.qualifier, profile->meaning.qualifier) == 0;
+}
+
+/* The base value in the scale of the profile; false where it has digits that the profile's scale has not. */
+static bool base_value(struct build *b, const struct entry *base, const struct entry *profile,
+                       int64_t *out)
+{
+    struct mbus_value v;
+    struct decimal d;
+
+    if (mbus_value_of(b->ctx->req->arena, &base->rec, true, &v) != EMT_OK ||
+        v.kind != MBUS_VALUE_NUMBER || v.not_available)
+        return false;
+    d = decimal_of(v.number.mantissa, base->meaning.exponent - profile->meaning.exponent);
+    if (decimal_rescale(d, 0, &d) != EMT_OK)
+        return false;
+    *out = d.mantissa;
+    return true;
+}
+
+static enum emt_err put_profile(struct build *b, const struct entry *e)
+{
+    struct mbus_profile_base base = { 0 };
+    const struct entry *date = date_of(b, e);
+    unsigned before = b->list.n;
+    enum emt_err err;
+
+    for (unsigned i = 0; i < b->n && !base.has_value; i++)
+        if (is_base_of(&b->entries[i], e))
+            base.has_value = base_value(b, &b->entries[i], e, &base.value);
+    if (date) {
+        base.has_date = true;
+        base.date = date->date;
+    }
+    b->profile = e;
+    err = mbus_profile_walk(&e->rec, e->meaning.profile, &base, put_element, b);
+    if (err != EMT_EMALFORMED)
+        return err;
+    b->list.n = before; /* no profile after all: kept as sent */
+    return put_record(b, e);
+}
+
+static enum emt_err put_entry(struct build *b, const struct entry *e)
+{
+    if (e->rec.tail)
+        return put_tail(b, e);
+    if (e->meaning.profile && e->rec.coding == MBUS_VARIABLE)
+        return put_profile(b, e);
+    return put_record(b, e);
+}
+
+static void read_entry(struct entry *e, const struct mbus_record *rec)
+{
+    e->rec = *rec;
+    if (rec->tail)
+        return;
+    mbus_meaning_of(rec, &e->meaning);
+    if (e->meaning.data == MBUS_DATA_DATE)
+        e->has_date = mbus_date_read(rec->value, rec->value_len, &e->date);
+}
+
+static unsigned count_complete(const uint8_t *p, size_t n)
+{
+    unsigned count;
+
+    /* Counts up to the first error, too. */
+    return mbus_records_check(p, n, &count) == EMT_ENOMEM ? 0 : count;
+}
+
+enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n)
+{
+    struct build b = { .ctx = ctx, .list = { .arena = ctx->req->arena } };
+    struct reader in = reader_of(p, n);
+    unsigned count = count_complete(p, n);
+    struct mbus_record rec;
+    enum emt_err err;
+
+    b.entries = (struct entry *)arena_alloc(ctx->req->arena, count * sizeof *b.entries);
+    if (!b.entries)
+        return mbus_no_memory(ctx);
+    while ((err = mbus_record_decode(&in, &rec)) == EMT_OK && b.n < count)
+        read_entry(&b.entries[b.n++], &rec);
+    for (unsigned i = 0; i < b.n; i++)
+        if (put_entry(&b, &b.entries[i]) != EMT_OK)
+            return mbus_no_memory(ctx);
+    mbus_readings_finish(ctx, &b.list);
+    if (err == EMT_ENOTFOUND || err == EMT_OK)
+        return FRAME_OK;
+    return mbus_fail(ctx, FRAME_MALFORMED, "record %u: %s", b.n + 1,
+                     err == EMT_ETRUNCATED ? "the telegram ends inside it" : "breaks EN 13757-3");
+}

@@ -1,0 +1,26 @@
+/* Transport layer headers of EN 13757-7: which CI carries which header, and the configuration field. */
+#ifndef EMT_PARSERS_MBUS_TPL_H
+#define EMT_PARSERS_MBUS_TPL_H
+
+#include "mbus_context.h"
+
+/* What the bytes behind a transport header are. */
+enum mbus_apl {
+    MBUS_APL_UNKNOWN,      /* a CI that the standard does not define */
+    MBUS_APL_RECORDS,      /* full data records */
+    MBUS_APL_COMPACT,      /* compact frame */
+    MBUS_APL_FORMAT,       /* format frame */
+    MBUS_APL_FIXED,        /* fixed data structure (wired) */
+    MBUS_APL_ERROR,        /* application error */
+    MBUS_APL_ALARM,        /* alarm report */
+    MBUS_APL_NOTHING,      /* transport layer only */
+    MBUS_APL_COMMAND,      /* to the meter */
+    MBUS_APL_FOREIGN,      /* another application (COSEM, OBIS, image transfer …) */
+    MBUS_APL_MANUFACTURER, /* CI A0..B7 */
+};
+
+enum mbus_apl mbus_apl_of(uint8_t ci, bool wired);
+/* Reads CI, header, configuration field and its extension into ctx->tpl; sets the meter's identity. */
+enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in);
+
+#endif

@@ -1,0 +1,18 @@
+#include "protocol_table.h"
+
+#include "mbus/mbus_decode.h"
+
+#include <stddef.h>
+
+static const struct protocol_decoder decoders[] = {
+    { PROTOCOL_WMBUS, wmbus_decode },
+    { PROTOCOL_MBUS, mbus_decode },
+};
+
+const struct protocol_decoder *protocol_decoder_find(enum protocol p)
+{
+    for (size_t i = 0; i < sizeof decoders / sizeof decoders[0]; i++)
+        if (decoders[i].protocol == p)
+            return &decoders[i];
+    return NULL;
+}

@@ -1,0 +1,160 @@
+#include "ctl_decode.h"
+
+#include "decode_json.h"
+#include "decode_line.h"
+#include "format_cache.h"
+
+#include "base/arena.h"
+#include "base/cipher.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_LIMIT (64u * 1024 * 1024)
+#define ANSWER_LIMIT (64u * 1024 * 1024)
+
+struct run {
+    char *line; /* DECODE_LINE_MAX + 1 */
+    uint8_t *frame;
+    struct arena *arena;
+    struct cipher *cipher;
+    struct format_cache *formats;
+    struct writer answer;
+};
+
+enum line_end { LINE_READ, LINE_TOO_LONG, LINE_NONE };
+
+/* The next line without its end; of one that is too long nothing is kept. */
+static enum line_end read_line(FILE *in, char *buf, size_t *len)
+{
+    size_t n = 0;
+    int c;
+
+    while ((c = getc(in)) != EOF && c != '\n') {
+        if (n < DECODE_LINE_MAX)
+            buf[n] = (char)c;
+        if (n <= DECODE_LINE_MAX)
+            n++;
+    }
+    *len = n;
+    if (c == EOF && n == 0)
+        return LINE_NONE;
+    return n > DECODE_LINE_MAX ? LINE_TOO_LONG : LINE_READ;
+}
+
+static unsigned find_key(void *ctx, const struct device_id *device, struct device_key *keys)
+{
+    const struct device_key *key = ctx;
+
+    (void)device; /* the key of a line is the key of its meter */
+    if (key->len == 0)
+        return 0;
+    keys[0] = *key;
+    return 1;
+}
+
+static void decode_parsed(struct run *run, struct decode_line *line, const char *id)
+{
+    struct decode_result result;
+    char reason[64];
+
+    line->req.keys = (struct key_lookup){ find_key, &line->key };
+    line->req.formats = format_cache_store(run->formats);
+    line->req.cipher = run->cipher;
+    line->req.arena = run->arena;
+    enum emt_err err = decode_frame(&line->req, &result);
+
+    if (err == EMT_OK) {
+        decode_json_put(&run->answer, id, &result);
+        return;
+    }
+    (void)snprintf(reason, sizeof reason, "decoder: %s", emt_err_name(err));
+    decode_json_put_refusal(&run->answer, id, result.state, reason);
+}
+
+static void answer_line(struct run *run, const char *text, size_t len)
+{
+    struct decode_line line = { .frame = run->frame };
+    struct emt_diag diag = { 0 };
+    char why[480];
+    enum emt_err err = decode_line_parse(text, len, &line, &diag);
+    char *id = line.id ? json_dumps(line.id, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+
+    if (err == EMT_OK)
+        decode_parsed(run, &line, id ? id : "null");
+    else
+        decode_json_put_refusal(&run->answer, id ? id : "null",
+                                err == EMT_EUNSUPPORTED ? FRAME_UNSUPPORTED : FRAME_MALFORMED,
+                                emt_diag_format(&diag, why, sizeof why));
+    free(id);
+    decode_line_release(&line);
+}
+
+static bool run_init(struct run *run)
+{
+    memset(run, 0, sizeof *run);
+    run->line = malloc(DECODE_LINE_MAX + 1);
+    run->frame = malloc(DECODE_FRAME_MAX);
+    run->arena = arena_new(ARENA_LIMIT);
+    run->cipher = cipher_new();
+    run->formats = format_cache_new();
+    writer_init_heap(&run->answer, ANSWER_LIMIT);
+    return run->line && run->frame && run->arena && run->cipher && run->formats;
+}
+
+static void run_release(struct run *run)
+{
+    writer_release(&run->answer);
+    format_cache_free(run->formats);
+    cipher_free(run->cipher);
+    arena_free(run->arena);
+    free(run->frame);
+    free(run->line);
+}
+
+static bool answer_all(struct run *run, FILE *in, FILE *out)
+{
+    enum line_end end;
+    size_t len;
+
+    while ((end = read_line(in, run->line, &len)) != LINE_NONE) {
+        writer_clear(&run->answer);
+        arena_reset(run->arena);
+        if (end == LINE_READ)
+            answer_line(run, run->line, len);
+        else
+            decode_json_put_refusal(&run->answer, "null", FRAME_MALFORMED,
+                                    "line longer than 1048576 bytes");
+        if (run->answer.failed) {
+            writer_clear(&run->answer);
+            decode_json_put_refusal(&run->answer, "null", FRAME_MALFORMED, "answer too long");
+        }
+        /* One answer at a time, so that a pipe can be used as a service. */
+        if (fwrite(run->answer.data, 1, run->answer.len, out) != run->answer.len ||
+            fflush(out) != 0)
+            return false;
+    }
+    return !ferror(in);
+}
+
+int ctl_decode(int argc, char **argv)
+{
+    struct run run;
+    int code = 0;
+
+    if (argc != 1) {
+        (void)fprintf(stderr, "emtctl decode: takes no argument, \"%s\" was given\n", argv[1]);
+        return 2;
+    }
+    if (!run_init(&run)) {
+        (void)fprintf(stderr, "emtctl decode: out of memory\n");
+        code = 1;
+    } else if (!answer_all(&run, stdin, stdout)) {
+        (void)fprintf(stderr, "emtctl decode: %s\n", strerror(errno));
+        code = 1;
+    }
+    run_release(&run);
+    return code;
+}

@@ -1,0 +1,14 @@
+/* A decode result as one line of JSON, for people, tests and scripts. */
+#ifndef EMT_CTL_DECODE_JSON_H
+#define EMT_CTL_DECODE_JSON_H
+
+#include "base/writer.h"
+#include "parsers/decode.h"
+
+/* id: JSON text of the input's id, "null" for none. Writes the line with its end. */
+void decode_json_put(struct writer *w, const char *id, const struct decode_result *r);
+/* A line that could not be decoded at all. */
+void decode_json_put_refusal(struct writer *w, const char *id, enum frame_state state,
+                             const char *diag);
+
+#endif

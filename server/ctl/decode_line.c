@@ -1,0 +1,148 @@
+#include "decode_line.h"
+
+#include "base/cipher.h"
+#include "base/hex.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A member that is there and not null. */
+static json_t *member(const struct decode_line *line, const char *name)
+{
+    json_t *v = json_object_get(line->json, name);
+
+    return v && !json_is_null(v) ? v : NULL;
+}
+
+static enum emt_err odd(struct emt_diag *diag, const char *field, const char *what)
+{
+    (void)snprintf(diag->key, sizeof diag->key, "%s", field);
+    return emt_fail(diag, EMT_EMALFORMED, "%s", what);
+}
+
+static enum emt_err read_protocol(struct decode_line *line, struct emt_diag *diag)
+{
+    json_t *v = member(line, "protocol");
+
+    if (!json_is_string(v))
+        return odd(diag, "protocol", v ? "must be a string" : "is missing");
+    if (protocol_parse(json_string_value(v), &line->req.protocol) != EMT_OK) {
+        (void)snprintf(diag->key, sizeof diag->key, "protocol");
+        return emt_fail(diag, EMT_EUNSUPPORTED, "\"%.40s\" is not known", json_string_value(v));
+    }
+    return EMT_OK;
+}
+
+static enum emt_err read_hex(struct decode_line *line, json_t *v, struct emt_diag *diag)
+{
+    enum emt_err err;
+
+    if (!json_is_string(v))
+        return odd(diag, "frame", "must be a string");
+    err = hex_decode(json_string_value(v), json_string_length(v), line->frame, DECODE_FRAME_MAX,
+                     &line->req.len);
+    if (err == EMT_ELIMIT)
+        return odd(diag, "frame", "is longer than 16384 bytes");
+    return err == EMT_OK ? EMT_OK : odd(diag, "frame", "is not hex");
+}
+
+static enum emt_err read_text(struct decode_line *line, json_t *v, struct emt_diag *diag)
+{
+    if (!json_is_string(v))
+        return odd(diag, "text", "must be a string");
+    if (json_string_length(v) > DECODE_FRAME_MAX)
+        return odd(diag, "text", "is longer than 16384 bytes");
+    line->req.len = json_string_length(v);
+    memcpy(line->frame, json_string_value(v), line->req.len);
+    return EMT_OK;
+}
+
+static enum emt_err read_frame(struct decode_line *line, struct emt_diag *diag)
+{
+    json_t *frame = member(line, "frame"), *text = member(line, "text");
+
+    line->req.frame = line->frame;
+    if (frame && text)
+        return odd(diag, "text", "stands beside frame");
+    if (frame)
+        return read_hex(line, frame, diag);
+    if (text)
+        return read_text(line, text, diag);
+    return odd(diag, "frame", "is missing");
+}
+
+static enum emt_err read_format(struct decode_line *line, struct emt_diag *diag)
+{
+    json_t *v = member(line, "format");
+
+    if (!v)
+        return EMT_OK;
+    if (!json_is_string(v))
+        return odd(diag, "format", "must be a string");
+    if (frame_format_parse(json_string_value(v), &line->req.format) != EMT_OK)
+        return odd(diag, "format", "is none that is known");
+    return EMT_OK;
+}
+
+static enum emt_err read_key(struct decode_line *line, struct emt_diag *diag)
+{
+    json_t *v = member(line, "key");
+    size_t len = 0;
+
+    if (!v)
+        return EMT_OK;
+    if (!json_is_string(v))
+        return odd(diag, "key", "must be a string");
+    if (hex_decode(json_string_value(v), json_string_length(v), line->key.bytes,
+                   sizeof line->key.bytes, &len) != EMT_OK ||
+        (len != 8 && len != 16 && len != 32))
+        return odd(diag, "key", "is not 16, 32 or 64 hex digits");
+    line->key.len = (uint8_t)len;
+    return EMT_OK;
+}
+
+static enum emt_err read_switches(struct decode_line *line, struct emt_diag *diag)
+{
+    json_t *v = member(line, "accept_plaintext");
+
+    if (v && !json_is_boolean(v))
+        return odd(diag, "accept_plaintext", "must be true or false");
+    line->req.accept_plaintext = json_is_true(v);
+    return EMT_OK;
+}
+
+enum emt_err decode_line_parse(const char *text, size_t len, struct decode_line *out,
+                               struct emt_diag *diag)
+{
+    static enum emt_err (*const steps[])(struct decode_line *, struct emt_diag *) = {
+        read_protocol, read_frame, read_format, read_key, read_switches,
+    };
+    uint8_t *frame = out->frame;
+    json_error_t error;
+
+    memset(out, 0, sizeof *out);
+    out->frame = frame;
+    out->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    if (!out->json)
+        return emt_fail(diag, EMT_EMALFORMED, "no JSON: %.120s", error.text);
+    if (!json_is_object(out->json)) {
+        decode_line_release(out);
+        return emt_fail(diag, EMT_EMALFORMED, "no JSON object");
+    }
+    out->id = json_object_get(out->json, "id");
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        enum emt_err err = steps[i](out, diag);
+
+        if (err != EMT_OK)
+            return err;
+    }
+    return EMT_OK;
+}
+
+void decode_line_release(struct decode_line *line)
+{
+    json_decref(line->json);
+    line->json = NULL;
+    line->id = NULL;
+    cipher_wipe(&line->key, sizeof line->key);
+}

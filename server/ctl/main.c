@@ -1,0 +1,53 @@
+/* emtctl: the operator's command line. */
+#include "ctl_decode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifndef EMT_VERSION
+#define EMT_VERSION "unknown"
+#endif
+
+struct command {
+    const char *name;
+    const char *args;
+    const char *what;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+};
+
+static const struct command commands[] = {
+    { "decode", "", "decode telegrams: JSON lines in, JSON lines out", ctl_decode },
+};
+
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static void put_usage(FILE *out)
+{
+    (void)fprintf(out, "usage: emtctl COMMAND [ARGUMENTS]\n"
+                       "       emtctl --help | --version\n\ncommands:\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        (void)fprintf(out, "  %-10s %-34s %s\n", commands[i].name, commands[i].args,
+                      commands[i].what);
+    (void)fprintf(out, "\nexit: 0 done, 1 the work failed, 2 wrong usage\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        put_usage(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        put_usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("emtctl %s\n", EMT_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    (void)fprintf(stderr, "emtctl: no command \"%s\"; see emtctl --help\n", argv[1]);
+    return 2;
+}
