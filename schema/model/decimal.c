@@ -306,9 +306,11 @@ enum emt_err decimal_div(struct decimal a, struct decimal b, int decimals, struc
         return settle(0, -decimals, out);
     if (shift < 0)
         den *= power_of_ten((unsigned)-shift);
-    /* Long division, one digit of the quotient at a time. */
+    /* Long division, one digit of the quotient at a time. A quotient that came out even and gets
+     * too long keeps a higher exponent. */
     q = num / den;
-    for (num %= den; shift > 0 && (q != 0 || num != 0); shift--) {
+    num %= den;
+    for (; shift > 0 && (num != 0 || fits(q * 10)); shift--) {
         num *= 10;
         q = q * 10 + num / den;
         num %= den;
@@ -317,7 +319,7 @@ enum emt_err decimal_div(struct decimal a, struct decimal b, int decimals, struc
     }
     if (num * 2 >= den)
         q++;
-    return settle(negative ? -q : q, -decimals, out);
+    return settle(negative ? -q : q, shift > 0 ? shift - decimals : -decimals, out);
 }
 
 /* The shortest text of at most `most` digits that reads back as the same number. */

@@ -1,0 +1,78 @@
+/* The small enumerations: frame_state, quality, protocol. */
+#include "model/frame_state.h"
+#include "model/protocol.h"
+#include "model/quality.h"
+#include "suites.h"
+
+START_TEST(frame_states_have_names_and_a_retry)
+{
+    for (unsigned i = 0; i < FRAME_STATES; i++) {
+        enum frame_state s = FRAME_OK;
+
+        ck_assert_int_eq(frame_state_parse(frame_state_name((enum frame_state)i), &s), EMT_OK);
+        ck_assert_uint_eq(s, i);
+    }
+    ck_assert_str_eq(frame_state_name(FRAME_PLAINTEXT_REFUSED), "plaintext-refused");
+    ck_assert_str_eq(frame_state_name((enum frame_state)99), "unknown");
+    ck_assert_int_eq(frame_state_retry(FRAME_OK), FRAME_RETRY_NEVER);
+    ck_assert_int_eq(frame_state_retry(FRAME_KEY_NEEDED), FRAME_RETRY_KEY);
+    ck_assert_int_eq(frame_state_retry(FRAME_FORMAT_NEEDED), FRAME_RETRY_FORMAT);
+    ck_assert_int_eq(frame_state_retry(FRAME_QUARANTINED), FRAME_RETRY_OPERATOR);
+    ck_assert_int_eq(frame_state_retry((enum frame_state)99), FRAME_RETRY_NEVER);
+}
+END_TEST
+
+START_TEST(protocols_and_formats_have_names)
+{
+    enum protocol p;
+    enum frame_format f;
+
+    for (unsigned i = PROTOCOL_WMBUS; i < PROTOCOLS; i++) {
+        ck_assert_int_eq(protocol_parse(protocol_name((enum protocol)i), &p), EMT_OK);
+        ck_assert_uint_eq(p, i);
+    }
+    for (unsigned i = 0; i < FRAME_FORMATS; i++) {
+        ck_assert_int_eq(frame_format_parse(frame_format_name((enum frame_format)i), &f), EMT_OK);
+        ck_assert_uint_eq(f, i);
+    }
+    ck_assert_int_eq(protocol_parse("none", &p), EMT_ENOTFOUND);
+    ck_assert_int_eq(protocol_parse("WMBUS", &p), EMT_ENOTFOUND);
+    ck_assert_int_eq(frame_format_parse("x", &f), EMT_ENOTFOUND);
+    ck_assert_str_eq(protocol_name((enum protocol)99), "unknown");
+}
+END_TEST
+
+START_TEST(a_measured_value_beats_a_formed_one)
+{
+    ck_assert_int_gt(quality_rank(QUALITY_MEASURED), quality_rank(QUALITY_SUBSTITUTE));
+    ck_assert_int_gt(quality_rank(QUALITY_MEASURED), quality_rank(QUALITY_INVALID));
+    ck_assert_int_gt(quality_rank(QUALITY_CORRECTED), quality_rank(QUALITY_MEASURED));
+}
+END_TEST
+
+START_TEST(what_may_be_sent_has_a_qualifier)
+{
+    ck_assert_str_eq(quality_mscons(QUALITY_MEASURED), "220");
+    ck_assert_str_eq(quality_mscons(QUALITY_CORRECTED), "220");
+    ck_assert_str_eq(quality_mscons(QUALITY_SUBSTITUTE), "67");
+    ck_assert_str_eq(quality_mscons(QUALITY_PROVISIONAL), "Z18");
+    ck_assert_ptr_null(quality_mscons(QUALITY_ESTIMATED));
+    ck_assert_ptr_null(quality_mscons(QUALITY_INVALID));
+}
+END_TEST
+
+START_TEST(qualities_have_names)
+{
+    enum quality q;
+
+    for (unsigned i = 0; i < QUALITIES; i++) {
+        ck_assert_int_eq(quality_parse(quality_name((enum quality)i), &q), EMT_OK);
+        ck_assert_uint_eq(q, i);
+    }
+    ck_assert_int_eq(quality_parse("good", &q), EMT_ENOTFOUND);
+    ck_assert_str_eq(quality_name((enum quality)99), "unknown");
+}
+END_TEST
+
+SUITE(states, frame_states_have_names_and_a_retry, protocols_and_formats_have_names,
+      a_measured_value_beats_a_formed_one, what_may_be_sent_has_a_qualifier, qualities_have_names)
