@@ -169,20 +169,29 @@ bool session_read_find(const struct store_result *r, int32_t *tenant, int64_t *g
     return true;
 }
 
-enum emt_err session_send_claim(struct store *s, const struct session_claim *c, store_done *facts,
-                                store_done *claimed, void *ctx)
+enum emt_err session_send_facts(struct store *s, const struct session_claim *c, store_done *done,
+                                void *ctx)
 {
-    struct store_param p[12];
-    enum emt_err err;
+    struct store_param p[5];
 
     p_int4(&p[0], c->tenant);
     p_int8(&p[1], c->gateway);
     p_bytes(&p[2], c->fingerprint, 32);
     p_text(&p[3], c->organisation);
     p_text(&p[4], c->external_id);
-    err = store_send(s, &statements[FACTS], p, facts, ctx);
-    if (err != EMT_OK)
-        return err;
+    return store_send(s, &statements[FACTS], p, done, ctx);
+}
+
+enum emt_err session_send_claim(struct store *s, const struct session_claim *c, store_done *done,
+                                void *ctx)
+{
+    struct store_param p[12];
+
+    p_int4(&p[0], c->tenant);
+    p_int8(&p[1], c->gateway);
+    p_bytes(&p[2], c->fingerprint, 32);
+    p_text(&p[3], c->organisation);
+    p_text(&p[4], c->external_id);
     p_int8(&p[5], c->node);
     p_text(&p[6], c->peer);
     p_text(&p[7], c->tls);
@@ -190,7 +199,7 @@ enum emt_err session_send_claim(struct store *s, const struct session_claim *c, 
     p_text(&p[9], c->software ? c->software : "");
     p_text(&p[10], c->hardware ? c->hardware : "");
     p_text(&p[11], c->serial ? c->serial : "");
-    return store_send(s, &statements[CLAIM], p, claimed, ctx);
+    return store_send(s, &statements[CLAIM], p, done, ctx);
 }
 
 enum session_refusal session_read_facts(const struct store_result *r)
@@ -219,7 +228,7 @@ bool session_read_claimed(const struct store_result *r, struct session_claimed *
 }
 
 enum emt_err session_send_end(struct store *s, int32_t tenant, int64_t gateway, int64_t epoch,
-                              emt_time at, const char *reason)
+                              emt_time at, const char *reason, store_done *done, void *ctx)
 {
     struct store_param p[5];
 
@@ -228,11 +237,11 @@ enum emt_err session_send_end(struct store *s, int32_t tenant, int64_t gateway, 
     p_int8(&p[2], epoch);
     p_time(&p[3], at);
     p_text(&p[4], reason);
-    return store_send(s, &statements[END], p, NULL, NULL);
+    return store_send(s, &statements[END], p, done, ctx);
 }
 
 enum emt_err session_send_alarm(struct store *s, int32_t tenant, int64_t gateway, emt_time at,
-                                const char *kind, const char *detail)
+                                const char *kind, const char *detail, store_done *done, void *ctx)
 {
     struct store_param p[5];
 
@@ -241,10 +250,11 @@ enum emt_err session_send_alarm(struct store *s, int32_t tenant, int64_t gateway
     p_time(&p[2], at);
     p_text(&p[3], kind);
     p_text(&p[4], detail);
-    return store_send(s, &statements[ALARM], p, NULL, NULL);
+    return store_send(s, &statements[ALARM], p, done, ctx);
 }
 
-enum emt_err session_send_status(struct store *s, const struct session_status *st)
+enum emt_err session_send_status(struct store *s, const struct session_status *st, store_done *done,
+                                 void *ctx)
 {
     struct store_param p[11];
 
@@ -259,11 +269,11 @@ enum emt_err session_send_status(struct store *s, const struct session_status *s
     p_int8(&p[8], st->memory_free);
     p_int8(&p[9], st->disk_free);
     p_text(&p[10], st->metrics);
-    return store_send(s, &statements[STATUS], p, NULL, NULL);
+    return store_send(s, &statements[STATUS], p, done, ctx);
 }
 
 enum emt_err session_send_log(struct store *s, int32_t tenant, int64_t gateway, emt_time at,
-                              int level, const char *text)
+                              int level, const char *text, store_done *done, void *ctx)
 {
     struct store_param p[5];
 
@@ -272,7 +282,7 @@ enum emt_err session_send_log(struct store *s, int32_t tenant, int64_t gateway, 
     p_time(&p[2], at);
     p_int2(&p[3], (int16_t)level);
     p_text(&p[4], text);
-    return store_send(s, &statements[LOG], p, NULL, NULL);
+    return store_send(s, &statements[LOG], p, done, ctx);
 }
 
 enum emt_err session_send_commands_open(struct store *s, int64_t node, store_done *done, void *ctx)
@@ -323,7 +333,7 @@ void session_read_command(const struct store_result *r, int row, struct session_
 
 enum emt_err session_send_command_result(struct store *s, int32_t tenant, int64_t gateway,
                                          const uint8_t idempotency_key[16], uint32_t outcome,
-                                         const char *text, emt_time at)
+                                         const char *text, emt_time at, store_done *done, void *ctx)
 {
     struct store_param p[6];
 
@@ -333,7 +343,7 @@ enum emt_err session_send_command_result(struct store *s, int32_t tenant, int64_
     p_int2(&p[3], (int16_t)(outcome > INT16_MAX ? INT16_MAX : outcome));
     p_text(&p[4], text);
     p_time(&p[5], at);
-    return store_send(s, &statements[COMMAND_RESULT], p, NULL, NULL);
+    return store_send(s, &statements[COMMAND_RESULT], p, done, ctx);
 }
 
 enum emt_err session_send_revoked(struct store *s, store_done *done, void *ctx)

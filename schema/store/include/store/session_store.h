@@ -52,10 +52,12 @@ enum session_refusal {
     SESSION_REFUSAL_CLONE,     /* held: one identity at two addresses (decision 24) */
 };
 
-/* Queues two statements. facts: session_read_facts(); claimed: session_read_claimed(). Raises the gateway's epoch, takes over all its cursors and makes one for
- * this spool where there is none; nothing of it when the claim is refused. The sixth turn between two addresses within ten minutes holds the gateway for ten. */
-EMT_CHECKED enum emt_err session_send_claim(struct store *s, const struct session_claim *c, store_done *facts, store_done *claimed, void *ctx);
+/* Before the claim in its segment: what a refusal would be for. */
+EMT_CHECKED enum emt_err session_send_facts(struct store *s, const struct session_claim *c, store_done *done, void *ctx);
 enum session_refusal session_read_facts(const struct store_result *r);
+/* Raises the gateway's epoch, takes over all its cursors and makes one for this spool where there is none; nothing of it when the claim is refused. The sixth
+ * turn between two addresses within ten minutes holds the gateway for ten. */
+EMT_CHECKED enum emt_err session_send_claim(struct store *s, const struct session_claim *c, store_done *done, void *ctx);
 struct session_claimed {
     int64_t epoch;
     uint64_t last_seq; /* committed of this spool */
@@ -65,9 +67,9 @@ struct session_claimed {
 bool session_read_claimed(const struct store_result *r, struct session_claimed *out);
 
 /* The session of this epoch is over; nothing happens when a newer one stands. */
-EMT_CHECKED enum emt_err session_send_end(struct store *s, int32_t tenant, int64_t gateway, int64_t epoch, emt_time at, const char *reason);
+EMT_CHECKED enum emt_err session_send_end(struct store *s, int32_t tenant, int64_t gateway, int64_t epoch, emt_time at, const char *reason, store_done *done, void *ctx);
 /* An alarm of the gateway. */
-EMT_CHECKED enum emt_err session_send_alarm(struct store *s, int32_t tenant, int64_t gateway, emt_time at, const char *kind, const char *detail);
+EMT_CHECKED enum emt_err session_send_alarm(struct store *s, int32_t tenant, int64_t gateway, emt_time at, const char *kind, const char *detail, store_done *done, void *ctx);
 
 /* --- status and log ------------------------------------------------------------------------------------------------ */
 
@@ -79,8 +81,8 @@ struct session_status {
     int32_t load_permille;
     const char *metrics; /* a JSON object */
 };
-EMT_CHECKED enum emt_err session_send_status(struct store *s, const struct session_status *st);
-EMT_CHECKED enum emt_err session_send_log(struct store *s, int32_t tenant, int64_t gateway, emt_time at, int level, const char *text);
+EMT_CHECKED enum emt_err session_send_status(struct store *s, const struct session_status *st, store_done *done, void *ctx);
+EMT_CHECKED enum emt_err session_send_log(struct store *s, int32_t tenant, int64_t gateway, emt_time at, int level, const char *text, store_done *done, void *ctx);
 
 /* --- commands ------------------------------------------------------------------------------------------------------ */
 
@@ -103,7 +105,7 @@ struct session_command_row {
 void session_read_command(const struct store_result *r, int row, struct session_command_row *out);
 /* outcome as CommandResult has it. Idempotent: the first result stays. */
 EMT_CHECKED enum emt_err session_send_command_result(struct store *s, int32_t tenant, int64_t gateway, const uint8_t idempotency_key[16], uint32_t outcome,
-                                                     const char *text, emt_time at);
+                                                     const char *text, emt_time at, store_done *done, void *ctx);
 
 /* --- revocation ----------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,377 @@
+#include "handshake_pool.h"
+
+#include "base/clock.h"
+#include "pki/tls_conn.h"
+#include "pki/tls_context.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define EVENTS_A_TURN 32
+
+static const char *const outcome_names[HANDSHAKE_OUTCOMES] = {
+    [HANDSHAKE_OK] = "ok",
+    [HANDSHAKE_HTTP] = "http",
+    [HANDSHAKE_GARBAGE] = "garbage",
+    [HANDSHAKE_NO_COMMON] = "no-common-profile",
+    [HANDSHAKE_NO_CERTIFICATE] = "no-certificate",
+    [HANDSHAKE_BAD_CERTIFICATE] = "bad-certificate",
+    [HANDSHAKE_REVOKED] = "revoked",
+    [HANDSHAKE_REFUSED] = "refused-by-peer",
+    [HANDSHAKE_TIMEOUT] = "timeout",
+    [HANDSHAKE_PEER_CLOSED] = "peer-closed",
+    [HANDSHAKE_QUEUE_FULL] = "queue-full",
+    [HANDSHAKE_BROKEN] = "broken",
+    [HANDSHAKE_STOPPED] = "stopped",
+};
+
+const char *handshake_outcome_name(enum handshake_outcome o)
+{
+    return outcome_names[o];
+}
+
+struct handshake {
+    struct handshake *next, *prev; /* in the order of the deadlines, which is that of arrival */
+    struct tls_context *context;   /* until the connection stands on it */
+    struct tls_conn *tls;
+    int fd;
+    int64_t deadline_ms;
+    uint32_t watched; /* epoll events */
+    void *owner;
+    char peer[46];
+};
+
+struct worker {
+    struct handshake_pool *pool;
+    pthread_t thread;
+    bool started;
+    int epoll_fd, wake_fd;
+    pthread_mutex_t mutex;   /* guards inbox */
+    struct handshake *inbox; /* newest first, linked by next */
+    struct handshake *first, *last;
+};
+
+struct handshake_pool {
+    struct handshake_settings settings;
+    atomic_uint count, turn;
+    atomic_bool stopping;
+    unsigned nworkers;
+    struct worker workers[];
+};
+
+enum handshake_outcome handshake_judge(enum emt_err err, const char *reason)
+{
+    if (err == EMT_EAUTH) {
+        if (strcmp(reason, "no client certificate") == 0)
+            return HANDSHAKE_NO_CERTIFICATE;
+        if (strncmp(reason, "refused by peer", 15) == 0)
+            return HANDSHAKE_REFUSED;
+        return strstr(reason, "revoked") ? HANDSHAKE_REVOKED : HANDSHAKE_BAD_CERTIFICATE;
+    }
+    if (strcmp(reason, "http-request") == 0)
+        return HANDSHAKE_HTTP;
+    if (strncmp(reason, "no common", 9) == 0)
+        return HANDSHAKE_NO_COMMON;
+    if (err == EMT_EIO)
+        return HANDSHAKE_PEER_CLOSED;
+    return emt_err_class(err) == EMT_CLASS_REJECT ? HANDSHAKE_GARBAGE : HANDSHAKE_BROKEN;
+}
+
+/* ---- one connection ---- */
+
+static void unlink_handshake(struct worker *w, struct handshake *h)
+{
+    if (h->prev)
+        h->prev->next = h->next;
+    else
+        w->first = h->next;
+    if (h->next)
+        h->next->prev = h->prev;
+    else
+        w->last = h->prev;
+}
+
+static void handshake_release(struct worker *w, struct handshake *h)
+{
+    tls_context_unref(h->context);
+    free(h);
+    atomic_fetch_sub(&w->pool->count, 1);
+}
+
+/* h is on no list any more. */
+static void handshake_fail(struct worker *w, struct handshake *h, enum handshake_outcome o)
+{
+    char reason[160];
+
+    snprintf(reason, sizeof reason, "%s", h->tls ? tls_conn_reason(h->tls) : "");
+    tls_conn_free(h->tls);
+    close(h->fd); /* leaves the epoll set */
+    w->pool->settings.failed(h->owner, o, reason, h->peer);
+    handshake_release(w, h);
+}
+
+static void handshake_up(struct worker *w, struct handshake *h)
+{
+    epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, h->fd, NULL);
+    w->pool->settings.up(h->owner, h->tls, h->fd, h->peer);
+    handshake_release(w, h);
+}
+
+static bool handshake_watch(struct worker *w, struct handshake *h, uint32_t events)
+{
+    struct epoll_event ev = { .events = events, .data.ptr = h };
+
+    if (h->watched == events)
+        return true;
+    if (epoll_ctl(w->epoll_fd, h->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, h->fd, &ev) != 0)
+        return false;
+    h->watched = events;
+    return true;
+}
+
+static void handshake_step(struct worker *w, struct handshake *h)
+{
+    enum tls_wait wait;
+    enum emt_err err = tls_conn_handshake(h->tls, &wait);
+    enum handshake_outcome o = HANDSHAKE_BROKEN;
+
+    if (err == EMT_EAGAIN && handshake_watch(w, h, wait == TLS_WAIT_WRITE ? EPOLLOUT : EPOLLIN))
+        return;
+    unlink_handshake(w, h);
+    if (err == EMT_OK && tls_conn_peer(h->tls)->present) {
+        handshake_up(w, h);
+        return;
+    }
+    if (err == EMT_OK)
+        o = HANDSHAKE_NO_CERTIFICATE;
+    else if (err != EMT_EAGAIN)
+        o = handshake_judge(err, tls_conn_reason(h->tls));
+    tls_conn_shutdown(h->tls);
+    handshake_fail(w, h, o);
+}
+
+static void handshake_begin(struct worker *w, struct handshake *h)
+{
+    h->prev = w->last;
+    h->next = NULL;
+    if (w->last)
+        w->last->next = h;
+    else
+        w->first = h;
+    w->last = h;
+    h->tls = tls_conn_accept(h->context, h->fd);
+    if (!h->tls) {
+        unlink_handshake(w, h);
+        handshake_fail(w, h, HANDSHAKE_BROKEN);
+        return;
+    }
+    handshake_step(w, h);
+}
+
+/* ---- a thread ---- */
+
+static struct handshake *inbox_take(struct worker *w)
+{
+    struct handshake *newest, *oldest = NULL;
+
+    pthread_mutex_lock(&w->mutex);
+    newest = w->inbox;
+    w->inbox = NULL;
+    pthread_mutex_unlock(&w->mutex);
+    while (newest) {
+        struct handshake *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+static void inbox_read(struct worker *w)
+{
+    struct handshake *h;
+    uint64_t count;
+
+    /* First the wake, then the inbox: the other way round one could get lost between. */
+    if (read(w->wake_fd, &count, sizeof count) < 0)
+        count = 0;
+    h = inbox_take(w);
+    while (h) {
+        struct handshake *next = h->next;
+        handshake_begin(w, h);
+        h = next;
+    }
+}
+
+static void expire(struct worker *w)
+{
+    int64_t now = clock_mono_ms();
+
+    while (w->first && w->first->deadline_ms <= now) {
+        struct handshake *h = w->first;
+        unlink_handshake(w, h);
+        handshake_fail(w, h, HANDSHAKE_TIMEOUT);
+    }
+}
+
+static int wait_ms(const struct worker *w)
+{
+    int64_t left;
+
+    if (!w->first)
+        return -1;
+    left = w->first->deadline_ms - clock_mono_ms();
+    return left < 0 ? 0 : (int)left + 1;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    struct epoll_event events[EVENTS_A_TURN];
+
+    while (!atomic_load(&w->pool->stopping)) {
+        int n = epoll_wait(w->epoll_fd, events, EVENTS_A_TURN, wait_ms(w));
+        bool woken = false;
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.ptr)
+                handshake_step(w, events[i].data.ptr);
+            else
+                woken = true;
+        }
+        if (woken)
+            inbox_read(w);
+        /* After the events: nothing of this turn's array may point to what has expired. */
+        expire(w);
+    }
+    return NULL;
+}
+
+/* ---- the pool ---- */
+
+static enum emt_err worker_start(struct worker *w)
+{
+    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
+
+    if (pthread_mutex_init(&w->mutex, NULL) != 0)
+        return EMT_ENOMEM;
+    w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (w->epoll_fd < 0 || w->wake_fd < 0 ||
+        epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &ev) != 0 ||
+        pthread_create(&w->thread, NULL, worker_main, w) != 0) {
+        if (w->epoll_fd >= 0)
+            close(w->epoll_fd);
+        if (w->wake_fd >= 0)
+            close(w->wake_fd);
+        pthread_mutex_destroy(&w->mutex);
+        return EMT_EIO;
+    }
+    w->started = true;
+    return EMT_OK;
+}
+
+static void worker_wake(struct worker *w)
+{
+    uint64_t one = 1;
+    ssize_t n = write(w->wake_fd, &one, sizeof one);
+
+    (void)n; /* only fails when the counter is full: it is being woken anyway */
+}
+
+static void worker_stop(struct worker *w)
+{
+    struct handshake *h;
+
+    worker_wake(w);
+    pthread_join(w->thread, NULL);
+    while ((h = w->first)) {
+        unlink_handshake(w, h);
+        handshake_fail(w, h, HANDSHAKE_STOPPED);
+    }
+    for (h = inbox_take(w); h;) {
+        struct handshake *next = h->next;
+        handshake_fail(w, h, HANDSHAKE_STOPPED);
+        h = next;
+    }
+    close(w->epoll_fd);
+    close(w->wake_fd);
+    pthread_mutex_destroy(&w->mutex);
+}
+
+enum emt_err handshake_pool_new(const struct handshake_settings *s, struct handshake_pool **out)
+{
+    struct handshake_pool *p = calloc(1, sizeof *p + s->threads * sizeof p->workers[0]);
+
+    if (!p)
+        return EMT_ENOMEM;
+    p->settings = *s;
+    atomic_init(&p->stopping, false);
+    for (unsigned i = 0; i < s->threads; i++) {
+        p->workers[i].pool = p;
+        enum emt_err err = worker_start(&p->workers[i]);
+        if (err != EMT_OK) {
+            handshake_pool_free(p);
+            return err;
+        }
+        p->nworkers++;
+    }
+    *out = p;
+    return EMT_OK;
+}
+
+void handshake_pool_free(struct handshake_pool *p)
+{
+    if (!p)
+        return;
+    atomic_store(&p->stopping, true);
+    for (unsigned i = 0; i < p->nworkers; i++)
+        worker_stop(&p->workers[i]);
+    free(p);
+}
+
+unsigned handshake_pool_count(const struct handshake_pool *p)
+{
+    return atomic_load(&p->count);
+}
+
+enum emt_err handshake_pool_add(struct handshake_pool *p, struct tls_context *tls, int fd,
+                                const char *peer, void *owner)
+{
+    struct worker *w = &p->workers[atomic_fetch_add(&p->turn, 1) % p->nworkers];
+    struct handshake *h;
+    bool first;
+
+    if (atomic_fetch_add(&p->count, 1) >= p->settings.limit) {
+        atomic_fetch_sub(&p->count, 1);
+        return EMT_ELIMIT;
+    }
+    h = calloc(1, sizeof *h);
+    if (!h) {
+        atomic_fetch_sub(&p->count, 1);
+        return EMT_ENOMEM;
+    }
+    h->context = tls_context_ref(tls);
+    h->fd = fd;
+    h->owner = owner;
+    h->deadline_ms = clock_mono_ms() + p->settings.timeout_ms;
+    snprintf(h->peer, sizeof h->peer, "%s", peer);
+    pthread_mutex_lock(&w->mutex);
+    first = w->inbox == NULL;
+    h->next = w->inbox;
+    w->inbox = h;
+    pthread_mutex_unlock(&w->mutex);
+    if (first)
+        worker_wake(w);
+    return EMT_OK;
+}
