@@ -21,4 +21,8 @@ EMT_CHECKED enum emt_err tenant_key_load(struct store *s, int32_t tenant, uint16
 EMT_CHECKED enum emt_err platform_secret_create(struct store *s, const char *name, const void *secret, size_t len, const char *public_text, const struct seal_key *master);
 EMT_CHECKED enum emt_err platform_secret_load(struct store *s, const char *name, const struct seal_key *master, struct writer *secret, struct writer *public_text);
 
+/* For the test that prepares them all. */
+struct store_statement;
+const struct store_statement *secret_store_statements(size_t *n);
+
 #endif
