@@ -13,7 +13,8 @@ struct arena *arena_new(size_t limit);
 void arena_free(struct arena *a);
 /* Everything handed out is gone; the memory stays with the arena. */
 void arena_reset(struct arena *a);
-/* Zeroed, aligned for any type; NULL past the limit or out of memory. n = 0 gives a valid pointer. */
+/* Zeroed, aligned for any type; NULL past the limit or out of memory. n = 0 gives a valid pointer.
+ */
 void *arena_alloc(struct arena *a, size_t n);
 /* A copy of n bytes; NULL as above. */
 void *arena_copy(struct arena *a, const void *p, size_t n);

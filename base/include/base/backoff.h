@@ -1,5 +1,5 @@
-/* Waiting times between attempts: doubling from first_ms to most_ms, with full jitter over the upper half,
- * so that thousands of peers do not come back at the same moment. */
+/* Waiting times between attempts: doubling from first_ms to most_ms, with full jitter over the
+ * upper half, so that thousands of peers do not come back at the same moment. */
 #ifndef EMT_BASE_BACKOFF_H
 #define EMT_BASE_BACKOFF_H
 

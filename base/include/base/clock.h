@@ -37,7 +37,8 @@ void time_to_civil(emt_time t, struct civil *c);
 /* 0 = Sunday. */
 int time_weekday(emt_time t);
 
-/* "2026-11-20T23:56:21Z", with fraction only where it is not 0; buf holds 32. Returns buf ("" for none). */
+/* "2026-11-20T23:56:21Z", with fraction only where it is not 0; buf holds 32. Returns buf ("" for
+ * none). */
 char *time_format(emt_time t, char buf[32]);
 /* RFC 3339: date, 'T' or ' ', time (seconds optional), fraction optional, 'Z' or +hh:mm required;
  * a bare date "2026-11-20" is midnight UTC. EMT_EMALFORMED otherwise. */

@@ -8,10 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decodes n characters (upper or lower case; white space between bytes and '|' and '_' are passed over)
- * into out, at most cap bytes; *len = bytes written.
- * EMT_EMALFORMED a character that is none or half a byte; EMT_ELIMIT more than cap bytes. */
-EMT_CHECKED enum emt_err hex_decode(const char *text, size_t n, uint8_t *out, size_t cap, size_t *len);
+/* Decodes n characters (upper or lower case; white space between bytes and '|' and '_' are passed
+ * over) into out, at most cap bytes; *len = bytes written. EMT_EMALFORMED a character that is none
+ * or half a byte; EMT_ELIMIT more than cap bytes. */
+EMT_CHECKED enum emt_err hex_decode(const char *text, size_t n, uint8_t *out, size_t cap,
+                                    size_t *len);
 /* Lower-case hex and a closing 0; out holds 2 * n + 1. Returns out. */
 char *hex_encode(const uint8_t *p, size_t n, char *out);
 
@@ -20,6 +21,7 @@ char *base64_encode(const uint8_t *p, size_t n, char *out);
 /* base64url without padding, for tokens. Same size. */
 char *base64url_encode(const uint8_t *p, size_t n, char *out);
 /* Either alphabet, padding optional, no white space. Errors as hex_decode. */
-EMT_CHECKED enum emt_err base64_decode(const char *text, size_t n, uint8_t *out, size_t cap, size_t *len);
+EMT_CHECKED enum emt_err base64_decode(const char *text, size_t n, uint8_t *out, size_t cap,
+                                       size_t *len);
 
 #endif

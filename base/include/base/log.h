@@ -10,10 +10,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR
+};
 enum log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* Once at the start of a program, before threads. program: name, borrowed for good. fd: usually 2. */
+/* Once at the start of a program, before threads. program: name, borrowed for good. fd: usually 2.
+ */
 void log_open(const char *program, enum log_level least, enum log_format format, int fd);
 bool log_wants(enum log_level level);
 /* "debug" … "error"; false when the text is none of them. */

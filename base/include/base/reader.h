@@ -1,7 +1,7 @@
 /* A bounded cursor over bytes from outside; the only place with pointer arithmetic on frames.
  *
- * A read past the end gives 0 (or NULL), consumes nothing and marks the reader failed for good, so a
- * decoder reads like the layout in the standard and checks `failed` once at the end. */
+ * A read past the end gives 0 (or NULL), consumes nothing and marks the reader failed for good, so
+ * a decoder reads like the layout in the standard and checks `failed` once at the end. */
 #ifndef EMT_BASE_READER_H
 #define EMT_BASE_READER_H
 
@@ -95,8 +95,8 @@ static inline uint32_t reader_u32be(struct reader *r)
 /* Copies n bytes to out and moves on; false (failed, out zeroed) when fewer are left. */
 bool reader_copy(struct reader *r, void *out, size_t n);
 
-/* A reader of its own over the next n bytes, for a length-prefixed part; r moves past them. When fewer
- * are left both readers are failed. */
+/* A reader of its own over the next n bytes, for a length-prefixed part; r moves past them. When
+ * fewer are left both readers are failed. */
 struct reader reader_sub(struct reader *r, size_t n);
 
 #endif

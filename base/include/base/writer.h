@@ -27,8 +27,8 @@ void writer_release(struct writer *w);
 /* Empty, ready for reuse; keeps the memory, clears the failure. */
 void writer_clear(struct writer *w);
 
-/* Room for n more bytes at the end, zeroed and counted as written; NULL (failed) when there is none. The
- * pointer lives until the next write. */
+/* Room for n more bytes at the end, zeroed and counted as written; NULL (failed) when there is
+ * none. The pointer lives until the next write. */
 uint8_t *writer_reserve(struct writer *w, size_t n);
 bool writer_bytes(struct writer *w, const void *p, size_t n);
 bool writer_u8(struct writer *w, uint8_t v);

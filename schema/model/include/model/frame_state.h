@@ -18,8 +18,8 @@ enum frame_state {
     FRAME_FORMAT_NEEDED = 7,     /* compact frame of a format not seen yet */
     FRAME_UNSUPPORTED = 8,
     FRAME_MALFORMED = 9,
-    FRAME_CODEC_FAILED = 10,     /* a tenant's payload script failed */
-    FRAME_QUARANTINED = 11,      /* decoding it once ended the process */
+    FRAME_CODEC_FAILED = 10, /* a tenant's payload script failed */
+    FRAME_QUARANTINED = 11,  /* decoding it once ended the process */
     FRAME_STATES
 };
 

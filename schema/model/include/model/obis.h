@@ -14,7 +14,8 @@ struct obis {
 
 #define OBIS_TEXT_MAX 28
 
-/* "1-0:1.8.0*255", "1-0:1.8.0" (F = 255), "1.8.0" (A = 1, B = 0, F = 255); '&' as '*'. EMT_EMALFORMED. */
+/* "1-0:1.8.0*255", "1-0:1.8.0" (F = 255), "1.8.0" (A = 1, B = 0, F = 255); '&' as '*'.
+ * EMT_EMALFORMED. */
 EMT_CHECKED enum emt_err obis_parse(const char *text, struct obis *out);
 /* Long form with *F always. buf holds OBIS_TEXT_MAX. Returns buf. */
 char *obis_format(struct obis o, char buf[OBIS_TEXT_MAX]);

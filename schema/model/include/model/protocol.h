@@ -1,4 +1,5 @@
-/* The protocols of the front door. Stored as int2 and sent as an enum on the wire: the numbers are for good. */
+/* The protocols of the front door. Stored as int2 and sent as an enum on the wire: the numbers are
+ * for good. */
 #ifndef EMT_MODEL_PROTOCOL_H
 #define EMT_MODEL_PROTOCOL_H
 

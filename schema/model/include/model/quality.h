@@ -1,4 +1,5 @@
-/* Quality of a value, and its rank: of two values for one channel and time the higher rank wins (docs/generic-schema.md). */
+/* Quality of a value, and its rank: of two values for one channel and time the higher rank wins
+ * (docs/generic-schema.md). */
 #ifndef EMT_MODEL_QUALITY_H
 #define EMT_MODEL_QUALITY_H
 
@@ -8,11 +9,11 @@
 /* Stored as int2: the numbers are for good. */
 enum quality {
     QUALITY_MEASURED = 0,
-    QUALITY_SUBSTITUTE = 1,  /* formed by a rule, with method and reason */
+    QUALITY_SUBSTITUTE = 1, /* formed by a rule, with method and reason */
     QUALITY_ESTIMATED = 2,
     QUALITY_PROVISIONAL = 3,
-    QUALITY_INVALID = 4,     /* the meter itself flags it (record error, permanent error) */
-    QUALITY_CORRECTED = 5,   /* set by a person, with reason */
+    QUALITY_INVALID = 4,   /* the meter itself flags it (record error, permanent error) */
+    QUALITY_CORRECTED = 5, /* set by a person, with reason */
     QUALITIES
 };
 

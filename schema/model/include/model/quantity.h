@@ -1,6 +1,7 @@
-/* What is measured, and in which unit. Quantities are names of physical meaning; units are spelled as IEC 62056-6-2 spells
- * them. A channel has one quantity and one dimension; its values are stored in the dimension's base unit with an exponent
- * on each value, so that a meter changing from kWh to MWh stays one channel. */
+/* What is measured, and in which unit. Quantities are names of physical meaning; units are spelled
+ * as IEC 62056-6-2 spells them. A channel has one quantity and one dimension; its values are stored
+ * in the dimension's base unit with an exponent on each value, so that a meter changing from kWh to
+ * MWh stays one channel. */
 #ifndef EMT_MODEL_QUANTITY_H
 #define EMT_MODEL_QUANTITY_H
 
@@ -64,7 +65,8 @@ struct unit {
     bool exact;            /* false: kept in the unit as sent, base equals name */
 };
 
-/* Finds a unit by its spelling (also "m³", "Cel", "degC"); NULL for one we do not know. J is kept as J, Wh as Wh. */
+/* Finds a unit by its spelling (also "m³", "Cel", "degC"); NULL for one we do not know. J is kept
+ * as J, Wh as Wh. */
 const struct unit *unit_find(const char *name);
 /* Enumerates the table: NULL past the end. */
 const struct unit *unit_at(unsigned i);
