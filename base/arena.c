@@ -21,12 +21,12 @@
 #ifdef ARENA_ASAN
 #include <sanitizer/asan_interface.h>
 #define ARENA_GAP 16
-#define arena_hide(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define arena_show(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#define ARENA_HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define ARENA_SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
 #else
 #define ARENA_GAP 0
-#define arena_hide(p, n) ((void)(p), (void)(n))
-#define arena_show(p, n) ((void)(p), (void)(n))
+#define ARENA_HIDE(p, n) ((void)(p), (void)(n))
+#define ARENA_SHOW(p, n) ((void)(p), (void)(n))
 #endif
 
 #define ALIGN alignof(max_align_t)
@@ -69,7 +69,7 @@ static void drop_after(struct arena *a, struct block *last)
         struct block *next = b->next;
 
         a->held -= b->cap;
-        arena_show(b->data, b->cap);
+        ARENA_SHOW(b->data, b->cap);
         free(b);
         b = next;
     }
@@ -87,7 +87,7 @@ void arena_reset(struct arena *a)
 {
     for (struct block *b = a->first; b; b = b->next) {
         b->used = 0;
-        arena_hide(b->data, b->cap);
+        ARENA_HIDE(b->data, b->cap);
     }
     a->current = a->first;
     a->used = 0;
@@ -122,7 +122,7 @@ static struct block *add_block(struct arena *a, size_t n)
     else
         a->first = b;
     a->held += cap;
-    arena_hide(b->data, cap);
+    ARENA_HIDE(b->data, cap);
     return b;
 }
 
@@ -165,7 +165,7 @@ static void *take(struct arena *a, size_t n)
     p = b->data + b->used;
     b->used += size;
     a->used += n;
-    arena_show(p, n);
+    ARENA_SHOW(p, n);
     return p;
 }
 

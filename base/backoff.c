@@ -2,6 +2,9 @@
 
 #include <sys/random.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* Any value will do when the kernel has no randomness yet: then peers merely come back together. */
 static uint32_t random_u32(void)
 {

@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 enum algorithm { AES_CBC, AES_CTR, AES_CCM, AES_GCM_128, AES_GCM_256, DES3_CBC, ALGORITHMS };
 
 static const char *const algorithm_names[ALGORITHMS] = {
@@ -112,7 +115,7 @@ enum emt_err cipher_des_cbc_decrypt(struct cipher *c, const uint8_t key[8], cons
         return EMT_EUNSUPPORTED;
     /* Single DES lives in OpenSSL's legacy provider, which need not be there; triple DES with three
      * equal keys is the same function (encrypt and decrypt under one key cancel out). */
-    for (unsigned i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++)
         memcpy(triple + 8 * i, key, 8);
     err = run(ctx, triple, iv, 0, in, len, out);
     OPENSSL_cleanse(triple, sizeof triple);

@@ -7,6 +7,9 @@
 #include <string.h>
 #include <time.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define DAYS_PER_ERA 146097
 #define DAYS_TO_1970 719468 /* from 0000-03-01 */
 

@@ -3,6 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 const char *emt_err_name(enum emt_err err)
 {
     switch (err) {

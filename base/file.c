@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define FIRST_READ 4096
 
 static enum emt_err fail_errno(struct emt_diag *diag, const char *path, const char *what)

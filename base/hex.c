@@ -1,5 +1,8 @@
 #include "base/hex.h"
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* Length of the well-formed UTF-8 sequence at p (Unicode, table 3-7: no overlong forms, no
  * surrogates, nothing above U+10FFFF), 0 when there is none. */
 static size_t utf8_length(const uint8_t *p, size_t left)

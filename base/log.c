@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* A line is cut behind its last whole field. PIPE_BUF is 4096: lines of several processes that
  * share a pipe do not mix. */
 #define LINE_MAX_BYTES 4096

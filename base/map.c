@@ -8,6 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define FIRST_SLOTS 16
 
 struct entry {
@@ -23,13 +26,8 @@ struct map {
     size_t count;
     size_t filled; /* entries and marks */
     uint64_t seed[2];
+    struct entry *mark; /* stands where an entry was removed: an address that no entry has */
 };
-
-/* Stands where an entry was removed: an address that no entry has. */
-static struct entry *mark_of(const struct map *m)
-{
-    return (struct entry *)(uintptr_t)m;
-}
 
 struct map *map_new(void)
 {
@@ -39,13 +37,15 @@ struct map *map_new(void)
         free(m);
         return NULL;
     }
+    if (m)
+        m->mark = (struct entry *)(void *)m;
     return m;
 }
 
 void map_clear(struct map *m)
 {
     for (size_t i = 0; i < m->nslots; i++) {
-        if (m->slots[i] != mark_of(m))
+        if (m->slots[i] != m->mark)
             free(m->slots[i]);
         m->slots[i] = NULL;
     }
@@ -121,7 +121,7 @@ static struct entry **slot_of(const struct map *m, const void *key, size_t n, ui
 
         if (!e)
             return NULL;
-        if (e != mark_of(m) && e->hash == hash && e->n == n && (n == 0 || !memcmp(e->key, key, n)))
+        if (e != m->mark && e->hash == hash && e->n == n && (n == 0 || !memcmp(e->key, key, n)))
             return &m->slots[i];
     }
 }
@@ -145,7 +145,7 @@ static enum emt_err rebuild(struct map *m)
 
     while (nslots / 4 < m->count + 1)
         nslots *= 2;
-    m->slots = calloc(nslots, sizeof(*m->slots));
+    m->slots = calloc(nslots, sizeof(struct entry *));
     if (!m->slots) {
         m->slots = old;
         return EMT_ENOMEM;
@@ -153,7 +153,7 @@ static enum emt_err rebuild(struct map *m)
     m->nslots = nslots;
     m->filled = 0;
     for (size_t i = 0; i < nold; i++)
-        if (old[i] && old[i] != mark_of(m))
+        if (old[i] && old[i] != m->mark)
             place(m, old[i]);
     free(old);
     return EMT_OK;
@@ -202,7 +202,7 @@ void *map_del(struct map *m, const void *key, size_t n)
         return NULL;
     value = (*slot)->value;
     free(*slot);
-    *slot = mark_of(m);
+    *slot = m->mark;
     m->count--;
     return value;
 }
@@ -212,7 +212,7 @@ bool map_next(const struct map *m, size_t *at, const void **key, size_t *n, void
     while (*at < m->nslots) {
         const struct entry *e = m->slots[(*at)++];
 
-        if (!e || e == mark_of(m))
+        if (!e || e == m->mark)
             continue;
         if (key)
             *key = e->key;

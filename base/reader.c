@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 uint64_t reader_le(struct reader *r, unsigned n)
 {
     const uint8_t *p = reader_bytes(r, n);

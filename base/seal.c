@@ -12,6 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define FORMAT 1
 #define NONCE_AT 3
 #define NONCE_LEN 12
@@ -19,6 +22,7 @@
 #define TAG_LEN 16
 #define AAD_MAX 1024
 #define KEY_LINE_MAX 128
+#define KEY_DIGITS ((size_t)2 * SEAL_KEY_LEN)
 #define KEY_WORD "emt-master-key"
 
 /* Header of the blob and its place, each text behind its length: no two places give the same bytes.
@@ -114,20 +118,18 @@ enum emt_err seal_key_make(struct seal_key *k, uint16_t version)
 static enum emt_err read_key_line(const char *path, char *line, struct emt_diag *diag)
 {
     struct stat st;
-    ssize_t n = -1;
+    ssize_t n = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     enum emt_err err = EMT_OK;
 
     if (fd < 0)
         return emt_fail(diag, errno == ENOENT ? EMT_ENOTFOUND : EMT_EIO,
                         "cannot open the key file: %s", strerror(errno));
-    if (fstat(fd, &st))
+    if (fstat(fd, &st) || (n = read(fd, line, KEY_LINE_MAX - 1)) < 0)
         err = emt_fail(diag, EMT_EIO, "cannot read the key file: %s", strerror(errno));
     else if (st.st_mode & 077)
         err = emt_fail(diag, EMT_EAUTH, "mode is %04o: others than its owner may use the key file",
                        (unsigned)(st.st_mode & 07777));
-    else if ((n = read(fd, line, KEY_LINE_MAX - 1)) < 0)
-        err = emt_fail(diag, EMT_EIO, "cannot read the key file: %s", strerror(errno));
     (void)close(fd);
     line[n > 0 ? n : 0] = 0;
     return err;
@@ -146,11 +148,9 @@ static enum emt_err parse_key_line(const char *line, struct seal_key *k)
         version = version * 10 + (unsigned)(*p - '0');
     if (version == 0 || version > UINT16_MAX || *p++ != ' ')
         return EMT_EMALFORMED;
-    if (strcspn(p, "\n") != (size_t)2 * SEAL_KEY_LEN ||
-        (p[2 * SEAL_KEY_LEN] && p[2 * SEAL_KEY_LEN + 1]))
+    if (strcspn(p, "\n") != KEY_DIGITS || (p[KEY_DIGITS] && p[KEY_DIGITS + 1]))
         return EMT_EMALFORMED;
-    if (hex_decode(p, (size_t)2 * SEAL_KEY_LEN, k->key, sizeof k->key, &len) ||
-        len != sizeof k->key)
+    if (hex_decode(p, KEY_DIGITS, k->key, sizeof k->key, &len) || len != sizeof k->key)
         return EMT_EMALFORMED;
     k->version = (uint16_t)version;
     return EMT_OK;

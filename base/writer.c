@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* First allocation of a growing writer: most messages and lines fit. */
 #define FIRST_CAP 256
 

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <yaml.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define FILE_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 16
 #define NODES_MAX 10000
@@ -404,7 +407,7 @@ static const struct suffix no_suffix[] = { { "", 1 }, { NULL, 0 } };
 static const struct suffix durations[] = { { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
                                            { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } };
 static const struct suffix sizes[] = {
-    { "", 1 }, { "KiB", 1024 }, { "MiB", 1024 * 1024 }, { "GiB", 1024 * 1024 * 1024 }, { NULL, 0 }
+    { "", 1 }, { "KiB", 1024 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 }, { NULL, 0 }
 };
 
 /* Digits, then one of the suffixes. */

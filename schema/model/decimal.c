@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define EXPONENT_MAX 64
 #define DIGITS_MAX 128 /* longest mantissa text looked at */
 #define EXPONENT_TEXT_MAX 100000
@@ -195,48 +198,46 @@ int decimal_compare(struct decimal a, struct decimal b)
 
     if (sign_of(a.mantissa) != sign_of(b.mantissa) || a.mantissa == 0)
         return sign_of((wide)sign_of(a.mantissa) - sign_of(b.mantissa));
-    if (gap < 0)
-        return -decimal_compare(b, a);
     if (gap > 19) /* |a| >= 10^20 units of b, more than any mantissa */
         return sign_of(a.mantissa);
-    return sign_of((wide)a.mantissa * power_of_ten((unsigned)gap) - b.mantissa);
+    if (gap < -19)
+        return -sign_of(b.mantissa);
+    return gap >= 0 ? sign_of((wide)a.mantissa * power_of_ten((unsigned)gap) - b.mantissa)
+                    : sign_of(a.mantissa - (wide)b.mantissa * power_of_ten((unsigned)-gap));
+}
+
+/* high * 10^high_exponent + low * 10^low_exponent, both mantissas within 2^63, the first exponent
+ * not below the second. */
+static enum emt_err add(wide high, int high_exponent, wide low, int low_exponent,
+                        struct decimal *out)
+{
+    if (high == 0)
+        return settle(low, low_exponent, out);
+    if (low == 0 && high_exponent - low_exponent > 19)
+        return settle(high, high_exponent, out);
+    /* Zeros at the end of the low number may bring them close enough. */
+    for (; high_exponent - low_exponent > 19 && low % 10 == 0; low_exponent++)
+        low /= 10;
+    if (high_exponent - low_exponent > 19) /* its last digit stays, 20 places below */
+        return EMT_ELIMIT;
+    return settle(high * power_of_ten((unsigned)(high_exponent - low_exponent)) + low, low_exponent,
+                  out);
+}
+
+static enum emt_err add_any(wide a, int a_exponent, wide b, int b_exponent, struct decimal *out)
+{
+    return a_exponent >= b_exponent ? add(a, a_exponent, b, b_exponent, out)
+                                    : add(b, b_exponent, a, a_exponent, out);
 }
 
 enum emt_err decimal_add(struct decimal a, struct decimal b, struct decimal *out)
 {
-    int gap;
-
-    if (a.exponent < b.exponent)
-        return decimal_add(b, a, out);
-    gap = a.exponent - b.exponent;
-    if (a.mantissa == 0)
-        return settle(b.mantissa, b.exponent, out);
-    if (gap > 19) {
-        struct decimal low = decimal_normal(b);
-
-        if (b.mantissa == 0)
-            return settle(a.mantissa, a.exponent, out);
-        gap = a.exponent - low.exponent;
-        if (gap > 19) /* the last digit of b stays, 20 places below a */
-            return EMT_ELIMIT;
-        if (gap < 0)
-            return decimal_add(low, a, out);
-        b = low;
-    }
-    return settle((wide)a.mantissa * power_of_ten((unsigned)gap) + b.mantissa, b.exponent, out);
+    return add_any(a.mantissa, a.exponent, b.mantissa, b.exponent, out);
 }
 
 enum emt_err decimal_sub(struct decimal a, struct decimal b, struct decimal *out)
 {
-    /* -INT64_MIN is no mantissa: 2^63 does not end in zeros either, so it has to be done here. */
-    if (b.mantissa == INT64_MIN) {
-        struct decimal half = decimal_of(-(INT64_MIN / 2), b.exponent);
-        struct decimal first;
-        enum emt_err err = decimal_add(a, half, &first);
-
-        return err ? err : decimal_add(first, half, out);
-    }
-    return decimal_add(a, decimal_of(-b.mantissa, b.exponent), out);
+    return add_any(a.mantissa, a.exponent, -(wide)b.mantissa, b.exponent, out);
 }
 
 enum emt_err decimal_mul(struct decimal a, struct decimal b, struct decimal *out)

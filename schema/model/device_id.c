@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define NUMBER_MAX 32
 #define TAIL_LEN 6 /* "-19-0c" */
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* One row per state: its name, and the event after which the frame is decoded again. */
 static const struct {
     const char *name;

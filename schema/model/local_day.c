@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define WINTER_S 3600
 #define SUMMER_S 7200
 

@@ -3,6 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define MALO_LEN 11
 #define MELO_LEN 33
 #define MP_ID_LEN 13

@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* 1 to 3 digits up to 255 at *p, which moves past them. */
 static bool take_group(const char **p, uint8_t *out)
 {

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 static const char *const protocols[PROTOCOLS] = {
     [PROTOCOL_NONE] = "none",
     [PROTOCOL_WMBUS] = "wmbus",

@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 static const char *const names[QUALITIES] = {
     [QUALITY_MEASURED] = "measured",   [QUALITY_SUBSTITUTE] = "substitute",
     [QUALITY_ESTIMATED] = "estimated", [QUALITY_PROVISIONAL] = "provisional",

@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 static const char *const names[QUANTITIES] = {
     [QUANTITY_NONE] = "none",
     [QUANTITY_ENERGY] = "energy",

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* Longer keys are cut and end in a hash of the whole. */
 #define KEY_WHOLE_MAX 512
 #define HASH_LEN 17 /* '~' and 16 hex digits */
