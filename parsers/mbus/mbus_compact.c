@@ -1,10 +1,13 @@
 #include "mbus_compact.h"
 
 #include "mbus_crc.h"
+#include "mbus_known_formats.h"
 #include "mbus_record.h"
 
 #include "base/arena.h"
 #include "base/writer.h"
+
+#include <string.h>
 
 /* compact: format signature(2) full-frame CRC(2) data…
  * format:  length(1) format signature(2) DIB VIB DIB VIB …
@@ -20,6 +23,9 @@ struct expansion {
     uint16_t crc;
     uint8_t *full; /* FULL_MAX bytes in the arena */
     size_t full_len;
+    uint8_t *other; /* what a format gave whose CRC does not fit, but whose lengths do; FULL_MAX bytes */
+    size_t other_len;
+    unsigned others;
 };
 
 static bool expand_record(struct reader *headers, struct reader *data, struct writer *w)
@@ -48,16 +54,42 @@ static bool try_format(void *ctx, const uint8_t *header, size_t len)
     while (reader_left(&headers) > 0)
         if (!expand_record(&headers, &data, &w))
             return false;
-    if (w.len == 0 || mbus_crc16(w.data, w.len) != e->crc)
+    if (w.len == 0)
         return false;
-    e->full_len = w.len;
+    if (mbus_crc16(w.data, w.len) == e->crc) {
+        e->full_len = w.len;
+        return true;
+    }
+    if (reader_left(&data) == 0) {
+        memcpy(e->other, w.data, w.len);
+        e->other_len = w.len;
+        e->others++;
+    }
+    return false;
+}
+
+/* The full-frame CRC picks the format. Where it fits none, while the telegram arrived undamaged (payload CRC of the ELL) and
+ * exactly one format has this signature and uses up the data to the last byte, that format is meant. */
+static bool find_format(struct mbus_context *ctx, struct expansion *e, uint16_t signature)
+{
+    const struct format_store *store = &ctx->req->formats;
+    const struct device_id *device = &ctx->out->device;
+
+    if (store->find && store->find(store->ctx, device, signature, try_format, e))
+        return true;
+    if (e->others == 0 && mbus_known_formats_find(device, signature, try_format, e))
+        return true;
+    if (!ctx->payload_checked || e->others != 1)
+        return false;
+    e->full = e->other;
+    e->full_len = e->other_len;
+    (void)mbus_fail(ctx, FRAME_OK, "full-frame CRC does not fit, the only format %04x does", signature);
     return true;
 }
 
 enum frame_state mbus_compact_expand(struct mbus_context *ctx, const uint8_t *p, size_t n,
                                      const uint8_t **full, size_t *full_len)
 {
-    const struct format_store *store = &ctx->req->formats;
     struct reader in = reader_of(p, n);
     struct expansion e = { .ctx = ctx };
     uint16_t signature;
@@ -72,9 +104,10 @@ enum frame_state mbus_compact_expand(struct mbus_context *ctx, const uint8_t *p,
     e.data = in.data + in.pos;
     e.data_len = reader_left(&in);
     e.full = (uint8_t *)arena_alloc(ctx->req->arena, FULL_MAX);
-    if (!e.full)
+    e.other = (uint8_t *)arena_alloc(ctx->req->arena, FULL_MAX);
+    if (!e.full || !e.other)
         return mbus_no_memory(ctx);
-    if (!store->find || !store->find(store->ctx, &ctx->out->device, signature, try_format, &e))
+    if (!find_format(ctx, &e, signature))
         return mbus_fail(ctx, FRAME_FORMAT_NEEDED, "compact frame of format %04x, not seen yet",
                          signature);
     *full = e.full;

@@ -65,6 +65,7 @@ struct mbus_context {
 
     struct mbus_afl afl;
     struct mbus_tpl tpl;
+    bool payload_checked; /* the payload CRC of the ELL fits: nothing was damaged on the way */
     bool decrypted;     /* some layer opened with a key */
     bool authenticated; /* a MAC fitted */
     bool plain_announced; /* a layer announced encryption, and the body is plain */

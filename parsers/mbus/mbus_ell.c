@@ -129,8 +129,10 @@ static enum frame_state open_payload(struct mbus_context *ctx, const struct ell 
                               (unsigned)encryption);
         cipher_wipe(keys, sizeof keys);
     }
-    if (state == FRAME_OK)
+    if (state == FRAME_OK) {
+        ctx->payload_checked = true;
         reader_skip(in, CRC_LEN);
+    }
     return state;
 }
 

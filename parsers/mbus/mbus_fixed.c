@@ -32,8 +32,8 @@ static const struct fixed_unit units[] = {
     { 0x0b, 0x13, QUANTITY_ENERGY, "J", 3 },
     { 0x14, 0x1c, QUANTITY_POWER, "W", 0 },
     { 0x1d, 0x25, QUANTITY_POWER, "J/h", 3 },
-    { 0x26, 0x2e, QUANTITY_VOLUME, "m3", -6 },
-    { 0x2f, 0x37, QUANTITY_VOLUME_FLOW, "m3/h", -6 },
+    { 0x26, 0x2e, QUANTITY_VOLUME, "l", -3 },
+    { 0x2f, 0x37, QUANTITY_VOLUME_FLOW, "l/h", -3 },
     { 0x38, 0x38, QUANTITY_TEMPERATURE, "°C", -3 },
     { 0x39, 0x39, QUANTITY_HCA, "HCA", 0 },
 };

@@ -36,6 +36,8 @@ static void add_hex_part(struct parts *p, const char *prefix, const uint8_t *cod
 
     for (unsigned i = 0; i < n && len + 3 <= sizeof text; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "%02x", codes[i]);
+    if (len > 0 && text[len - 1] == '-')
+        text[len - 1] = 0; /* no codes followed */
     add_part(p, text);
 }
 

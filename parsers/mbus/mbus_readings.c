@@ -14,6 +14,8 @@
 
 #define LIST_FIRST 32
 #define VIF_DATE_TIME 0x6d
+#define FILLER 0x2f
+#define LEFT_OVER_MAX 2
 
 struct entry {
     struct mbus_record rec;
@@ -325,6 +327,10 @@ static enum emt_err put_entry(struct build *b, const struct entry *e)
 {
     if (e->rec.tail)
         return put_tail(b, e);
+    /* Without data there is nothing measured, unless the record says why. */
+    if ((e->rec.coding == MBUS_NO_DATA || e->rec.coding == MBUS_SELECTION) &&
+        !e->meaning.record_error)
+        return EMT_OK;
     if (e->meaning.profile && e->rec.coding == MBUS_VARIABLE)
         return put_profile(b, e);
     return put_record(b, e);
@@ -348,6 +354,23 @@ static unsigned count_complete(const uint8_t *p, size_t n)
     return mbus_records_check(p, n, &count) == EMT_ENOMEM ? 0 : count;
 }
 
+/* Radio receivers are known to leave the last link CRC behind the telegram and to count it in L: what stands complete before
+ * is good. More than these two bytes is no record area, and a wired frame has a length and a checksum that cannot lie. */
+static bool is_left_over(const struct build *b, const uint8_t *p, size_t n)
+{
+    struct reader in = reader_of(p, n);
+    struct mbus_record rec;
+
+    if (b->ctx->wired || b->n == 0)
+        return false;
+    for (unsigned i = 0; i < b->n; i++)
+        if (mbus_record_decode(&in, &rec) != EMT_OK)
+            return false;
+    while (reader_left(&in) > 0 && reader_peek(&in, 0) == FILLER)
+        reader_skip(&in, 1);
+    return reader_left(&in) <= LEFT_OVER_MAX;
+}
+
 enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n)
 {
     struct build b = { .ctx = ctx, .list = { .arena = ctx->req->arena } };
@@ -367,6 +390,8 @@ enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, 
     mbus_readings_finish(ctx, &b.list);
     if (err == EMT_ENOTFOUND || err == EMT_OK)
         return FRAME_OK;
+    if (is_left_over(&b, p, n))
+        return mbus_fail(ctx, FRAME_OK, "a cut record at the end is passed over");
     return mbus_fail(ctx, FRAME_MALFORMED, "record %u: %s", b.n + 1,
                      err == EMT_ETRUNCATED ? "the telegram ends inside it" : "breaks EN 13757-3");
 }

@@ -50,6 +50,15 @@ bool mbus_bcd(const uint8_t *p, size_t n, int64_t *out)
     return true;
 }
 
+/* Letters and digits, not a block of bytes that only counts as text by its length. */
+static bool is_printable(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((p[i] < 0x20 && p[i] != 0) || (p[i] >= 0x7f && p[i] < 0xa0))
+            return false;
+    return true;
+}
+
 /* Latin-1, last character first, as UTF-8; a NUL ends nothing and shows nothing. */
 static const char *reversed_text(struct arena *arena, const uint8_t *p, size_t n)
 {
@@ -134,8 +143,10 @@ static enum emt_err value_of_variable(struct arena *arena, const struct mbus_rec
     const uint8_t *p = rec->value;
     size_t n = rec->value_len;
 
-    if (rec->lvar <= LVAR_TEXT_LAST)
+    if (rec->lvar <= LVAR_TEXT_LAST && is_printable(p, n))
         return put_text(v, MBUS_VALUE_TEXT, reversed_text(arena, p, n));
+    if (rec->lvar <= LVAR_TEXT_LAST)
+        return put_text(v, MBUS_VALUE_BYTES, hex_text(arena, p, n));
     if (n == 0)
         return EMT_OK;
     if (rec->lvar < LVAR_BINARY && n <= BCD_MAX)
