@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/params.h>
@@ -28,6 +29,14 @@ struct cipher {
     EVP_CIPHER_CTX *ctx[ALGORITHMS];
     EVP_MAC_CTX *cmac;
 };
+
+/* A failure leaves nothing in OpenSSL's error queue, where the thread's next TLS call would find
+ * it. */
+static enum emt_err failed(enum emt_err err)
+{
+    ERR_clear_error();
+    return err;
+}
 
 struct cipher *cipher_new(void)
 {
@@ -69,16 +78,16 @@ static enum emt_err run(EVP_CIPHER_CTX *ctx, const uint8_t *key, const uint8_t *
     int n = 0;
 
     if (!ctx)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     if (len > INT_MAX)
         return EMT_ELIMIT;
     if (EVP_CipherInit_ex2(ctx, NULL, key, iv, encrypt, NULL) != 1 ||
         EVP_CIPHER_CTX_set_padding(ctx, 0) != 1)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     if (len == 0)
         return EMT_OK;
     if (EVP_CipherUpdate(ctx, out, &n, in, (int)len) != 1 || (size_t)n != len)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     return EMT_OK;
 }
 
@@ -112,7 +121,7 @@ enum emt_err cipher_des_cbc_decrypt(struct cipher *c, const uint8_t key[8], cons
     if (len % 8)
         return EMT_EMALFORMED;
     if (!ctx)
-        return EMT_EUNSUPPORTED;
+        return failed(EMT_EUNSUPPORTED);
     /* Single DES lives in OpenSSL's legacy provider, which need not be there; triple DES with three
      * equal keys is the same function (encrypt and decrypt under one key cancel out). */
     for (size_t i = 0; i < 3; i++)
@@ -130,16 +139,16 @@ static enum emt_err cmac_ready(struct cipher *c, const uint8_t key[16])
     EVP_MAC *mac;
 
     if (c->cmac)
-        return EVP_MAC_init(c->cmac, key, 16, NULL) == 1 ? EMT_OK : EMT_EINTERNAL;
+        return EVP_MAC_init(c->cmac, key, 16, NULL) == 1 ? EMT_OK : failed(EMT_EINTERNAL);
     mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
     c->cmac = mac ? EVP_MAC_CTX_new(mac) : NULL;
     EVP_MAC_free(mac);
     if (!c->cmac)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     if (EVP_MAC_init(c->cmac, key, 16, params) != 1) {
         EVP_MAC_CTX_free(c->cmac);
         c->cmac = NULL;
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     }
     return EMT_OK;
 }
@@ -155,9 +164,9 @@ enum emt_err cipher_aes128_cmac(struct cipher *c, const uint8_t key[16],
         return err;
     for (size_t i = 0; i < nparts; i++)
         if (parts[i].n && EVP_MAC_update(c->cmac, parts[i].p, parts[i].n) != 1)
-            return EMT_EINTERNAL;
+            return failed(EMT_EINTERNAL);
     if (EVP_MAC_final(c->cmac, out, &n, sizeof out) != 1 || n != sizeof out)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     memcpy(mac, out, sizeof out);
     return EMT_OK;
 }
@@ -191,7 +200,7 @@ enum emt_err cipher_aes128_ccm_open(struct cipher *c, const uint8_t key[16], con
     if (!lengths_fit(aad_len, len))
         return EMT_ELIMIT;
     if (!ctx)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     memcpy(expected, tag, tag_len);
     /* Order matters: lengths and tag, then key and nonce, then the total length, which CCM must
      * know before the first byte of associated data. */
@@ -200,11 +209,11 @@ enum emt_err cipher_aes128_ccm_open(struct cipher *c, const uint8_t key[16], con
         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)tag_len, expected) != 1 ||
         EVP_CipherInit_ex2(ctx, NULL, key, nonce, 0, NULL) != 1 ||
         EVP_CipherUpdate(ctx, NULL, &n, NULL, (int)len) != 1 || !put_aad(ctx, aad, aad_len))
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     if (EVP_CipherUpdate(ctx, len ? out : none, &n, len ? in : none, (int)len) != 1) {
         if (len)
             OPENSSL_cleanse(out, len);
-        return EMT_EAUTH;
+        return failed(EMT_EAUTH);
     }
     return EMT_OK;
 }
@@ -223,7 +232,7 @@ static enum emt_err gcm_start(struct cipher *c, int encrypt, const uint8_t *key,
     ctx = context(c, key_len == 16 ? AES_GCM_128 : AES_GCM_256);
     if (!ctx || EVP_CipherInit_ex2(ctx, NULL, key, nonce, encrypt, NULL) != 1 ||
         !put_aad(ctx, aad, aad_len))
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     *out = ctx;
     return EMT_OK;
 }
@@ -251,7 +260,7 @@ enum emt_err cipher_aes_gcm_seal(struct cipher *c, const uint8_t *key, size_t ke
     if ((len && EVP_CipherUpdate(ctx, out, &n, in, (int)len) != 1) ||
         EVP_CipherFinal_ex(ctx, rest, &n) != 1 ||
         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)tag_len, tag) != 1)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     return EMT_OK;
 }
 
@@ -273,13 +282,13 @@ enum emt_err cipher_aes_gcm_open(struct cipher *c, const uint8_t *key, size_t ke
     if (err)
         return err;
     if (len && EVP_CipherUpdate(ctx, out, &n, in, (int)len) != 1)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     if (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)tag_len, expected) != 1)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     if (EVP_CipherFinal_ex(ctx, rest, &n) != 1) {
         if (len)
             OPENSSL_cleanse(out, len); /* plaintext that nobody vouches for */
-        return EMT_EAUTH;
+        return failed(EMT_EAUTH);
     }
     return EMT_OK;
 }
@@ -309,7 +318,7 @@ enum emt_err cipher_hmac_sha256(const uint8_t *key, size_t key_len, const void *
     if (!HMAC(EVP_sha256(), key_len ? (const void *)key : "", (int)key_len, n ? p : "", n, out,
               &len) ||
         len != 32)
-        return EMT_EINTERNAL;
+        return failed(EMT_EINTERNAL);
     return EMT_OK;
 }
 
@@ -317,7 +326,7 @@ enum emt_err cipher_random(void *out, size_t n)
 {
     if (n > INT_MAX)
         return EMT_ELIMIT;
-    return n == 0 || RAND_bytes(out, (int)n) == 1 ? EMT_OK : EMT_EINTERNAL;
+    return n == 0 || RAND_bytes(out, (int)n) == 1 ? EMT_OK : failed(EMT_EINTERNAL);
 }
 
 bool cipher_equal(const void *a, const void *b, size_t n)

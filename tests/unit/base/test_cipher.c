@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "suites.h"
 
+#include <openssl/err.h>
 #include <string.h>
 
 #define KEY "2b7e151628aed2a6abf7158809cf4f3c"
@@ -150,6 +151,23 @@ START_TEST(ccm_opens_what_fits_and_nothing_else)
 }
 END_TEST
 
+/* The same thread talks TLS, and OpenSSL's calls there look at the queue. */
+START_TEST(a_refusal_leaves_no_error_behind)
+{
+    struct cipher *c = cipher_new();
+    static const uint8_t zeros[32];
+    uint8_t out[32];
+
+    ck_assert_int_eq(
+        cipher_aes128_ccm_open(c, zeros, zeros, 12, zeros, 8, zeros, 32, zeros, 8, out), EMT_EAUTH);
+    ck_assert_uint_eq(ERR_peek_error(), 0);
+    ck_assert_int_eq(cipher_aes_gcm_open(c, zeros, 32, zeros, NULL, 0, zeros, 32, zeros, 16, out),
+                     EMT_EAUTH);
+    ck_assert_uint_eq(ERR_peek_error(), 0);
+    cipher_free(c);
+}
+END_TEST
+
 START_TEST(gcm_both_ways)
 {
     struct cipher *c = cipher_new();
@@ -234,5 +252,5 @@ START_TEST(random_equal_and_wipe)
 END_TEST
 
 SUITE(cipher, cbc_both_ways_and_in_place, ctr_of_any_length, des_by_three_equal_keys,
-      cmac_over_parts, ccm_opens_what_fits_and_nothing_else, gcm_both_ways,
-      gcm_of_nothing_with_a_long_key, hashes, random_equal_and_wipe)
+      cmac_over_parts, ccm_opens_what_fits_and_nothing_else, a_refusal_leaves_no_error_behind,
+      gcm_both_ways, gcm_of_nothing_with_a_long_key, hashes, random_equal_and_wipe)
