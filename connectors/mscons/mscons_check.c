@@ -39,7 +39,7 @@ static void report(struct checker *c, unsigned segment, const char *code, bool w
     c->out->put(c->out->ctx, &f);
 }
 
-void checker_add(struct checker *c, unsigned segment, const char *code, const char *fmt, ...)
+void mscons_checker_add(struct checker *c, unsigned segment, const char *code, const char *fmt, ...)
 {
     va_list args;
 
@@ -48,7 +48,8 @@ void checker_add(struct checker *c, unsigned segment, const char *code, const ch
     va_end(args);
 }
 
-void checker_warn(struct checker *c, unsigned segment, const char *code, const char *fmt, ...)
+void mscons_checker_warn(struct checker *c, unsigned segment, const char *code, const char *fmt,
+                         ...)
 {
     va_list args;
 
@@ -89,22 +90,22 @@ static void check_party(struct checker *c, unsigned element, size_t side)
     snprintf(c->parties[side], sizeof(c->parties[side]), "%.35s", id);
     snprintf(c->party_qualifiers[side], sizeof(c->party_qualifiers[side]), "%.4s", qualifier);
     if (strlen(id) != 13 || strspn(id, "0123456789") != 13) {
-        checker_add(c, c->seg.position, "MPID", "'%.35s' is no MP-ID of 13 digits", id);
+        mscons_checker_add(c, c->seg.position, "MPID", "'%.35s' is no MP-ID of 13 digits", id);
         return;
     }
     if (!gs1 && strcmp(qualifier, "500") != 0 && strcmp(qualifier, "502") != 0) {
-        checker_add(c, c->seg.position, "UNB", "qualifier '%.4s' of %s is not known", qualifier,
-                    id);
+        mscons_checker_add(c, c->seg.position, "UNB", "qualifier '%.4s' of %s is not known",
+                           qualifier, id);
         return;
     }
     if (gs1 && check_digit(id, 12, 1, 3) != (unsigned)(id[12] - '0'))
-        checker_add(c, c->seg.position, "MPIDCHK", "%s has a wrong GS1 check digit", id);
+        mscons_checker_add(c, c->seg.position, "MPIDCHK", "%s has a wrong GS1 check digit", id);
     if (!gs1 && strcmp(mp_id_qualifier(id), qualifier) != 0)
-        checker_add(c, c->seg.position, "MPIDCHK", "%s is no code number of qualifier %s", id,
-                    qualifier);
+        mscons_checker_add(c, c->seg.position, "MPIDCHK", "%s is no code number of qualifier %s",
+                           id, qualifier);
     else if (!gs1 && check_digit(id, 12, 1, 2) != (unsigned)(id[12] - '0'))
         /* The rule is inferred from published numbers, not from a published text. */
-        checker_warn(c, c->seg.position, "MPIDCHK", "the check digit of %s looks wrong", id);
+        mscons_checker_warn(c, c->seg.position, "MPIDCHK", "the check digit of %s looks wrong", id);
 }
 
 static int two(const char *p)
@@ -121,7 +122,7 @@ static void read_created(struct checker *c)
 
     c->created = EMT_TIME_NONE;
     if (strlen(date) != 6 || strlen(time) != 4) {
-        checker_add(c, c->seg.position, "UNB", "date of creation is not yymmdd:hhmm");
+        mscons_checker_add(c, c->seg.position, "UNB", "date of creation is not yymmdd:hhmm");
         return;
     }
     snprintf(c->date, sizeof(c->date), "%.6s", date);
@@ -132,7 +133,7 @@ static void read_created(struct checker *c)
     t.minute = two(time + 2);
     c->created = civil_to_time(&t);
     if (c->created == EMT_TIME_NONE)
-        checker_add(c, c->seg.position, "UNB", "date of creation does not exist");
+        mscons_checker_add(c, c->seg.position, "UNB", "date of creation does not exist");
 }
 
 static void on_unb(struct checker *c)
@@ -140,7 +141,7 @@ static void on_unb(struct checker *c)
     const char *reference = edi_value(&c->seg, 5, 1);
 
     if (c->seen_unb || c->seg.position != 1)
-        checker_add(c, c->seg.position, "UNB", "UNB stands only once and first");
+        mscons_checker_add(c, c->seg.position, "UNB", "UNB stands only once and first");
     c->seen_unb = true;
     c->fits = mscons_mig_check(c);
     snprintf(c->reference, sizeof(c->reference), "%.35s", reference);
@@ -150,12 +151,13 @@ static void on_unb(struct checker *c)
     if (!c->fits)
         return;
     if (strcmp(edi_value(&c->seg, 1, 1), "UNOC") != 0 || strcmp(edi_value(&c->seg, 1, 2), "3") != 0)
-        checker_add(c, c->seg.position, "UNB", "character set and syntax are not UNOC:3");
+        mscons_checker_add(c, c->seg.position, "UNB", "character set and syntax are not UNOC:3");
     if (strspn(reference, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != strlen(reference))
-        checker_add(c, c->seg.position, "UNB", "reference '%s' is not of 0-9 and A-Z", reference);
+        mscons_checker_add(c, c->seg.position, "UNB", "reference '%s' is not of 0-9 and A-Z",
+                           reference);
     read_created(c);
     if (*edi_value(&c->seg, 11, 1) && strcmp(edi_value(&c->seg, 11, 1), "1") != 0)
-        checker_add(c, c->seg.position, "UNB", "test indicator is not 1");
+        mscons_checker_add(c, c->seg.position, "UNB", "test indicator is not 1");
 }
 
 /* The version follows the date in UNB. The two hours between German and UTC midnight belong to
@@ -168,7 +170,7 @@ static void check_version(struct checker *c)
     const struct mscons_version *utc;
 
     if (!v) {
-        checker_add(c, c->seg.position, "UNH", "version '%.6s' is not known", name);
+        mscons_checker_add(c, c->seg.position, "UNH", "version '%.6s' is not known", name);
         return;
     }
     if (c->created == EMT_TIME_NONE)
@@ -176,9 +178,9 @@ static void check_version(struct checker *c)
     local = mscons_version_of(c->created);
     utc = mscons_version_of(c->created - local_offset_s(c->created) * EMT_SECOND);
     if (v != local && v != utc)
-        checker_add(c, c->seg.position, "UNH",
-                    "version %s is not in force on the day of UNB, %s is", name,
-                    local ? local->name : "an older one");
+        mscons_checker_add(c, c->seg.position, "UNH",
+                           "version %s is not in force on the day of UNB, %s is", name,
+                           local ? local->name : "an older one");
 }
 
 static void check_split(struct checker *c)
@@ -188,7 +190,7 @@ static void check_split(struct checker *c)
     /* DE0068 and S010 exist for lists split over several messages; which use case that is, is known
      * later. */
     if (given && strcmp(c->application, "EM") != 0)
-        checker_add(c, c->seg.position, "UNH", "only 13013 is split over several messages");
+        mscons_checker_add(c, c->seg.position, "UNH", "only 13013 is split over several messages");
 }
 
 static void on_unh(struct checker *c)
@@ -199,7 +201,7 @@ static void on_unh(struct checker *c)
     void *old = NULL;
 
     if (m->open)
-        checker_add(c, c->seg.position, "UNT", "a message begins before the last one ended");
+        mscons_checker_add(c, c->seg.position, "UNT", "a message begins before the last one ended");
     *m = (struct message_state){ .open = true, .start = c->seg.position };
     c->result->messages++;
     snprintf(m->reference, sizeof(m->reference), "%.14s", reference);
@@ -209,22 +211,23 @@ static void on_unh(struct checker *c)
     if (map_put(c->references, reference, strlen(reference), c, &old) != EMT_OK)
         c->out_of_memory = true;
     if (old)
-        checker_add(c, c->seg.position, "UNH", "reference %.14s stands twice in this file",
-                    reference);
+        mscons_checker_add(c, c->seg.position, "UNH", "reference %.14s stands twice in this file",
+                           reference);
     if (strcmp(type, c->type) != 0)
-        checker_add(c, c->seg.position, "UNH", "%.6s and %s in one file", type, c->type);
+        mscons_checker_add(c, c->seg.position, "UNH", "%.6s and %s in one file", type, c->type);
     m->judged = strcmp(type, "MSCONS") == 0;
     if (!m->judged) {
         if (strcmp(type, "CONTRL") != 0 && strcmp(type, "APERAK") != 0)
-            checker_add(c, c->seg.position, "UNH", "message type %.6s is not judged here", type);
+            mscons_checker_add(c, c->seg.position, "UNH", "message type %.6s is not judged here",
+                               type);
         return;
     }
     if (strcmp(edi_value(&c->seg, 2, 2), "D") != 0 ||
         strcmp(edi_value(&c->seg, 2, 3), "04B") != 0 || strcmp(edi_value(&c->seg, 2, 4), "UN") != 0)
-        checker_add(c, c->seg.position, "UNH", "not MSCONS:D:04B:UN");
+        mscons_checker_add(c, c->seg.position, "UNH", "not MSCONS:D:04B:UN");
     check_version(c);
     check_split(c);
-    message_begin(c);
+    mscons_message_begin(c);
 }
 
 static void on_unt(struct checker *c)
@@ -234,18 +237,20 @@ static void on_unt(struct checker *c)
     unsigned actual;
 
     if (!m->open) {
-        checker_add(c, c->seg.position, "UNT", "UNT without UNH");
+        mscons_checker_add(c, c->seg.position, "UNT", "UNT without UNH");
         return;
     }
     c->fits = mscons_mig_check(c);
     if (m->judged)
-        message_end(c);
+        mscons_message_end(c);
     m->open = false;
     actual = c->seg.position - m->start + 1;
     if (c->fits && count != actual)
-        checker_add(c, c->seg.position, "UNT", "%lu segments announced, %u found", count, actual);
+        mscons_checker_add(c, c->seg.position, "UNT", "%lu segments announced, %u found", count,
+                           actual);
     if (c->fits && strcmp(edi_value(&c->seg, 2, 1), m->reference) != 0)
-        checker_add(c, c->seg.position, "UNT", "reference is not that of UNH, %s", m->reference);
+        mscons_checker_add(c, c->seg.position, "UNT", "reference is not that of UNH, %s",
+                           m->reference);
 }
 
 static void on_unz(struct checker *c)
@@ -253,27 +258,28 @@ static void on_unz(struct checker *c)
     unsigned long count = strtoul(edi_value(&c->seg, 1, 1), NULL, 10);
 
     if (c->msg.open)
-        checker_add(c, c->seg.position, "UNT", "the last message has no UNT");
+        mscons_checker_add(c, c->seg.position, "UNT", "the last message has no UNT");
     c->msg.open = false;
     c->seen_unz = true;
     c->fits = mscons_mig_check(c);
     if (!c->fits)
         return;
     if (count != c->result->messages)
-        checker_add(c, c->seg.position, "UNZ", "%lu messages announced, %u found", count,
-                    c->result->messages);
+        mscons_checker_add(c, c->seg.position, "UNZ", "%lu messages announced, %u found", count,
+                           c->result->messages);
     if (strcmp(edi_value(&c->seg, 2, 1), c->reference) != 0)
-        checker_add(c, c->seg.position, "UNZ", "reference is not that of UNB, %s", c->reference);
+        mscons_checker_add(c, c->seg.position, "UNZ", "reference is not that of UNB, %s",
+                           c->reference);
 }
 
 static void on_segment(struct checker *c)
 {
     if (c->seg.odd_character)
-        checker_add(c, c->seg.position, "CHAR", "control character in the data");
+        mscons_checker_add(c, c->seg.position, "CHAR", "control character in the data");
     if (c->seen_unz)
-        checker_add(c, c->seg.position, "UNZ", "a segment stands behind UNZ");
+        mscons_checker_add(c, c->seg.position, "UNZ", "a segment stands behind UNZ");
     else if (!c->seen_unb && !edi_is(&c->seg, "UNB"))
-        checker_add(c, c->seg.position, "UNB", "the file does not begin with UNB");
+        mscons_checker_add(c, c->seg.position, "UNB", "the file does not begin with UNB");
     if (edi_is(&c->seg, "UNB"))
         on_unb(c);
     else if (edi_is(&c->seg, "UNH"))
@@ -283,9 +289,9 @@ static void on_segment(struct checker *c)
     else if (edi_is(&c->seg, "UNZ"))
         on_unz(c);
     else if (!c->msg.open)
-        checker_add(c, c->seg.position, "ORDER", "a segment stands outside of messages");
+        mscons_checker_add(c, c->seg.position, "ORDER", "a segment stands outside of messages");
     else if (c->msg.judged)
-        message_segment(c);
+        mscons_message_segment(c);
 }
 
 static void check_syntax(struct checker *c)
@@ -293,10 +299,10 @@ static void check_syntax(struct checker *c)
     const struct edi_syntax *s = &c->reader.syntax;
 
     if (!c->reader.una)
-        checker_add(c, 0, "UNA", "UNA is missing");
+        mscons_checker_add(c, 0, "UNA", "UNA is missing");
     else if (s->component != ':' || s->element != '+' || s->decimal != '.' || s->release != '?' ||
              s->reserved != ' ' || s->terminator != '\'')
-        checker_add(c, 0, "UNA", "service characters are not those of the market");
+        mscons_checker_add(c, 0, "UNA", "service characters are not those of the market");
 }
 
 static void check_end(struct checker *c, enum emt_err err)
@@ -304,21 +310,21 @@ static void check_end(struct checker *c, enum emt_err err)
     unsigned at = c->reader.segments;
 
     if (err == EMT_ETRUNCATED)
-        checker_add(c, at + 1, "SYNTAX", "the file ends inside a segment");
+        mscons_checker_add(c, at + 1, "SYNTAX", "the file ends inside a segment");
     else if (err == EMT_EMALFORMED)
-        checker_add(c, at + 1, "SYNTAX", "no segment tag, or a zero byte");
+        mscons_checker_add(c, at + 1, "SYNTAX", "no segment tag, or a zero byte");
     else if (err == EMT_ELIMIT)
-        checker_add(c, at + 1, "SYNTAX", "the segment is larger than any of MSCONS");
+        mscons_checker_add(c, at + 1, "SYNTAX", "the segment is larger than any of MSCONS");
     if (err == EMT_ENOTFOUND && c->msg.open)
-        checker_add(c, at, "UNT", "the last message has no UNT");
+        mscons_checker_add(c, at, "UNT", "the last message has no UNT");
     if (err == EMT_ENOTFOUND && !c->seen_unz)
-        checker_add(c, at, "UNZ", "UNZ is missing");
+        mscons_checker_add(c, at, "UNZ", "UNZ is missing");
     if (c->reader.line_breaks > 0 && !c->reader.ends_with_break)
-        checker_add(c, 0, "LF", "line breaks between segments");
+        mscons_checker_add(c, 0, "LF", "line breaks between segments");
     else if (c->reader.line_breaks > 2)
-        checker_add(c, 0, "LF", "line breaks between segments");
+        mscons_checker_add(c, 0, "LF", "line breaks between segments");
     else if (c->reader.line_breaks > 0)
-        checker_add(c, at, "LFEND", "a line break behind the last segment");
+        mscons_checker_add(c, at, "LFEND", "a line break behind the last segment");
 }
 
 /* Type_DE0026_sender_recipient_yyyymmdd_DE0020.txt; the second part may be empty in other types. */
@@ -329,7 +335,7 @@ static void check_name(struct checker *c, const char *name)
     snprintf(expected, sizeof(expected), "%s_%s_%s_%s_20%s_%s.txt", c->type, c->application,
              c->parties[0], c->parties[1], c->date, c->reference);
     if (strcmp(name, expected) != 0)
-        checker_add(c, 0, "NAME", "the file must be named %s", expected);
+        mscons_checker_add(c, 0, "NAME", "the file must be named %s", expected);
 }
 
 static enum emt_err run(struct checker *c, const char *file_name)
@@ -364,7 +370,7 @@ enum emt_err mscons_check(const void *data, size_t len, const char *file_name,
     if (!c->documents || !c->references)
         err = EMT_ENOMEM;
     if (err == EMT_ETRUNCATED || err == EMT_EMALFORMED) {
-        checker_add(c, 0, "UNA", "UNA names no usable service characters");
+        mscons_checker_add(c, 0, "UNA", "UNA names no usable service characters");
         err = EMT_OK;
     } else if (err == EMT_OK) {
         err = run(c, file_name);

@@ -119,12 +119,12 @@ static void check_order(struct checker *c, unsigned key)
         c->msg.key = key;
         return;
     }
-    checker_add(c, c->seg.position, "ORDER", "%s+%.3s does not stand where the MIG puts it",
-                edi_value(&c->seg, 0, 1), edi_value(&c->seg, 1, 1));
+    mscons_checker_add(c, c->seg.position, "ORDER", "%s+%.3s does not stand where the MIG puts it",
+                       edi_value(&c->seg, 0, 1), edi_value(&c->seg, 1, 1));
     c->msg.key = key;
 }
 
-void message_begin(struct checker *c)
+void mscons_message_begin(struct checker *c)
 {
     struct message_state *m = msg(c);
 
@@ -150,7 +150,7 @@ static void on_document(struct checker *c)
     if (map_put(c->documents, number, strlen(number), c, &old) != EMT_OK)
         c->out_of_memory = true;
     if (old)
-        checker_add(c, c->seg.position, "BGM", "document number stands twice in this file");
+        mscons_checker_add(c, c->seg.position, "BGM", "document number stands twice in this file");
 }
 
 static void on_head_time(struct checker *c)
@@ -163,12 +163,13 @@ static void on_head_time(struct checker *c)
         m->seen_date = true;
         (void)mscons_read_time(c, 303, &m->date);
         if (m->date != EMT_TIME_NONE && c->created != EMT_TIME_NONE && m->date > c->created)
-            checker_add(c, c->seg.position, "FUTURE", "the document is dated after the file");
+            mscons_checker_add(c, c->seg.position, "FUTURE",
+                               "the document is dated after the file");
     } else if (strcmp(q, "293") == 0 && c->msg.key == KEY(AT_REFERENCE, 2)) {
         (void)mscons_read_time(c, 304, &t);
         m->stamp_position = c->seg.position;
     } else {
-        checker_add(c, c->seg.position, "DTM", "DTM+%.3s does not belong to the head", q);
+        mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s does not belong to the head", q);
     }
 }
 
@@ -183,7 +184,7 @@ static void on_use_case(struct checker *c, const char *text)
     m->pid_position = c->seg.position;
     m->rules = mscons_use_case(pid);
     if (!m->rules)
-        checker_add(c, c->seg.position, "PID", "'%.10s' is no use case of MSCONS", text);
+        mscons_checker_add(c, c->seg.position, "PID", "'%.10s' is no use case of MSCONS", text);
 }
 
 static void on_head_reference(struct checker *c)
@@ -218,12 +219,13 @@ static void on_party(struct checker *c, size_t side)
     if (!c->fits || !c->seen_unb)
         return;
     if (strcmp(id, c->parties[side]) != 0)
-        checker_add(c, c->seg.position, "NAD", "%.35s is not the %s of the file, %s", id,
-                    side == 0 ? "sender" : "recipient", c->parties[side]);
+        mscons_checker_add(c, c->seg.position, "NAD", "%.35s is not the %s of the file, %s", id,
+                           side == 0 ? "sender" : "recipient", c->parties[side]);
     for (size_t i = 0; i < 3; i++) {
         if (strcmp(c->party_qualifiers[side], pairs[i][0]) == 0 && strcmp(agency, pairs[i][1]) != 0)
-            checker_add(c, c->seg.position, "NAD", "agency %.3s does not match qualifier %s in UNB",
-                        agency, pairs[i][0]);
+            mscons_checker_add(c, c->seg.position, "NAD",
+                               "agency %.3s does not match qualifier %s in UNB", agency,
+                               pairs[i][0]);
     }
 }
 
@@ -235,15 +237,16 @@ static void on_contact(struct checker *c)
     bool mail = strcmp(kind, "EM") == 0;
 
     if (m->version && !m->version->contact)
-        checker_add(c, c->seg.position, edi_is(&c->seg, "CTA") ? "CTA" : "COM",
-                    "version %s has no contact group", m->version->name);
+        mscons_checker_add(c, c->seg.position, edi_is(&c->seg, "CTA") ? "CTA" : "COM",
+                           "version %s has no contact group", m->version->name);
     if (!edi_is(&c->seg, "COM") || !c->fits)
         return;
     if (mail && (!strchr(text, '@') || !strchr(text, '.')))
-        checker_add(c, c->seg.position, "COM", "'%.60s' is no mail address", text);
+        mscons_checker_add(c, c->seg.position, "COM", "'%.60s' is no mail address", text);
     if (!mail &&
         (text[0] != '+' || text[1] == '\0' || text[1 + strspn(text + 1, "0123456789")] != '\0'))
-        checker_add(c, c->seg.position, "COM", "'%.60s' is no number with a plus and digits", text);
+        mscons_checker_add(c, c->seg.position, "COM", "'%.60s' is no number with a plus and digits",
+                           text);
 }
 
 static void check_references(struct checker *c)
@@ -258,8 +261,8 @@ static void check_references(struct checker *c)
         if (r->pid == 13014 && m->version && !m->version->contact)
             ok = false; /* RFF+AGI ended with 2.4c */
         if (!ok)
-            checker_add(c, m->reference_position[i], "RFF", "RFF+%s is not for %u",
-                        m->references[i], r->pid);
+            mscons_checker_add(c, m->reference_position[i], "RFF", "RFF+%s is not for %u",
+                               m->references[i], r->pid);
     }
     for (size_t n = 0; mscons_list_must(r->references, n, m->bgm, must); n++) {
         bool found = false;
@@ -267,7 +270,7 @@ static void check_references(struct checker *c)
         for (unsigned i = 0; i < m->n_references; i++)
             found = found || strcmp(m->references[i], must) == 0;
         if (!found)
-            checker_add(c, m->pid_position, "RFF", "RFF+%s is missing in %u", must, r->pid);
+            mscons_checker_add(c, m->pid_position, "RFF", "RFF+%s is missing in %u", must, r->pid);
     }
 }
 
@@ -280,10 +283,11 @@ static void check_agencies(struct checker *c)
         bool gas = strcmp(m->agency[i], "332") == 0;
 
         if ((power && m->rules->sector == SECTOR_GAS) || (gas && m->rules->sector == SECTOR_POWER))
-            checker_add(c, m->party_position[i], "NAD", "agency %s is not for %u", m->agency[i],
-                        m->rules->pid);
+            mscons_checker_add(c, m->party_position[i], "NAD", "agency %s is not for %u",
+                               m->agency[i], m->rules->pid);
         else if (!power && !gas && strcmp(m->agency[i], "9") != 0 && m->party_position[i])
-            checker_add(c, m->party_position[i], "NAD", "agency '%s' is not known", m->agency[i]);
+            mscons_checker_add(c, m->party_position[i], "NAD", "agency '%s' is not known",
+                               m->agency[i]);
     }
 }
 
@@ -294,15 +298,15 @@ static void check_head_complete(struct checker *c)
     unsigned at = c->seg.position;
 
     if (!m->seen_bgm)
-        checker_add(c, at, "BGM", "BGM is missing");
+        mscons_checker_add(c, at, "BGM", "BGM is missing");
     if (!m->seen_date)
-        checker_add(c, at, "DTM", "DTM+137 is missing");
+        mscons_checker_add(c, at, "DTM", "DTM+137 is missing");
     if (!m->seen_pid)
-        checker_add(c, at, "PID", "RFF+Z13 (use case) is missing");
+        mscons_checker_add(c, at, "PID", "RFF+Z13 (use case) is missing");
     if (!m->seen_sender)
-        checker_add(c, at, "NAD", "NAD+MS is missing");
+        mscons_checker_add(c, at, "NAD", "NAD+MS is missing");
     if (!m->seen_recipient)
-        checker_add(c, at, "NAD", "NAD+MR is missing");
+        mscons_checker_add(c, at, "NAD", "NAD+MR is missing");
 }
 
 static void head_end(struct checker *c)
@@ -317,17 +321,20 @@ static void head_end(struct checker *c)
     if (!r)
         return;
     if (m->seen_bgm && !mscons_list_has(r->documents, m->bgm, "", NULL))
-        checker_add(c, m->bgm_position, "BGM", "kind of document %s is not for %u", m->bgm, r->pid);
+        mscons_checker_add(c, m->bgm_position, "BGM", "kind of document %s is not for %u", m->bgm,
+                           r->pid);
     if (m->seen_bgm && strcmp(m->function, r->function) != 0)
-        checker_add(c, m->bgm_position, "BGM", "function %s is not for %u", m->function, r->pid);
+        mscons_checker_add(c, m->bgm_position, "BGM", "function %s is not for %u", m->function,
+                           r->pid);
     if (c->seen_unb && !mscons_list_has(r->applications, c->application, "", NULL))
-        checker_add(c, m->pid_position, "APP", "application '%s' in UNB, %u belongs to %s",
-                    c->application, r->pid, r->applications);
+        mscons_checker_add(c, m->pid_position, "APP", "application '%s' in UNB, %u belongs to %s",
+                           c->application, r->pid, r->applications);
     /* The version stamp of SG1 belongs to the allocation list alone. */
     if (m->stamp_position && r->pid != 13013)
-        checker_add(c, m->stamp_position, "DTM", "DTM+293 of the head is not for %u", r->pid);
+        mscons_checker_add(c, m->stamp_position, "DTM", "DTM+293 of the head is not for %u",
+                           r->pid);
     if (!m->stamp_position && r->pid == 13013)
-        checker_add(c, m->pid_position, "DTM", "DTM+293 of the head is missing in 13013");
+        mscons_checker_add(c, m->pid_position, "DTM", "DTM+293 of the head is missing in 13013");
     check_references(c);
     check_agencies(c);
 }
@@ -351,18 +358,19 @@ static void check_details(struct checker *c)
     bool may_be_empty = (r->places & PLACE_EMPTY) != 0;
 
     if (m->place_len > 0 && m->config)
-        checker_add(c, at, "RFF", "RFF+AGK stands only in the place of an identifier in LOC");
+        mscons_checker_add(c, at, "RFF",
+                           "RFF+AGK stands only in the place of an identifier in LOC");
     if (m->place_len == 0 && may_be_empty && r->pid != 13006 && !m->config)
-        checker_add(c, at, "LOCID", "LOC without identifier needs RFF+AGK");
+        mscons_checker_add(c, at, "LOCID", "LOC without identifier needs RFF+AGK");
     if (m->place_len == 0 && !may_be_empty)
-        checker_add(c, at, "LOCID", "LOC without identifier");
+        mscons_checker_add(c, at, "LOCID", "LOC without identifier");
     (void)mscons_list_has(r->details, "MG", m->bgm, &device_must);
     if (r->pid == 13017)
         device_must = !m->config; /* condition 131 */
     if (device_must && !m->device)
-        checker_add(c, at, "RFF", "RFF+MG (device number) is missing");
+        mscons_checker_add(c, at, "RFF", "RFF+MG (device number) is missing");
     if (m->device && r->pid == 13017 && m->config)
-        checker_add(c, at, "RFF", "RFF+MG and RFF+AGK exclude each other");
+        mscons_checker_add(c, at, "RFF", "RFF+MG and RFF+AGK exclude each other");
 }
 
 /* What must stand in an SG5 that ends here. */
@@ -376,20 +384,21 @@ static void place_end(struct checker *c)
         return;
     for (size_t n = 0; mscons_list_must(r->locations, n, m->bgm, must); n++) {
         if (!seen(m->locations, m->n_locations, must))
-            checker_add(c, c->seg.position, "LOC", "LOC+%s is missing", must);
+            mscons_checker_add(c, c->seg.position, "LOC", "LOC+%s is missing", must);
     }
     for (size_t n = 0; mscons_list_must(r->period, n, m->bgm, must); n++) {
         if (!seen(m->periods, m->n_periods, must))
-            checker_add(c, m->place_position ? m->place_position : c->seg.position, "DTM",
-                        "DTM+%s of the place is missing", must);
+            mscons_checker_add(c, m->place_position ? m->place_position : c->seg.position, "DTM",
+                               "DTM+%s of the place is missing", must);
     }
     if (m->n_locations > 0)
         check_details(c);
     if (r->series_kind && !m->series_kind)
-        checker_add(c, c->seg.position, "CCI", "CCI is missing in %u", r->pid);
+        mscons_checker_add(c, c->seg.position, "CCI", "CCI is missing in %u", r->pid);
     if (r->pid == 13006 ? m->lines > 0 : m->lines == 0)
-        checker_add(c, c->seg.position, "LIN",
-                    r->pid == 13006 ? "a cancellation ends with the place" : "LIN is missing");
+        mscons_checker_add(c, c->seg.position, "LIN",
+                           r->pid == 13006 ? "a cancellation ends with the place"
+                                           : "LIN is missing");
 }
 
 static void on_place_party(struct checker *c)
@@ -397,7 +406,7 @@ static void on_place_party(struct checker *c)
     struct message_state *m = msg(c);
     const char *role = edi_value(&c->seg, 1, 1);
 
-    line_end(c);
+    mscons_line_end(c);
     place_end(c);
     m->places++;
     m->n_locations = 0;
@@ -411,10 +420,10 @@ static void on_place_party(struct checker *c)
     if (!m->rules)
         return;
     if (strcmp(role, m->rules->party) != 0)
-        checker_add(c, c->seg.position, "NAD", "NAD+%.3s, must be NAD+%s in %u", role,
-                    m->rules->party, m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "NAD", "NAD+%.3s, must be NAD+%s in %u", role,
+                           m->rules->party, m->rules->pid);
     if (m->places > 1 && !m->rules->several_places)
-        checker_add(c, c->seg.position, "NAD", "another place needs a message of its own");
+        mscons_checker_add(c, c->seg.position, "NAD", "another place needs a message of its own");
 }
 
 static void on_location(struct checker *c)
@@ -431,14 +440,14 @@ static void on_location(struct checker *c)
     if (!m->rules || !c->fits)
         return;
     if (!mscons_list_has(m->rules->locations, q, m->bgm, NULL)) {
-        checker_add(c, c->seg.position, "LOC", "LOC+%.3s is not for %u", q, m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "LOC", "LOC+%.3s is not for %u", q, m->rules->pid);
         return;
     }
     if (*id && mscons_place_check(id, m->rules->places, &diag) != EMT_OK)
-        checker_add(c, c->seg.position, "LOCID", "%s", diag.text);
+        mscons_checker_add(c, c->seg.position, "LOCID", "%s", diag.text);
     if (strcmp(q, "237") == 0 &&
         mscons_place_check(edi_value(&c->seg, 3, 1), PLACE_EIC, &diag) != EMT_OK)
-        checker_add(c, c->seg.position, "LOCID", "%s", diag.text);
+        mscons_checker_add(c, c->seg.position, "LOCID", "%s", diag.text);
 }
 
 static void on_period(struct checker *c)
@@ -451,8 +460,8 @@ static void on_period(struct checker *c)
     if (m->n_periods < 8)
         snprintf(m->periods[m->n_periods++], sizeof(m->periods[0]), "%.3s", q);
     if (m->rules && !mscons_list_has(m->rules->period, q, m->bgm, NULL)) {
-        checker_add(c, c->seg.position, "DTM", "DTM+%.3s of the place is not for %u", q,
-                    m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s of the place is not for %u", q,
+                           m->rules->pid);
         return;
     }
     if (strcmp(q, "492") == 0 || strcmp(q, "157") == 0)
@@ -465,7 +474,7 @@ static void on_period(struct checker *c)
     if (strcmp(q, "164") == 0)
         m->to = t;
     if (strcmp(q, "164") == 0 && m->from != EMT_TIME_NONE && t != EMT_TIME_NONE && t <= m->from)
-        checker_add(c, c->seg.position, "DTM", "the period ends before it starts");
+        mscons_checker_add(c, c->seg.position, "DTM", "the period ends before it starts");
 }
 
 static void on_detail(struct checker *c)
@@ -478,8 +487,8 @@ static void on_detail(struct checker *c)
     if (strcmp(q, "AGK") == 0)
         m->config = true;
     if (m->rules && !mscons_list_has(m->rules->details, q, m->bgm, NULL))
-        checker_add(c, c->seg.position, "RFF", "RFF+%.3s of the place is not for %u", q,
-                    m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "RFF", "RFF+%.3s of the place is not for %u", q,
+                           m->rules->pid);
 }
 
 static void on_kind(struct checker *c)
@@ -488,9 +497,9 @@ static void on_kind(struct checker *c)
 
     m->series_kind = true;
     if (m->rules && !m->rules->series_kind)
-        checker_add(c, c->seg.position, "CCI", "CCI is not for %u", m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "CCI", "CCI is not for %u", m->rules->pid);
     else if (strcmp(edi_value(&c->seg, 1, 1), "15") != 0)
-        checker_add(c, c->seg.position, "CCI", "kind of series is not CCI+15");
+        mscons_checker_add(c, c->seg.position, "CCI", "kind of series is not CCI+15");
 }
 
 static void on_line(struct checker *c)
@@ -498,12 +507,12 @@ static void on_line(struct checker *c)
     struct message_state *m = msg(c);
     const char *number = edi_value(&c->seg, 1, 1);
 
-    line_end(c);
+    mscons_line_end(c);
     m->lines++;
     m->line = (struct line_state){ .open = true, .position = c->seg.position, .expected = m->from };
     if (c->fits && strtoul(number, NULL, 10) != m->lines)
-        checker_add(c, c->seg.position, "LIN", "running number is %s, must be %u", number,
-                    m->lines);
+        mscons_checker_add(c, c->seg.position, "LIN", "running number is %s, must be %u", number,
+                           m->lines);
 }
 
 /* Reactive profiles of a MaLo ended with 2023 (code list of OBIS numbers, 13025). */
@@ -527,8 +536,8 @@ static void on_medium(struct checker *c, const char *text)
     snprintf(m->line.medium, sizeof(m->line.medium), "%.7s", text);
     for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++) {
         if (media[i].pid == m->rules->pid && order_in(media[i].media, text) == 0)
-            checker_add(c, c->seg.position, "PIA", "medium '%.20s' is not for %u", text,
-                        m->rules->pid);
+            mscons_checker_add(c, c->seg.position, "PIA", "medium '%.20s' is not for %u", text,
+                               m->rules->pid);
     }
 }
 
@@ -542,10 +551,11 @@ static void on_product(struct checker *c)
     if (!c->fits)
         return;
     if (strcmp(edi_value(&c->seg, 1, 1), "5") != 0)
-        checker_add(c, c->seg.position, "PIA", "PIA+%.3s, must be PIA+5", edi_value(&c->seg, 1, 1));
+        mscons_checker_add(c, c->seg.position, "PIA", "PIA+%.3s, must be PIA+5",
+                           edi_value(&c->seg, 1, 1));
     if (m->rules && !mscons_list_has(m->rules->products, product, m->bgm, NULL)) {
-        checker_add(c, c->seg.position, "PIA", "product qualifier %.3s is not for %u", product,
-                    m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "PIA", "product qualifier %.3s is not for %u",
+                           product, m->rules->pid);
         return;
     }
     if (strcmp(product, "Z08") == 0) {
@@ -555,18 +565,19 @@ static void on_product(struct checker *c)
     }
     m->line.obis_ok = mscons_obis_parse(text, &m->line.obis);
     if (!m->line.obis_ok)
-        checker_add(c, c->seg.position, "OBIS", "'%.35s' is not written as A-B:C.D.E", text);
+        mscons_checker_add(c, c->seg.position, "OBIS", "'%.35s' is not written as A-B:C.D.E", text);
     else if (m->rules &&
              (!mscons_obis_allowed(m->rules->pid, m->line.obis, product) || ended(m, m->line.obis)))
-        checker_add(c, c->seg.position, "OBIS", "%.35s (%.3s) is not listed for %u", text, product,
-                    m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "OBIS", "%.35s (%.3s) is not listed for %u", text,
+                           product, m->rules->pid);
 }
 
 static void on_uns(struct checker *c)
 {
     c->msg.seen_uns = true;
     if (c->fits && strcmp(edi_value(&c->seg, 1, 1), "D") != 0)
-        checker_add(c, c->seg.position, "UNS", "UNS+%.3s, must be UNS+D", edi_value(&c->seg, 1, 1));
+        mscons_checker_add(c, c->seg.position, "UNS", "UNS+%.3s, must be UNS+D",
+                           edi_value(&c->seg, 1, 1));
     head_end(c);
 }
 
@@ -575,8 +586,8 @@ static bool has_value(struct checker *c)
 {
     if (c->msg.value.open)
         return true;
-    checker_add(c, c->seg.position, "ORDER", "%s stands before the first QTY",
-                edi_value(&c->seg, 0, 1));
+    mscons_checker_add(c, c->seg.position, "ORDER", "%s stands before the first QTY",
+                       edi_value(&c->seg, 0, 1));
     return false;
 }
 
@@ -629,15 +640,15 @@ static void dispatch(struct checker *c, enum message_place place)
         on_product(c);
         break;
     case AT_QUANTITY:
-        value_begin(c);
+        mscons_value_begin(c);
         break;
     case AT_TIME:
         if (has_value(c))
-            value_time(c);
+            mscons_value_time(c);
         break;
     case AT_STATUS:
         if (has_value(c))
-            value_status(c);
+            mscons_value_status(c);
         break;
     case AT_NOWHERE:
     case AT_UNH:
@@ -645,13 +656,13 @@ static void dispatch(struct checker *c, enum message_place place)
     }
 }
 
-void message_segment(struct checker *c)
+void mscons_message_segment(struct checker *c)
 {
     unsigned key = key_of(c);
 
     if (key == 0) {
-        checker_add(c, c->seg.position, "SEG", "segment %s is not part of MSCONS",
-                    edi_value(&c->seg, 0, 1));
+        mscons_checker_add(c, c->seg.position, "SEG", "segment %s is not part of MSCONS",
+                           edi_value(&c->seg, 0, 1));
         return;
     }
     c->fits = mscons_mig_check(c);
@@ -659,15 +670,15 @@ void message_segment(struct checker *c)
     dispatch(c, (enum message_place)(key / 16u));
 }
 
-void message_end(struct checker *c)
+void mscons_message_end(struct checker *c)
 {
     struct message_state *m = msg(c);
 
-    line_end(c);
+    mscons_line_end(c);
     head_end(c);
     place_end(c);
     if (!m->seen_uns)
-        checker_add(c, c->seg.position, "UNS", "UNS is missing");
+        mscons_checker_add(c, c->seg.position, "UNS", "UNS is missing");
     if (m->places == 0)
-        checker_add(c, c->seg.position, "NAD", "the place (SG5 NAD) is missing");
+        mscons_checker_add(c, c->seg.position, "NAD", "the place (SG5 NAD) is missing");
 }

@@ -82,16 +82,18 @@ static void check_number(struct checker *c, const char *text)
         whole += places > 0 ? places + 1 : 0;
     }
     if (whole == 0 || p[whole] != '\0') {
-        checker_add(c, c->seg.position, "NUM", "'%.35s' is no number with a decimal point", text);
+        mscons_checker_add(c, c->seg.position, "NUM", "'%.35s' is no number with a decimal point",
+                           text);
         return;
     }
     if (!m->rules)
         return;
     if (places > decimals_allowed(m))
-        checker_add(c, c->seg.position, "NUM", "%.35s has %zu decimals, at most %u are allowed",
-                    text, places, decimals_allowed(m));
+        mscons_checker_add(c, c->seg.position, "NUM",
+                           "%.35s has %zu decimals, at most %u are allowed", text, places,
+                           decimals_allowed(m));
     if (*text == '-' && !negative_allowed(m))
-        checker_add(c, c->seg.position, "NUM", "%.35s is negative", text);
+        mscons_checker_add(c, c->seg.position, "NUM", "%.35s is negative", text);
 }
 
 static const char *unit_of(const struct message_state *m)
@@ -114,10 +116,11 @@ static void check_unit(struct checker *c, const char *unit)
     if (!m->rules)
         return;
     if (!m->rules->unit && *unit)
-        checker_add(c, c->seg.position, "UNIT", "unit '%.8s': the OBIS number implies the unit",
-                    unit);
+        mscons_checker_add(c, c->seg.position, "UNIT",
+                           "unit '%.8s': the OBIS number implies the unit", unit);
     else if (m->rules->unit && strcmp(unit, unit_of(m)) != 0)
-        checker_add(c, c->seg.position, "UNIT", "unit is '%.8s', must be %s", unit, unit_of(m));
+        mscons_checker_add(c, c->seg.position, "UNIT", "unit is '%.8s', must be %s", unit,
+                           unit_of(m));
 }
 
 static void check_qualifier(struct checker *c)
@@ -134,16 +137,16 @@ static void check_qualifier(struct checker *c)
     if (ok && (m->rules->pid == 13008 || m->rules->pid == 13009) && strcmp(q, "187") == 0)
         ok = calorific; /* condition 11 */
     if (!ok)
-        checker_add(c, c->seg.position, "QTY", "qualifier %s is not for this value in %u", q,
-                    m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "QTY", "qualifier %s is not for this value in %u", q,
+                           m->rules->pid);
 }
 
-void value_begin(struct checker *c)
+void mscons_value_begin(struct checker *c)
 {
     struct message_state *m = msg(c);
     struct value_state *v = &m->value;
 
-    value_end(c);
+    mscons_value_end(c);
     c->result->values++;
     *v = (struct value_state){ .open = true,
                                .position = c->seg.position,
@@ -155,7 +158,7 @@ void value_begin(struct checker *c)
     snprintf(v->qualifier, sizeof(v->qualifier), "%.3s", edi_value(&c->seg, 1, 1));
     m->line.values++;
     if (m->line.values == 10000)
-        checker_add(c, c->seg.position, "QTY", "more than 9999 values in one LIN");
+        mscons_checker_add(c, c->seg.position, "QTY", "more than 9999 values in one LIN");
     if (!c->fits)
         return;
     if (m->rules)
@@ -179,7 +182,7 @@ static unsigned format_of(const struct checker *c, const char *qualifier)
     return m->rules && m->rules->pid == 13016 && strcmp(m->bgm, "Z42") == 0 && day ? 102 : 610;
 }
 
-void value_time(struct checker *c)
+void mscons_value_time(struct checker *c)
 {
     static const struct {
         const char *qualifier;
@@ -196,7 +199,7 @@ void value_time(struct checker *c)
             seen = qualifiers[i].seen;
     }
     if (seen == 0) {
-        checker_add(c, c->seg.position, "DTM", "DTM+%.3s does not belong to a value", q);
+        mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s does not belong to a value", q);
         return;
     }
     v->seen |= seen;
@@ -216,7 +219,8 @@ void value_time(struct checker *c)
     /* 495: nothing lies after the document; a day only counts as such (135). */
     if (t != EMT_TIME_NONE && msg(c)->date != EMT_TIME_NONE && t > msg(c)->date && msg(c)->rules &&
         !msg(c)->rules->future)
-        checker_add(c, c->seg.position, "FUTURE", "DTM+%.3s lies after the document's DTM+137", q);
+        mscons_checker_add(c, c->seg.position, "FUTURE",
+                           "DTM+%.3s lies after the document's DTM+137", q);
 }
 
 static const char *status_list(const struct mscons_use_case *r, const char *category,
@@ -250,12 +254,12 @@ static void basis_status(struct checker *c, const char *code)
     v->basis_begin += begin;
     v->basis_end += end;
     if (!begin && !end)
-        checker_add(c, c->seg.position, "STS", "STS+10+%.3s is not known", code);
+        mscons_checker_add(c, c->seg.position, "STS", "STS+10+%.3s is not known", code);
     else if (!msg(c)->rules->basis)
-        checker_add(c, c->seg.position, "STS", "STS+10 is not for %u", msg(c)->rules->pid);
+        mscons_checker_add(c, c->seg.position, "STS", "STS+10 is not for %u", msg(c)->rules->pid);
 }
 
-void value_status(struct checker *c)
+void mscons_value_status(struct checker *c)
 {
     struct message_state *m = msg(c);
     const char *category = edi_value(&c->seg, 1, 1);
@@ -271,31 +275,31 @@ void value_status(struct checker *c)
     }
     if (strcmp(category, "Z31") == 0) {
         if (!m->rules->gas_quality || strcmp(code, "ZG3") != 0)
-            checker_add(c, c->seg.position, "STS", "STS+Z31++%.3s is not for %u", code,
-                        m->rules->pid);
+            mscons_checker_add(c, c->seg.position, "STS", "STS+Z31++%.3s is not for %u", code,
+                               m->rules->pid);
         return;
     }
     list = status_list(m->rules, category, &seen);
     m->value.seen |= seen;
     if (strcmp(category, "Z33") == 0 && ++m->value.notes > 4)
-        checker_add(c, c->seg.position, "STS", "more than 4 plausibility notes");
+        mscons_checker_add(c, c->seg.position, "STS", "more than 4 plausibility notes");
     if (!mscons_status_allowed(list, code, m->value.qualifier, m->place_len == 11))
-        checker_add(c, c->seg.position, "STS",
-                    "STS+%.3s++%.3s may not stand at a value of qualifier %s in %u", category, code,
-                    m->value.qualifier, m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "STS",
+                           "STS+%.3s++%.3s may not stand at a value of qualifier %s in %u",
+                           category, code, m->value.qualifier, m->rules->pid);
 }
 
 static void need_time(struct checker *c, unsigned seen, const char *qualifier)
 {
     if (!(msg(c)->value.seen & seen))
-        checker_add(c, msg(c)->value.position, "DTM", "DTM+%s is missing", qualifier);
+        mscons_checker_add(c, msg(c)->value.position, "DTM", "DTM+%s is missing", qualifier);
 }
 
 static void refuse_time(struct checker *c, unsigned seen, const char *qualifier)
 {
     if (msg(c)->value.seen & seen)
-        checker_add(c, msg(c)->value.position, "DTM", "DTM+%s does not belong to this value",
-                    qualifier);
+        mscons_checker_add(c, msg(c)->value.position, "DTM", "DTM+%s does not belong to this value",
+                           qualifier);
 }
 
 enum time_shape { SHAPE_INTERVAL, SHAPE_READING, SHAPE_MONTH, SHAPE_INSTANT, SHAPE_NONE };
@@ -373,10 +377,10 @@ static void check_day_line(struct checker *c, enum time_shape shape)
         return;
     for (size_t i = 0; i < 3; i++) {
         if (times[i] != EMT_TIME_NONE && !on_line(c, times[i]))
-            checker_add(c, m->value.position, "DAYLINE",
-                        "DTM+%s is not the begin of a German %s day",
-                        i == 0 ? "163" : (i == 1 ? "164" : "7"),
-                        m->rules->line == LINE_GAS ? "gas" : "legal");
+            mscons_checker_add(c, m->value.position, "DAYLINE",
+                               "DTM+%s is not the begin of a German %s day",
+                               i == 0 ? "163" : (i == 1 ? "164" : "7"),
+                               m->rules->line == LINE_GAS ? "gas" : "legal");
     }
 }
 
@@ -393,8 +397,8 @@ static void check_use_date(struct checker *c)
         ok = v->read_day_only ? mscons_neighbour_days(local_date_of(v->read), local_date_of(v->use))
                               : mscons_within_a_day(v->read, v->use);
     if (!ok)
-        checker_add(c, v->position, "USEDATE",
-                    "DTM+7 is a day or more from the time of reading or exchange");
+        mscons_checker_add(c, v->position, "USEDATE",
+                           "DTM+7 is a day or more from the time of reading or exchange");
 }
 
 static void check_tiling(struct checker *c)
@@ -404,16 +408,16 @@ static void check_tiling(struct checker *c)
     struct line_state *l = &m->line;
 
     if (v->from != EMT_TIME_NONE && v->to != EMT_TIME_NONE && v->to <= v->from)
-        checker_add(c, v->position, "DTM", "the interval ends before it starts");
+        mscons_checker_add(c, v->position, "DTM", "the interval ends before it starts");
     if (!m->rules->tiles || l->gap_found)
         return;
     if (l->expected != EMT_TIME_NONE && v->from != EMT_TIME_NONE && v->from != l->expected) {
         char expected[32];
         char found[32];
 
-        checker_add(c, v->position, "GAP", "interval starts at %s, expected %s: %s",
-                    time_format(v->from, found), time_format(l->expected, expected),
-                    v->from > l->expected ? "gap" : "overlap");
+        mscons_checker_add(c, v->position, "GAP", "interval starts at %s, expected %s: %s",
+                           time_format(v->from, found), time_format(l->expected, expected),
+                           v->from > l->expected ? "gap" : "overlap");
         l->gap_found = true;
     }
     l->expected = v->to;
@@ -427,17 +431,18 @@ static void check_status(struct checker *c)
     bool proposed = strcmp(v->qualifier, "201") == 0;
 
     if (m->rules->methods && (substitute || proposed) && !(v->seen & SEEN_METHOD))
-        checker_add(c, v->position, "STS", "STS+Z32 (method) is missing at a value of qualifier %s",
-                    v->qualifier);
+        mscons_checker_add(c, v->position, "STS",
+                           "STS+Z32 (method) is missing at a value of qualifier %s", v->qualifier);
     if (m->rules->reasons && substitute && !(v->seen & SEEN_REASON))
-        checker_add(c, v->position, "STS",
-                    "STS+Z40 (reason) is missing at a value of qualifier 67");
+        mscons_checker_add(c, v->position, "STS",
+                           "STS+Z40 (reason) is missing at a value of qualifier 67");
     if (m->rules->basis && strcmp(m->bgm, "7") == 0 && m->place_len == 11 &&
         (v->basis != 2 || v->basis_begin != 1 || v->basis_end != 1))
-        checker_add(c, v->position, "STS", "STS+10 must stand twice: Z36 or Z38, and Z37 or Z39");
+        mscons_checker_add(c, v->position, "STS",
+                           "STS+10 must stand twice: Z36 or Z38, and Z37 or Z39");
 }
 
-void value_end(struct checker *c)
+void mscons_value_end(struct checker *c)
 {
     struct message_state *m = msg(c);
 
@@ -458,20 +463,21 @@ void value_end(struct checker *c)
     check_status(c);
 }
 
-void line_end(struct checker *c)
+void mscons_line_end(struct checker *c)
 {
     struct message_state *m = msg(c);
     struct line_state *l = &m->line;
 
-    value_end(c);
+    mscons_value_end(c);
     if (!l->open)
         return;
     l->open = false;
     if (!l->product)
-        checker_add(c, l->position, "PIA", "LIN without PIA");
+        mscons_checker_add(c, l->position, "PIA", "LIN without PIA");
     if (l->values == 0)
-        checker_add(c, l->position, "QTY", "LIN without a value");
+        mscons_checker_add(c, l->position, "QTY", "LIN without a value");
     else if (m->rules && m->rules->tiles && !l->gap_found && l->expected != EMT_TIME_NONE &&
              m->to != EMT_TIME_NONE && l->expected != m->to)
-        checker_add(c, m->value.position, "GAP", "the last interval does not end with the period");
+        mscons_checker_add(c, m->value.position, "GAP",
+                           "the last interval does not end with the period");
 }

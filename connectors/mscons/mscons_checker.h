@@ -138,10 +138,10 @@ struct checker {
 };
 
 /* Reports a finding; code is static text. */
-void checker_add(struct checker *c, unsigned segment, const char *code, const char *fmt, ...)
+void mscons_checker_add(struct checker *c, unsigned segment, const char *code, const char *fmt, ...)
     EMT_PRINTF(4, 5);
-void checker_warn(struct checker *c, unsigned segment, const char *code, const char *fmt, ...)
-    EMT_PRINTF(4, 5);
+void mscons_checker_warn(struct checker *c, unsigned segment, const char *code, const char *fmt,
+                         ...) EMT_PRINTF(4, 5);
 
 /* Compares c->seg with the element table of the MIG; false (reported under the tag) when it does
  * not fit. */
@@ -152,18 +152,18 @@ bool mscons_mig_check(struct checker *c);
 bool mscons_read_time(struct checker *c, unsigned format, emt_time *out);
 
 /* MSCONS between UNH and UNT. */
-void message_begin(struct checker *c);
-void message_segment(struct checker *c);
-void message_end(struct checker *c);
+void mscons_message_begin(struct checker *c);
+void mscons_message_segment(struct checker *c);
+void mscons_message_end(struct checker *c);
 
 /* SG10. Each is called with its segment in c->seg. */
-void value_begin(struct checker *c);
-void value_time(struct checker *c);
-void value_status(struct checker *c);
+void mscons_value_begin(struct checker *c);
+void mscons_value_time(struct checker *c);
+void mscons_value_status(struct checker *c);
 /* Judges the SG10 that ends here; harmless when none is open. */
-void value_end(struct checker *c);
+void mscons_value_end(struct checker *c);
 /* Judges the SG9 that ends here, its last value included; harmless when none is open. */
-void line_end(struct checker *c);
+void mscons_line_end(struct checker *c);
 
 /* State number or calorific value of gas (AHB, condition 11). */
 bool mscons_is_state_or_calorific(struct obis o);

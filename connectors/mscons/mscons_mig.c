@@ -85,7 +85,7 @@ static bool component_fits(struct checker *c, const char *tag, const struct shap
 
     if (!fault)
         return true;
-    checker_add(c, c->seg.position, tag, "element %u, component %u %s", e, k, fault);
+    mscons_checker_add(c, c->seg.position, tag, "element %u, component %u %s", e, k, fault);
     return false;
 }
 
@@ -104,7 +104,8 @@ static bool shape_fits(struct checker *c, const char *tag, const char *shape)
             continue;
         }
         if (edi_components(&c->seg, e) > k) {
-            checker_add(c, c->seg.position, tag, "element %u has more than %u components", e, k);
+            mscons_checker_add(c, c->seg.position, tag, "element %u has more than %u components", e,
+                               k);
             return false;
         }
         if (*p == '\0')
@@ -113,7 +114,7 @@ static bool shape_fits(struct checker *c, const char *tag, const char *shape)
         k = 1;
     }
     if (c->seg.n_elements > e) {
-        checker_add(c, c->seg.position, tag, "more than %u elements", e);
+        mscons_checker_add(c, c->seg.position, tag, "more than %u elements", e);
         return false;
     }
     return true;
@@ -182,8 +183,8 @@ bool mscons_read_time(struct checker *c, unsigned format, emt_time *out)
     if (format == 0)
         format = 303;
     if ((unsigned)number(written, strspn(written, "0123456789")) != format) {
-        checker_add(c, c->seg.position, "DTM", "DTM+%.3s has format %.3s, must be %u", qualifier,
-                    written, format);
+        mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s has format %.3s, must be %u",
+                           qualifier, written, format);
         return false;
     }
     if (format == 303 || format == 304)
@@ -192,9 +193,9 @@ bool mscons_read_time(struct checker *c, unsigned format, emt_time *out)
         ok = read_day(text, format == 610, out);
     if (!ok) {
         *out = EMT_TIME_NONE;
-        checker_add(c, c->seg.position, "DTM", "DTM+%.3s: '%.35s' is no time of format %u%s",
-                    qualifier, text, format,
-                    format == 303 || format == 304 ? " with the offset +00" : "");
+        mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s: '%.35s' is no time of format %u%s",
+                           qualifier, text, format,
+                           format == 303 || format == 304 ? " with the offset +00" : "");
     }
     return ok;
 }
