@@ -180,8 +180,3 @@ const char *edi_value(const struct edi_segment *seg, unsigned element, unsigned 
         return "";
     return seg->text + seg->start[seg->first[element] + component - 1];
 }
-
-bool edi_is(const struct edi_segment *seg, const char *tag)
-{
-    return strcmp(edi_value(seg, 0, 1), tag) == 0;
-}

@@ -15,10 +15,17 @@ static void fail(struct edi_writer *w, enum emt_err err, const char *text)
     snprintf(w->text, sizeof(w->text), "%s", text);
 }
 
-static void put(struct edi_writer *w, const void *p, size_t n)
+/* A load profile puts 60 pieces of a few bytes for each value: what fits is copied on the spot. */
+static inline void put(struct edi_writer *w, const void *p, size_t n)
 {
-    if (w->err == EMT_OK && !writer_bytes(&w->buf, p, n))
+    if (w->err != EMT_OK)
+        return;
+    if (w->buf.cap - w->buf.len >= n) {
+        memcpy(w->buf.data + w->buf.len, p, n);
+        w->buf.len += n;
+    } else if (!writer_bytes(&w->buf, p, n)) {
         fail(w, EMT_ELIMIT, "message is larger than the limit, or memory is short");
+    }
 }
 
 void edi_init(struct edi_writer *w, const struct sink *sink, size_t limit)
@@ -32,7 +39,7 @@ void edi_release(struct edi_writer *w)
     writer_release(&w->buf);
 }
 
-static bool is_service(unsigned char c)
+static inline bool is_service(unsigned char c)
 {
     return c == ':' || c == '+' || c == '?' || c == '\'';
 }
@@ -55,10 +62,26 @@ static int next_latin1(const char **at)
     return -1;
 }
 
+/* Length of text when no character of it needs a second look: printable ASCII without service
+ * characters. */
+static size_t plain_length(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n] >= ' ' && text[n] < 0x7f && !is_service((unsigned char)text[n]))
+        n++;
+    return text[n] == '\0' ? n : 0;
+}
+
 static void put_released(struct edi_writer *w, const char *text)
 {
     char chunk[128];
-    size_t n = 0;
+    size_t n = plain_length(text);
+
+    if (n > 0) {
+        put(w, text, n);
+        return;
+    }
 
     while (*text) {
         int c = next_latin1(&text);
@@ -116,12 +139,49 @@ void edi_component(struct edi_writer *w, const char *text)
     put_text(w, text);
 }
 
+/* Digits of v in front of end; returns the first. */
+static char *digits_before(char *end, uint64_t v)
+{
+    do {
+        *--end = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    return end;
+}
+
+/* The common case of decimal_format(), 0 to 3 places, without a detour over printf; false: not that
+ * case. */
+static bool put_small_decimal(struct edi_writer *w, struct decimal value)
+{
+    static const uint64_t powers[] = { 1, 10, 100, 1000 };
+    char text[32];
+    char *end = text + sizeof(text);
+    char *p = end;
+    uint64_t v = (uint64_t)value.mantissa;
+    unsigned places = (unsigned)-value.exponent;
+
+    if (value.mantissa < 0 || value.exponent > 0 || value.exponent < -3)
+        return false;
+    if (places > 0) {
+        uint64_t fraction = v % powers[places];
+
+        for (unsigned i = 0; i < places; i++, fraction /= 10)
+            *--p = (char)('0' + fraction % 10);
+        *--p = '.';
+    }
+    p = digits_before(p, v / powers[places]);
+    put(w, p, (size_t)(end - p));
+    return true;
+}
+
 void edi_component_decimal(struct edi_writer *w, struct decimal value)
 {
     char text[DECIMAL_TEXT_MAX];
 
     w->owed_components++;
     put_owed(w);
+    if (put_small_decimal(w, value))
+        return;
     decimal_format(value, text);
     put(w, text, strlen(text)); /* digits, point, minus: nothing to release */
 }

@@ -19,6 +19,7 @@ static unsigned *counter_of(struct checker *c, const char *code)
     return &c->codes[CHECKER_CODES - 1].count;
 }
 
+EMT_PRINTF(5, 0)
 static void report(struct checker *c, unsigned segment, const char *code, bool warning,
                    const char *fmt, va_list args)
 {

@@ -58,6 +58,11 @@ EMT_CHECKED enum emt_err edi_reader_next(struct edi_reader *r, struct edi_segmen
 const char *edi_value(const struct edi_segment *seg, unsigned element, unsigned component);
 /* Components of an element; 0 for one that is not there. */
 unsigned edi_components(const struct edi_segment *seg, unsigned element);
-bool edi_is(const struct edi_segment *seg, const char *tag);
+/* Whether this is the segment's tag, which has three characters. */
+static inline bool edi_is(const struct edi_segment *seg, const char *tag)
+{
+    return seg->text[0] == tag[0] && seg->text[1] == tag[1] && seg->text[2] == tag[2] &&
+           tag[3] == '\0';
+}
 
 #endif
