@@ -1,0 +1,133 @@
+#include "store/device_key_store.h"
+
+enum {
+    DEVICE_KEY_NEXT,
+    DEVICE_KEY_INSERT,
+    DEVICE_KEY_LIST,
+    DEVICE_KEY_GET,
+    DEVICE_KEY_DELETE,
+    REGISTRY_TOUCH,
+    STATEMENTS
+};
+
+static const struct store_statement statements[STATEMENTS] = {
+    [DEVICE_KEY_NEXT] = { "device_key_next", 1,
+                          "SELECT nextval(pg_get_serial_sequence('device_key', 'key_id')) WHERE "
+                          "$1::int4 IS NOT NULL" },
+    [DEVICE_KEY_INSERT] = { "device_key_insert", 8,
+                            "INSERT INTO device_key (tenant_id, key_id, manufacturer, number, "
+                            "version, type, label, blob)"
+                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)" },
+    [DEVICE_KEY_LIST] = { "device_key_list", 3,
+                          "SELECT key_id::text, key_id, number, manufacturer, version, type, "
+                          "label, created_at FROM device_key"
+                          " WHERE tenant_id = $1 AND key_id > $2 ORDER BY key_id LIMIT $3" },
+    [DEVICE_KEY_GET] = { "device_key_get", 2,
+                         "SELECT key_id::text, key_id, number, manufacturer, version, type, label, "
+                         "created_at FROM device_key"
+                         " WHERE tenant_id = $1 AND key_id = $2" },
+    [DEVICE_KEY_DELETE] = { "device_key_delete", 2,
+                            "DELETE FROM device_key WHERE tenant_id = $1 AND key_id = $2" },
+    [REGISTRY_TOUCH] = { "registry_touch", 1,
+                         "INSERT INTO registry_version (tenant_id, version) VALUES ($1, 1)"
+                         " ON CONFLICT (tenant_id) DO UPDATE SET version = "
+                         "registry_version.version + 1" },
+};
+
+const struct store_statement *device_key_store_statements(size_t *n)
+{
+    *n = STATEMENTS;
+    return statements;
+}
+
+enum emt_err device_key_next(struct store *s, int32_t tenant, int64_t *id)
+{
+    struct store_param p[1];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    enum emt_err err = store_run(s, &statements[DEVICE_KEY_NEXT], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
+    if (err == EMT_OK)
+        *id = c_int(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err device_key_insert(struct store *s, int32_t tenant, int64_t key_id,
+                               const char *manufacturer, const char *number, int version, int type,
+                               const char *label, const void *blob, size_t blob_len)
+{
+    struct store_param p[8];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], key_id);
+    p_text(&p[2], manufacturer);
+    p_text(&p[3], number);
+    if (version < 0)
+        p_null(&p[4]);
+    else
+        p_int2(&p[4], (int16_t)version);
+    if (type < 0)
+        p_null(&p[5]);
+    else
+        p_int2(&p[5], (int16_t)type);
+    p_text(&p[6], label);
+    p_bytes(&p[7], blob, blob_len);
+    return store_run(s, &statements[DEVICE_KEY_INSERT], p, NULL);
+}
+
+enum emt_err device_key_list(struct store *s, int32_t tenant, int64_t after, int limit,
+                             struct store_result **out)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], after);
+    p_int8(&p[2], limit);
+    return store_run(s, &statements[DEVICE_KEY_LIST], p, out);
+}
+
+enum emt_err device_key_get(struct store *s, int32_t tenant, int64_t key_id,
+                            struct store_result **out)
+{
+    struct store_param p[2];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], key_id);
+    enum emt_err err = store_run(s, &statements[DEVICE_KEY_GET], p, &r);
+    if (err != EMT_OK)
+        return err;
+    if (store_rows(r) == 0) {
+        store_result_free(r);
+        return EMT_ENOTFOUND;
+    }
+    *out = r;
+    return EMT_OK;
+}
+
+enum emt_err device_key_delete(struct store *s, int32_t tenant, int64_t key_id)
+{
+    struct store_param p[2];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], key_id);
+    enum emt_err err = store_run(s, &statements[DEVICE_KEY_DELETE], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err registry_touch(struct store *s, int32_t tenant)
+{
+    struct store_param p[1];
+
+    p_int4(&p[0], tenant);
+    return store_run(s, &statements[REGISTRY_TOUCH], p, NULL);
+}

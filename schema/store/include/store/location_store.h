@@ -1,0 +1,54 @@
+/* Places of the market and the channels bound to them. Inside a transaction of the tenant. A list
+ * is ascending or newest first as it says, starts behind the cursor, and its column 0 is the cursor
+ * of each row. */
+#ifndef EMT_STORE_LOCATION_STORE_H
+#define EMT_STORE_LOCATION_STORE_H
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* EMT_ECONFLICT the code exists. */
+EMT_CHECKED enum emt_err location_insert(struct store *s, int32_t tenant, int kind,
+                                         const char *code, const char *name, const char *receiver,
+                                         int64_t *id);
+/* (cursor, code, kind, name, receiver_mp_id, created_at, location_id). */
+EMT_CHECKED enum emt_err location_list(struct store *s, int32_t tenant, const char *after,
+                                       int limit, struct store_result **out);
+/* One row as location_list(). EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err location_get(struct store *s, int32_t tenant, const char *code,
+                                      struct store_result **out);
+/* Its number. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err location_find(struct store *s, int32_t tenant, const char *code,
+                                       int64_t *id);
+/* EMT_ECONFLICT something is bound to it; EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err location_delete(struct store *s, int32_t tenant, const char *code);
+/* EMT_ECONFLICT no such channel; EMT_ELIMIT the period ends before it begins. */
+EMT_CHECKED enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id,
+                                        int64_t channel_id, const char *obis,
+                                        int64_t ratio_mantissa, int ratio_exponent,
+                                        const char *device_number, emt_time valid_from,
+                                        emt_time valid_to, int64_t *id);
+/* How many bindings of this place and code overlap the period. */
+EMT_CHECKED enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id,
+                                         const char *obis, emt_time valid_from, emt_time valid_to,
+                                         int64_t *id);
+/* (cursor, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent, device_number, valid_from,
+ * valid_to). */
+EMT_CHECKED enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id,
+                                      int limit, struct store_result **out);
+/* One row as binding_list(). EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err binding_get(struct store *s, int32_t tenant, int64_t location_id,
+                                     int64_t binding_id, struct store_result **out);
+/* EMT_ENOTFOUND; EMT_ELIMIT before it begins. */
+EMT_CHECKED enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id,
+                                     int64_t binding_id, emt_time valid_to);
+
+const struct store_statement *location_store_statements(size_t *n);
+
+#endif

@@ -1,0 +1,239 @@
+#include "store/location_store.h"
+
+enum {
+    LOCATION_INSERT,
+    LOCATION_LIST,
+    LOCATION_GET,
+    LOCATION_FIND,
+    LOCATION_DELETE,
+    BINDING_INSERT,
+    BINDING_OVERLAP,
+    BINDING_LIST,
+    BINDING_GET,
+    BINDING_END,
+    STATEMENTS
+};
+
+static const struct store_statement statements[STATEMENTS] = {
+    [LOCATION_INSERT] = { "location_insert", 5,
+                          "INSERT INTO location (tenant_id, kind, code, name, receiver_mp_id) "
+                          "VALUES ($1, $2, $3, $4, $5) RETURNING location_id" },
+    [LOCATION_LIST] = { "location_list", 3,
+                        "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id "
+                        "FROM location"
+                        " WHERE tenant_id = $1 AND code > $2 ORDER BY code LIMIT $3" },
+    [LOCATION_GET] = { "location_get", 2,
+                       "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id "
+                       "FROM location"
+                       " WHERE tenant_id = $1 AND code = $2" },
+    [LOCATION_FIND] = { "location_find", 2,
+                        "SELECT location_id FROM location WHERE tenant_id = $1 AND code = $2" },
+    [LOCATION_DELETE] = { "location_delete", 2,
+                          "DELETE FROM location WHERE tenant_id = $1 AND code = $2" },
+    [BINDING_INSERT] = { "binding_insert", 9,
+                         "INSERT INTO location_channel (tenant_id, location_id, channel_id, obis, "
+                         "ratio_mantissa, ratio_exponent, device_number, valid_from, valid_to)"
+                         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING binding_id" },
+    [BINDING_OVERLAP] = { "binding_overlap", 5,
+                          "SELECT count(*) FROM location_channel WHERE tenant_id = $1 AND "
+                          "location_id = $2 AND obis = $3"
+                          " AND (valid_to IS NULL OR valid_to > $4) AND ($5::timestamptz IS NULL "
+                          "OR valid_from < $5)" },
+    [BINDING_LIST] = { "binding_list", 3,
+                       "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, "
+                       "ratio_exponent, device_number, valid_from, valid_to FROM location_channel"
+                       " WHERE tenant_id = $1 AND location_id = $2 ORDER BY binding_id LIMIT $3" },
+    [BINDING_GET] = { "binding_get", 3,
+                      "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, "
+                      "ratio_exponent, device_number, valid_from, valid_to FROM location_channel"
+                      " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
+    [BINDING_END] = { "binding_end", 4,
+                      "UPDATE location_channel SET valid_to = $4 WHERE tenant_id = $1 AND "
+                      "location_id = $2 AND binding_id = $3" },
+};
+
+const struct store_statement *location_store_statements(size_t *n)
+{
+    *n = STATEMENTS;
+    return statements;
+}
+
+enum emt_err location_insert(struct store *s, int32_t tenant, int kind, const char *code,
+                             const char *name, const char *receiver, int64_t *id)
+{
+    struct store_param p[5];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int2(&p[1], (int16_t)kind);
+    p_text(&p[2], code);
+    p_text(&p[3], name);
+    p_text(&p[4], receiver);
+    enum emt_err err = store_run(s, &statements[LOCATION_INSERT], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
+    if (err == EMT_OK)
+        *id = c_int(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err location_list(struct store *s, int32_t tenant, const char *after, int limit,
+                           struct store_result **out)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], after);
+    p_int8(&p[2], limit);
+    return store_run(s, &statements[LOCATION_LIST], p, out);
+}
+
+enum emt_err location_get(struct store *s, int32_t tenant, const char *code,
+                          struct store_result **out)
+{
+    struct store_param p[2];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], code);
+    enum emt_err err = store_run(s, &statements[LOCATION_GET], p, &r);
+    if (err != EMT_OK)
+        return err;
+    if (store_rows(r) == 0) {
+        store_result_free(r);
+        return EMT_ENOTFOUND;
+    }
+    *out = r;
+    return EMT_OK;
+}
+
+enum emt_err location_find(struct store *s, int32_t tenant, const char *code, int64_t *id)
+{
+    struct store_param p[2];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], code);
+    enum emt_err err = store_run(s, &statements[LOCATION_FIND], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
+    if (err == EMT_OK)
+        *id = c_int(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err location_delete(struct store *s, int32_t tenant, const char *code)
+{
+    struct store_param p[2];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], code);
+    enum emt_err err = store_run(s, &statements[LOCATION_DELETE], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id,
+                            int64_t channel_id, const char *obis, int64_t ratio_mantissa,
+                            int ratio_exponent, const char *device_number, emt_time valid_from,
+                            emt_time valid_to, int64_t *id)
+{
+    struct store_param p[9];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_int8(&p[2], channel_id);
+    p_text(&p[3], obis);
+    p_int8(&p[4], ratio_mantissa);
+    p_int2(&p[5], (int16_t)ratio_exponent);
+    p_text(&p[6], device_number);
+    p_time(&p[7], valid_from);
+    p_time(&p[8], valid_to);
+    enum emt_err err = store_run(s, &statements[BINDING_INSERT], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
+    if (err == EMT_OK)
+        *id = c_int(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id, const char *obis,
+                             emt_time valid_from, emt_time valid_to, int64_t *id)
+{
+    struct store_param p[5];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_text(&p[2], obis);
+    p_time(&p[3], valid_from);
+    p_time(&p[4], valid_to);
+    enum emt_err err = store_run(s, &statements[BINDING_OVERLAP], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
+    if (err == EMT_OK)
+        *id = c_int(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id, int limit,
+                          struct store_result **out)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_int8(&p[2], limit);
+    return store_run(s, &statements[BINDING_LIST], p, out);
+}
+
+enum emt_err binding_get(struct store *s, int32_t tenant, int64_t location_id, int64_t binding_id,
+                         struct store_result **out)
+{
+    struct store_param p[3];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_int8(&p[2], binding_id);
+    enum emt_err err = store_run(s, &statements[BINDING_GET], p, &r);
+    if (err != EMT_OK)
+        return err;
+    if (store_rows(r) == 0) {
+        store_result_free(r);
+        return EMT_ENOTFOUND;
+    }
+    *out = r;
+    return EMT_OK;
+}
+
+enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id, int64_t binding_id,
+                         emt_time valid_to)
+{
+    struct store_param p[4];
+    struct store_result *r = NULL;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_int8(&p[2], binding_id);
+    p_time(&p[3], valid_to);
+    enum emt_err err = store_run(s, &statements[BINDING_END], p, &r);
+    if (err != EMT_OK)
+        return err;
+    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
+    store_result_free(r);
+    return err;
+}

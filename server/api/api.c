@@ -1,0 +1,252 @@
+/* A request on its worker: find the route, find out who asks, open the tenant's transaction, let
+ * the handler answer, commit.
+ *
+ * The order of refusals is fixed: unknown path 404, no valid key 401, another tenant 404 as if it
+ * did not exist, too little a role 403. */
+#include "api/api.h"
+
+#include "api_auth.h"
+#include "api_call.h"
+#include "api_internal.h"
+#include "api_route.h"
+#include "base/log.h"
+#include "loop/metrics.h"
+#include "store/tenant_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *worker_new(void *ctx)
+{
+    struct api_worker *w = calloc(1, sizeof *w);
+
+    if (w != NULL)
+        w->api = ctx;
+    return w;
+}
+
+static void worker_free(void *ctx, void *worker)
+{
+    struct api_worker *w = worker;
+
+    (void)ctx;
+    if (w == NULL)
+        return;
+    store_close(w->app);
+    store_close(w->admin);
+    free(w);
+}
+
+static int32_t tenant_of(void *ctx, const struct http_request *r)
+{
+    (void)ctx;
+    return api_key_claim(http_request_header(r, "Authorization"));
+}
+
+static struct store *worker_app(struct api_worker *w, const struct api_settings *s)
+{
+    struct emt_diag diag = { 0 };
+
+    if (w->app != NULL && store_is_broken(w->app)) {
+        store_close(w->app);
+        w->app = NULL;
+    }
+    if (w->app == NULL && store_open(s->conninfo, STORE_APP, 5000, &w->app, &diag) != EMT_OK) {
+        LOG_WARN("api-database", LOG_S("reason", diag.text));
+        w->app = NULL;
+    }
+    return w->app;
+}
+
+/* The tenant of the path, if the asker may know it. EMT_ENOTFOUND. */
+static enum emt_err find_tenant(struct api_call *c)
+{
+    struct tenant t;
+
+    if (!c->who.is_operator) {
+        if (strcmp(c->who.tenant_key, c->tenant_key) != 0)
+            return EMT_ENOTFOUND;
+        c->tenant = c->who.tenant;
+        return EMT_OK;
+    }
+    if (api_admin(c) == NULL)
+        return EMT_EDB;
+    enum emt_err err = tenant_find(c->worker->admin, c->tenant_key, &t);
+    if (err == EMT_OK)
+        c->tenant = t.id;
+    return err;
+}
+
+static bool is_change(const struct api_route *route)
+{
+    return route->method != HTTP_GET;
+}
+
+static bool may(const struct api_route *route, const struct api_principal *who)
+{
+    if (who->is_operator)
+        return !(who->auditor && is_change(route));
+    if (route->access == ACCESS_OPERATOR)
+        return false;
+    return route->access == ACCESS_ANY || (route->roles & ROLE_BIT(who->role)) != 0;
+}
+
+/* Runs the handler in a transaction of the tenant; commits only an answer that says it worked. */
+static enum emt_err in_transaction(struct api_call *c, const struct api_route *route)
+{
+    enum emt_err err = store_begin(c->store, c->tenant);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, EMT_EDB, "tenant");
+    err = route->handle(c);
+    if (err != EMT_OK || c->status >= 400) {
+        store_rollback(c->store);
+        return err;
+    }
+    if (store_commit(c->store) != EMT_OK)
+        return api_store_problem(c, EMT_EDB, "tenant");
+    return EMT_OK;
+}
+
+static enum emt_err run_tenant(struct api_call *c, const struct api_route *route)
+{
+    enum emt_err err = find_tenant(c);
+
+    if (err == EMT_ENOTFOUND)
+        return api_problem(c, 404, "not-found", NULL, "tenant %.60s does not exist", c->tenant_key);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "tenant");
+    if (!may(route, &c->who))
+        return api_problem(c, 403, "forbidden", NULL, "the role of this key does not allow it");
+    return route->access == ACCESS_TENANT ? in_transaction(c, route) : route->handle(c);
+}
+
+static enum emt_err run(struct api_call *c, const struct api_route *route)
+{
+    if (route->access == ACCESS_PUBLIC && route->handle == api_health)
+        return route->handle(c); /* also without a database */
+    c->store = worker_app(c->worker, c->settings);
+    if (c->store == NULL)
+        return api_store_problem(c, EMT_EDB, "database");
+    if (route->access == ACCESS_PUBLIC)
+        return route->handle(c);
+    enum emt_err err = api_authenticate(c);
+    if (err == EMT_EAUTH) {
+        if (http_response_header(c->out, "WWW-Authenticate", "Bearer") != EMT_OK)
+            return EMT_ENOMEM;
+        return api_problem(c, 401, "unauthorized", NULL,
+                           "send a valid API key: Authorization: Bearer emt_…");
+    }
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "key");
+    if (route->access == ACCESS_TENANT || route->access == ACCESS_TENANT_OPEN)
+        return run_tenant(c, route);
+    if (!may(route, &c->who))
+        return api_problem(c, 403, "forbidden", NULL, "this is for operators of the platform");
+    return route->handle(c);
+}
+
+static enum emt_err common_headers(struct http_response *out)
+{
+    static const char *const headers[][2] = {
+        { "Cache-Control", "no-store" },
+        { "X-Content-Type-Options", "nosniff" },
+        { "Strict-Transport-Security", "max-age=31536000" },
+        { "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+    };
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        enum emt_err err = http_response_header(out, headers[i][0], headers[i][1]);
+
+        if (err != EMT_OK)
+            return err;
+    }
+    return EMT_OK;
+}
+
+static enum emt_err dispatch(struct api_call *c)
+{
+    bool path_known = false;
+    const struct api_route *route =
+        api_route_find(http_request_method(c->req), http_request_path(c->req), c, &path_known);
+
+    if (route != NULL)
+        return run(c, route);
+    if (path_known)
+        return api_problem(c, 405, "method", NULL, "%s is not for this path",
+                           http_method_name(http_request_method(c->req)));
+    return api_problem(c, 404, "not-found", NULL, "no such path; see /api/v1/openapi.yaml");
+}
+
+static enum emt_err handle(void *ctx, void *worker, const struct http_request *r,
+                           struct http_response *out)
+{
+    struct api *a = ctx;
+    struct api_call c = { .api = a,
+                          .settings = &a->settings,
+                          .worker = worker,
+                          .req = r,
+                          .out = out,
+                          .now = clock_now() };
+    int64_t start = clock_mono_ms();
+
+    if (worker == NULL)
+        return EMT_ENOMEM;
+    enum emt_err err = common_headers(out);
+    if (err == EMT_OK)
+        err = dispatch(&c);
+    int64_t took = clock_mono_ms() - start;
+    metric_observe_ms(a->duration, took);
+    metric_add(c.status < 400 ? a->answered : c.status < 500 ? a->refused : a->failed, 1);
+    LOG_INFO("request", LOG_S("method", http_method_name(http_request_method(r))),
+             LOG_S("path", http_request_path(r)), LOG_I("status", err == EMT_OK ? c.status : 500),
+             LOG_I("ms", took), LOG_S("peer", http_request_peer(r)),
+             LOG_S("actor", c.who.actor[0] ? c.who.actor : NULL),
+             LOG_S("request", http_request_id(r)));
+    if (err == EMT_OK && c.wake && c.status < 400 && a->settings.wake != NULL)
+        a->settings.wake(a->settings.wake_ctx);
+    return err;
+}
+
+enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_diag *diag)
+{
+    struct api *a = calloc(1, sizeof *a);
+
+    if (a == NULL || pthread_mutex_init(&a->login_mutex, NULL) != 0) {
+        free(a);
+        return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    }
+    a->settings = *s;
+    if (a->settings.leaf_lifetime_s == 0)
+        a->settings.leaf_lifetime_s = INT64_C(365) * 86400;
+    a->handler = (struct http_handler){ .ctx = a,
+                                        .worker_new = worker_new,
+                                        .worker_free = worker_free,
+                                        .tenant_of = tenant_of,
+                                        .handle = handle };
+    a->duration =
+        metrics_histogram(s->metrics, "emt_api_duration_ms", NULL, "Time to handle a request");
+    a->answered = metrics_counter(s->metrics, "emt_api_requests_total", "class=\"ok\"",
+                                  "Requests by class of answer");
+    a->refused = metrics_counter(s->metrics, "emt_api_requests_total", "class=\"refused\"",
+                                 "Requests by class of answer");
+    a->failed = metrics_counter(s->metrics, "emt_api_requests_total", "class=\"failed\"",
+                                "Requests by class of answer");
+    *out = a;
+    return EMT_OK;
+}
+
+void api_free(struct api *a)
+{
+    if (a == NULL)
+        return;
+    seal_key_wipe(&a->settings.master);
+    pthread_mutex_destroy(&a->login_mutex);
+    free(a);
+}
+
+const struct http_handler *api_handler(struct api *a)
+{
+    return &a->handler;
+}

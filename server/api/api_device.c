@@ -1,0 +1,155 @@
+#include "api_route.h"
+#include "model/device_id.h"
+#include "store/device_key_store.h"
+#include "store/device_store.h"
+#include "store/job_store.h"
+
+#include <stdio.h>
+
+static const char *const assignment_names[] = { "heard", "adopted", "ignored", NULL };
+static const char *const kind_names[] = { "number", "text", "state", "raw", NULL };
+static const char *const function_names[] = { "instantaneous", "maximum", "minimum", "error",
+                                              NULL };
+
+static const struct api_column device_columns[] = {
+    { "id", COL_TEXT, NULL },
+    { "manufacturer", COL_TEXT, NULL },
+    { "number", COL_TEXT, NULL },
+    { "version", COL_INT, NULL },
+    { "type", COL_INT, NULL },
+    { "name", COL_TEXT, NULL },
+    { "place", COL_TEXT, NULL },
+    { "active", COL_BOOL, NULL },
+    { "assignment", COL_ENUM, assignment_names },
+    { "accept_plaintext", COL_BOOL, NULL },
+    { "created_at", COL_TIME, NULL },
+};
+static const struct api_column channel_columns[] = {
+    { "id", COL_INT, NULL },
+    { "device", COL_TEXT, NULL },
+    { "kind", COL_ENUM, kind_names },
+    { "obis", COL_TEXT, NULL },
+    { "quantity", COL_TEXT, NULL },
+    { "unit", COL_TEXT, NULL },
+    { "function", COL_ENUM, function_names },
+    { "storage", COL_INT, NULL },
+    { "tariff", COL_INT, NULL },
+    { "subunit", COL_INT, NULL },
+    { "qualifier", COL_TEXT, NULL },
+    { "nth", COL_INT, NULL },
+};
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+#define DEVICE_TYPE 5
+#define DEVICE_ID 12
+
+static json_t *device_json(const struct store_result *r, int row)
+{
+    json_t *j = api_row(r, row, 1, device_columns, N(device_columns));
+    const char *medium =
+        c_null(r, row, DEVICE_TYPE) ? "unknown" : medium_name((uint8_t)c_int(r, row, DEVICE_TYPE));
+
+    json_object_set_new(j, "medium", json_string(medium));
+    return j;
+}
+
+enum emt_err api_device_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 100, false, &page))
+        return EMT_OK;
+    enum emt_err err = device_list(c->store, c->tenant, http_request_query(c->req, "number"),
+                                   page.cursor, page.limit + 1, &r);
+    return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, device_json)
+                         : api_store_problem(c, err, "devices");
+}
+
+enum emt_err api_device_get(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = device_get(c->store, c->tenant, c->param[0], &r);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "device");
+    json_t *j = device_json(r, 0);
+    store_result_free(r);
+    return api_json(c, 200, j);
+}
+
+/* Frames that were refused for their plaintext are decoded again once it is allowed. */
+static enum emt_err replay_device(struct api_call *c)
+{
+    char payload[64];
+    char dedupe[64];
+    int64_t id = 0;
+    enum emt_err err = device_find(c->store, c->tenant, c->param[0], &id);
+
+    if (err != EMT_OK)
+        return err;
+    snprintf(payload, sizeof payload, "{\"device\": %lld}", (long long)id);
+    snprintf(dedupe, sizeof dedupe, "device %lld", (long long)id);
+    return job_store_add(c->store, c->tenant, "replay", dedupe, payload, EMT_TIME_NONE);
+}
+
+enum emt_err api_device_update(struct api_call *c)
+{
+    static const struct api_field fields[] = {
+        { "name", FIELD_TEXT, false, false, 0, 200, NULL },
+        { "place", FIELD_TEXT, false, false, 0, 200, NULL },
+        { "active", FIELD_BOOL, false, false, 0, 0, NULL },
+        { "assignment", FIELD_ENUM, false, false, 0, 0, assignment_names },
+        { "accept_plaintext", FIELD_BOOL, false, false, 0, 0, NULL },
+    };
+    struct api_value v[5];
+    json_t *body = NULL;
+    bool ok = false;
+
+    api_body(c, fields, 5, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    bool allows = v[4].present && v[4].flag;
+    enum emt_err err = device_update(
+        c->store, c->tenant, c->param[0], v[0].text, v[1].text, v[2].present ? v[2].flag : -1,
+        v[3].present ? (int)v[3].number : -1, v[4].present ? v[4].flag : -1);
+    json_decref(body);
+    if (err == EMT_OK)
+        err = registry_touch(c->store, c->tenant);
+    if (err == EMT_OK && allows)
+        err = replay_device(c);
+    if (err == EMT_OK)
+        err = api_audit(c, "device.update", c->param[0], "%s", allows ? "accepts plaintext" : "");
+    c->wake = allows;
+    return err == EMT_OK ? api_device_get(c) : api_store_problem(c, err, "device");
+}
+
+enum emt_err api_channel_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    struct api_page page;
+    int64_t device = 0;
+
+    if (!api_page_read(c, 1000, 200, true, &page))
+        return EMT_OK;
+    enum emt_err err = device_find(c->store, c->tenant, c->param[0], &device);
+    if (err == EMT_OK)
+        err = channel_list(c->store, c->tenant, device, page.cursor_number, page.limit + 1, &r);
+    return err == EMT_OK
+               ? api_page_answer(c, r, page.limit, channel_columns, N(channel_columns), NULL)
+               : api_store_problem(c, err, "device");
+}
+
+enum emt_err api_channel_get(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    int64_t id = 0;
+
+    if (!api_param_number(c, 0, "channel", &id))
+        return EMT_OK;
+    enum emt_err err = channel_get(c->store, c->tenant, id, &r);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "channel");
+    json_t *j = api_row(r, 0, 1, channel_columns, N(channel_columns));
+    store_result_free(r);
+    return api_json(c, 200, j);
+}

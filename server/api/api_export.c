@@ -1,0 +1,232 @@
+#include "api_route.h"
+#include "export/mscons_export.h"
+#include "store/export_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NOTES_MAX 5000
+
+static const struct api_column columns[] = {
+    { "id", COL_INT, NULL },         { "kind", COL_TEXT, NULL },
+    { "pid", COL_TEXT, NULL },       { "sender", COL_TEXT, NULL },
+    { "receiver", COL_TEXT, NULL },  { "reference", COL_TEXT, NULL },
+    { "file_name", COL_TEXT, NULL }, { "from", COL_TIME, NULL },
+    { "to", COL_TIME, NULL },        { "created_at", COL_TIME, NULL },
+    { "messages", COL_INT, NULL },
+};
+#define COLUMNS (sizeof columns / sizeof columns[0])
+/* Columns of export_file_list() from 0. */
+enum { FILE_ID = 0, FILE_NAME = 6, FILE_NOTES = 11, FILE_SIZE = 12, FILE_CONTENT = 13 };
+
+static json_t *notes_json(const char *text)
+{
+    json_t *list = json_array();
+
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+
+        json_array_append_new(list, json_stringn(text, n));
+        text += n + (text[n] == '\n');
+    }
+    return list;
+}
+
+static json_t *export_json(const struct store_result *r, int row)
+{
+    json_t *j = api_row(r, row, FILE_ID, columns, COLUMNS);
+
+    json_object_set_new(j, "size", json_integer(c_int(r, row, FILE_SIZE)));
+    json_object_set_new(j, "notes", notes_json(c_text(r, row, FILE_NOTES)));
+    return j;
+}
+
+enum emt_err api_export_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 100, true, &page))
+        return EMT_OK;
+    enum emt_err err =
+        export_file_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "exports");
+    int rows = store_rows(r);
+    int shown = rows > page.limit ? page.limit : rows;
+    json_t *items = json_array();
+    for (int i = 0; i < shown; i++)
+        json_array_append_new(items, export_json(r, i));
+    json_t *body = json_pack("{s:o}", "items", items);
+    if (rows > shown)
+        json_object_set_new(body, "next",
+                            json_sprintf("%lld", (long long)c_int(r, shown - 1, FILE_ID)));
+    store_result_free(r);
+    return api_json(c, 200, body);
+}
+
+static enum emt_err get_file(struct api_call *c, struct store_result **r)
+{
+    int64_t id = 0;
+
+    if (!api_param_number(c, 0, "export", &id))
+        return EMT_ESTATE;
+    enum emt_err err = export_file_get(c->store, c->tenant, id, r);
+    if (err == EMT_OK)
+        return EMT_OK;
+    err = api_store_problem(c, err, "export");
+    return err == EMT_OK ? EMT_ESTATE : err; /* ESTATE: answered */
+}
+
+enum emt_err api_export_get(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = get_file(c, &r);
+
+    if (err != EMT_OK)
+        return err == EMT_ESTATE ? EMT_OK : err;
+    json_t *j = export_json(r, 0);
+    store_result_free(r);
+    return api_json(c, 200, j);
+}
+
+enum emt_err api_export_content(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    char disposition[160];
+    size_t n = 0;
+    enum emt_err err = get_file(c, &r);
+
+    if (err != EMT_OK)
+        return err == EMT_ESTATE ? EMT_OK : err;
+    const uint8_t *p = c_bytes(r, 0, FILE_CONTENT, &n);
+    snprintf(disposition, sizeof disposition, "attachment; filename=\"%s\"",
+             c_text(r, 0, FILE_NAME));
+    err = writer_bytes(http_response_body(c->out), p, n) ? EMT_OK : EMT_ENOMEM;
+    store_result_free(r);
+    c->status = 200;
+    if (err == EMT_OK)
+        err = http_response_header(c->out, "Content-Type", "application/edifact");
+    if (err == EMT_OK)
+        err = http_response_header(c->out, "Content-Disposition", disposition);
+    return err;
+}
+
+/* --- a new export
+ * ---------------------------------------------------------------------------------------------------------
+ */
+
+struct outcome {
+    json_t *ids;
+    json_t *notes;
+};
+
+static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
+                              size_t len, int messages)
+{
+    struct outcome *o = ctx;
+
+    (void)name;
+    (void)content;
+    (void)len;
+    (void)messages;
+    return json_array_append_new(o->ids, json_integer(file_id)) == 0 ? EMT_OK : EMT_ENOMEM;
+}
+
+static void take_note(void *ctx, const char *text)
+{
+    struct outcome *o = ctx;
+
+    if (json_array_size(o->notes) < NOTES_MAX)
+        json_array_append_new(o->notes, json_string(text));
+}
+
+/* The facts of the written files, and the audit. */
+static json_t *list_files(struct api_call *c, const struct outcome *o)
+{
+    json_t *files = json_array();
+    json_t *id;
+    size_t i;
+    enum emt_err err = store_begin(c->store, c->tenant);
+
+    json_array_foreach(o->ids, i, id)
+    {
+        struct store_result *r = NULL;
+
+        if (err == EMT_OK)
+            err = export_file_get(c->store, c->tenant, json_integer_value(id), &r);
+        if (err != EMT_OK)
+            break;
+        json_array_append_new(files, export_json(r, 0));
+        err = api_audit(c, "export.mscons", c_text(r, 0, FILE_NAME), "%lld messages",
+                        (long long)c_int(r, 0, 10));
+        store_result_free(r);
+    }
+    if (err == EMT_OK)
+        err = store_commit(c->store);
+    else
+        store_rollback(c->store);
+    if (err == EMT_OK)
+        return files;
+    json_decref(files);
+    return NULL;
+}
+
+static enum emt_err answer_export(struct api_call *c, const struct mscons_export_request *req)
+{
+    struct outcome o = { json_array(), json_array() };
+    struct mscons_export_handler h = { take_file, take_note, &o };
+    struct emt_diag diag = { 0 };
+    json_t *files = NULL;
+    enum emt_err err = mscons_export_run(c->store, req, &h, &diag);
+
+    if (err == EMT_ENOTFOUND) {
+        err = api_problem(c, 404, "not-found", "location", "%s", diag.text);
+    } else if (emt_err_class(err) == EMT_CLASS_REJECT) {
+        err = api_problem(c, 400, "invalid", NULL, "%s", diag.text);
+    } else if (err != EMT_OK) {
+        err = api_store_problem(c, err, "export");
+    } else if ((files = list_files(c, &o)) == NULL) {
+        err = api_store_problem(c, EMT_EDB, "export");
+    } else {
+        err = api_json(c, 201, json_pack("{s:o, s:O}", "files", files, "notes", o.notes));
+    }
+    json_decref(o.ids);
+    json_decref(o.notes);
+    return err;
+}
+
+enum emt_err api_export_create(struct api_call *c)
+{
+    static const char *const pids[] = { "13017", "13018", "13025", NULL };
+    static const unsigned pid_numbers[] = { 13017, 13018, 13025 };
+    static const struct api_field fields[] = {
+        { "pid", FIELD_ENUM, true, false, 0, 0, pids },
+        { "from", FIELD_TEXT, true, false, 10, 10, NULL },
+        { "to", FIELD_TEXT, true, false, 10, 10, NULL },
+        { "location", FIELD_TEXT, false, false, 1, 33, NULL },
+        { "test", FIELD_BOOL, false, false, 0, 0, NULL },
+        { "hold_gaps", FIELD_BOOL, false, false, 0, 0, NULL },
+    };
+    struct mscons_export_request req = { .tenant = c->tenant, .now = c->now };
+    struct api_value v[6];
+    json_t *body = NULL;
+    bool ok = false;
+    enum emt_err err;
+
+    api_body(c, fields, 6, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    req.pid = pid_numbers[v[0].number];
+    req.location = v[3].text;
+    req.test = v[4].flag;
+    req.hold_gaps = v[5].flag;
+    if (local_date_parse(v[1].text, &req.from) != EMT_OK)
+        err = api_problem(c, 400, "invalid", "from", "from: must be a day as in 2026-11-20");
+    else if (local_date_parse(v[2].text, &req.to) != EMT_OK)
+        err = api_problem(c, 400, "invalid", "to", "to: must be a day as in 2026-11-20");
+    else
+        err = answer_export(c, &req);
+    json_decref(body);
+    return err;
+}

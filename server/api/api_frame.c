@@ -1,0 +1,156 @@
+/* Raw frames, events, and the order to decode frames again. */
+#include "api_route.h"
+#include "model/frame_state.h"
+#include "model/protocol.h"
+#include "store/device_store.h"
+#include "store/frame_query_store.h"
+#include "store/job_store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const severity_names[] = { "information", "warning", "alarm", NULL };
+
+static const struct api_column before_protocol[] = {
+    { "gateway", COL_TEXT, NULL },   { "spool", COL_TEXT, NULL },
+    { "seq", COL_INT, NULL },        { "received_at", COL_TIME, NULL },
+    { "stored_at", COL_TIME, NULL }, { "device", COL_TEXT, NULL },
+};
+static const struct api_column behind_state[] = {
+    { "reason", COL_TEXT, NULL },
+    { "rssi_dbm", COL_INT, NULL },
+    { "data", COL_HEX, NULL },
+};
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+#define FRAME_PROTOCOL 7
+#define FRAME_STATE 8
+#define FRAME_REASON 9
+
+static json_t *frame_json(const struct store_result *r, int row)
+{
+    json_t *j = api_row(r, row, 1, before_protocol, N(before_protocol));
+    json_t *rest = api_row(r, row, FRAME_REASON, behind_state, N(behind_state));
+    int64_t protocol = c_int(r, row, FRAME_PROTOCOL);
+    int64_t state = c_int(r, row, FRAME_STATE);
+
+    json_object_set_new(
+        j, "protocol",
+        json_string(protocol < PROTOCOLS ? protocol_name((enum protocol)protocol) : "none"));
+    json_object_set_new(j, "state",
+                        json_string(frame_state_name(state < FRAME_STATES ? (enum frame_state)state
+                                                                          : FRAME_MALFORMED)));
+    json_object_update(j, rest);
+    json_decref(rest);
+    return j;
+}
+
+/* "<microseconds>.<gateway>.<seq>" */
+static bool read_cursor(struct api_call *c, const char *text, emt_time *at, int64_t *gateway,
+                        int64_t *seq)
+{
+    long long a = 0;
+    long long b = 0;
+    long long s = 0;
+    char more;
+
+    *at = EMT_TIME_NONE;
+    *gateway = *seq = 0;
+    if (*text == '\0')
+        return true;
+    if (sscanf(text, "%lld.%lld.%lld%c", &a, &b, &s, &more) != 3) {
+        api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
+        return false;
+    }
+    *at = a;
+    *gateway = b;
+    *seq = s;
+    return true;
+}
+
+enum emt_err api_frame_list(struct api_call *c)
+{
+    const char *state_text = http_request_query(c->req, "state");
+    enum frame_state state = FRAME_OK;
+    struct store_result *r = NULL;
+    struct api_page page;
+    int64_t gateway;
+    int64_t seq;
+    emt_time at;
+
+    if (!api_page_read(c, 1000, 100, false, &page) ||
+        !read_cursor(c, page.cursor, &at, &gateway, &seq))
+        return EMT_OK;
+    if (state_text != NULL && frame_state_parse(state_text, &state) != EMT_OK)
+        return api_problem(c, 400, "invalid", "state", "state: no such state");
+    enum emt_err err =
+        frame_list(c->store, c->tenant, http_request_query(c->req, "device"),
+                   http_request_query(c->req, "gateway"), state_text ? (int)state : -1, at, gateway,
+                   seq, page.limit + 1, &r);
+    return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, frame_json)
+                         : api_store_problem(c, err, "frames");
+}
+
+enum emt_err api_event_list(struct api_call *c)
+{
+    static const struct api_column columns[] = {
+        { "id", COL_INT, NULL },
+        { "at", COL_TIME, NULL },
+        { "severity", COL_ENUM, severity_names },
+        { "kind", COL_TEXT, NULL },
+        { "gateway", COL_TEXT, NULL },
+        { "device", COL_TEXT, NULL },
+        { "detail", COL_TEXT, NULL },
+    };
+    struct store_result *r = NULL;
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 100, true, &page))
+        return EMT_OK;
+    enum emt_err err = event_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
+    return err == EMT_OK ? api_page_answer(c, r, page.limit, columns, N(columns), NULL)
+                         : api_store_problem(c, err, "events");
+}
+
+enum emt_err api_replay_create(struct api_call *c)
+{
+    static const struct api_field fields[] = {
+        { "device", FIELD_TEXT, false, false, 1, 64, NULL },
+        { "state", FIELD_TEXT, false, false, 1, 30, NULL },
+    };
+    enum frame_state state = FRAME_OK;
+    struct api_value v[2];
+    char payload[128];
+    json_t *body = NULL;
+    int64_t device = 0;
+    bool ok = false;
+
+    api_body(c, fields, 2, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    enum emt_err err = EMT_OK;
+    if (v[0].present == v[1].present)
+        err = api_problem(c, 400, "invalid", NULL, "body: name either a device or a state");
+    else if (v[1].present && (frame_state_parse(v[1].text, &state) != EMT_OK ||
+                              frame_state_retry(state) == FRAME_RETRY_NEVER))
+        err = api_problem(c, 400, "invalid", "state", "state: %s is not tried again", v[1].text);
+    else if (v[0].present)
+        err = device_find(c->store, c->tenant, v[0].text, &device);
+    json_decref(body);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "device");
+    if (c->status != 0)
+        return EMT_OK;
+    if (device != 0)
+        snprintf(payload, sizeof payload, "{\"device\": %lld}", (long long)device);
+    else
+        snprintf(payload, sizeof payload, "{\"state\": \"%s\"}", frame_state_name(state));
+    err = job_store_add(c->store, c->tenant, "replay", payload, payload, EMT_TIME_NONE);
+    if (err == EMT_OK)
+        err = api_audit(c, "frames.replay", "frames", "%s", payload);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "replay");
+    c->wake = true;
+    c->status = 202;
+    http_response_status(c->out, 202);
+    return EMT_OK;
+}

@@ -1,0 +1,258 @@
+#include "api_route.h"
+#include "model/market_id.h"
+#include "model/obis.h"
+#include "store/device_store.h"
+#include "store/export_store.h"
+#include "store/location_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BINDINGS_MAX 1000
+
+/* Numbers of enum location_kind. */
+static const char *const location_kind_names[] = { "none", "melo", "malo", NULL };
+static const char *const new_kind_names[] = { "melo", "malo", NULL };
+
+static const struct api_column location_columns[] = {
+    { "code", COL_TEXT, NULL },       { "kind", COL_ENUM, location_kind_names },
+    { "name", COL_TEXT, NULL },       { "receiver_mp_id", COL_TEXT, NULL },
+    { "created_at", COL_TIME, NULL },
+};
+static const struct api_column binding_columns[] = {
+    { "id", COL_INT, NULL },
+    { "channel", COL_INT, NULL },
+    { "obis", COL_TEXT, NULL },
+    { "ratio", COL_DECIMAL, NULL },
+    { "device_number", COL_TEXT, NULL },
+    { "valid_from", COL_TIME, NULL },
+    { "valid_to", COL_TIME, NULL },
+};
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+enum emt_err api_location_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 100, false, &page))
+        return EMT_OK;
+    enum emt_err err = location_list(c->store, c->tenant, page.cursor, page.limit + 1, &r);
+    return err == EMT_OK
+               ? api_page_answer(c, r, page.limit, location_columns, N(location_columns), NULL)
+               : api_store_problem(c, err, "locations");
+}
+
+static enum emt_err answer_location(struct api_call *c, unsigned status, const char *code)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = location_get(c->store, c->tenant, code, &r);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "location");
+    json_t *j = api_row(r, 0, 1, location_columns, N(location_columns));
+    store_result_free(r);
+    return api_json(c, status, j);
+}
+
+enum emt_err api_location_get(struct api_call *c)
+{
+    return answer_location(c, 200, c->param[0]);
+}
+
+enum emt_err api_location_create(struct api_call *c)
+{
+    static const struct api_field fields[] = {
+        { "code", FIELD_TEXT, true, false, 1, 33, NULL },
+        { "kind", FIELD_ENUM, true, false, 0, 0, new_kind_names },
+        { "name", FIELD_TEXT, false, false, 0, 200, NULL },
+        { "receiver_mp_id", FIELD_TEXT, false, false, 13, 13, NULL },
+    };
+    struct emt_diag diag = { 0 };
+    struct api_value v[4];
+    json_t *body = NULL;
+    int64_t id = 0;
+    bool ok = false;
+
+    api_body(c, fields, 4, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    enum location_kind kind = v[1].number == 0 ? LOCATION_MELO : LOCATION_MALO;
+    enum emt_err err =
+        kind == LOCATION_MELO ? melo_check(v[0].text, &diag) : malo_check(v[0].text, &diag);
+    if (err != EMT_OK)
+        err = api_problem(c, 400, "invalid", "code", "code: %s", diag.text);
+    else if (v[3].present && mp_id_check(v[3].text, &diag) != EMT_OK)
+        err = api_problem(c, 400, "invalid", "receiver_mp_id", "receiver_mp_id: %s", diag.text);
+    if (c->status == 0)
+        err = location_insert(c->store, c->tenant, (int)kind, v[0].text,
+                              v[2].present ? v[2].text : "", v[3].text, &id);
+    if (c->status == 0 && err == EMT_OK)
+        err = api_audit(c, "location.create", v[0].text, "location %lld", (long long)id);
+    if (c->status == 0)
+        err = err == EMT_OK ? answer_location(c, 201, v[0].text)
+                            : api_store_problem(c, err, "location");
+    json_decref(body);
+    return err;
+}
+
+enum emt_err api_location_delete(struct api_call *c)
+{
+    enum emt_err err = location_delete(c->store, c->tenant, c->param[0]);
+
+    if (err == EMT_OK)
+        err = api_audit(c, "location.delete", c->param[0], "removed");
+    if (err == EMT_ECONFLICT)
+        return api_problem(c, 409, "conflict", NULL,
+                           "location %s: channels are or were bound to it", c->param[0]);
+    return err == EMT_OK ? api_empty(c) : api_store_problem(c, err, "location");
+}
+
+/* --- bindings
+ * ---------------------------------------------------------------------------------------------------------------
+ */
+
+enum emt_err api_binding_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    int64_t location = 0;
+    enum emt_err err = location_find(c->store, c->tenant, c->param[0], &location);
+
+    if (err == EMT_OK)
+        err = binding_list(c->store, c->tenant, location, BINDINGS_MAX, &r);
+    return err == EMT_OK
+               ? api_page_answer(c, r, BINDINGS_MAX, binding_columns, N(binding_columns), NULL)
+               : api_store_problem(c, err, "location");
+}
+
+static enum emt_err answer_binding(struct api_call *c, unsigned status, int64_t location,
+                                   int64_t id)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = binding_get(c->store, c->tenant, location, id, &r);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "binding");
+    json_t *j = api_row(r, 0, 1, binding_columns, N(binding_columns));
+    store_result_free(r);
+    return api_json(c, status, j);
+}
+
+struct new_binding {
+    int64_t location, channel;
+    char obis[OBIS_TEXT_MAX];
+    struct decimal ratio;
+    const char *device_number;
+    emt_time from, to;
+};
+
+/* False: the problem is answered. */
+static bool check_binding(struct api_call *c, const struct api_value *v, struct new_binding *b)
+{
+    struct obis obis;
+
+    b->channel = v[0].number;
+    b->ratio = decimal_of(1, 0);
+    b->device_number = v[3].present ? v[3].text : "";
+    b->from = v[4].time;
+    b->to = v[5].present ? v[5].time : EMT_TIME_NONE;
+    if (obis_parse(v[1].text, &obis) != EMT_OK) {
+        api_problem(c, 400, "invalid", "obis", "obis: must be a code as 1-1:1.29.0");
+        return false;
+    }
+    obis_format_short(obis, b->obis);
+    if (v[2].present && (decimal_parse(v[2].text, strlen(v[2].text), &b->ratio) != EMT_OK ||
+                         b->ratio.mantissa <= 0)) {
+        api_problem(c, 400, "invalid", "ratio",
+                    "ratio: must be a decimal above 0, as \"40\" or \"0.01\"");
+        return false;
+    }
+    if (b->to != EMT_TIME_NONE && b->to <= b->from) {
+        api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
+        return false;
+    }
+    return true;
+}
+
+static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, int64_t *id)
+{
+    struct store_result *channel = NULL;
+    int64_t overlapping = 0;
+    enum emt_err err = location_find(c->store, c->tenant, c->param[0], &b->location);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "location");
+    err = channel_get(c->store, c->tenant, b->channel, &channel);
+    if (err == EMT_ENOTFOUND)
+        return api_problem(c, 400, "invalid", "channel", "channel: %lld does not exist",
+                           (long long)b->channel);
+    if (err == EMT_OK) {
+        store_result_free(channel);
+        err = binding_overlap(c->store, c->tenant, b->location, b->obis, b->from, b->to,
+                              &overlapping);
+    }
+    if (err == EMT_OK && overlapping > 0)
+        return api_problem(c, 409, "conflict", "valid_from",
+                           "valid_from: %s has %s bound in this period already", c->param[0],
+                           b->obis);
+    if (err == EMT_OK)
+        err =
+            binding_insert(c->store, c->tenant, b->location, b->channel, b->obis, b->ratio.mantissa,
+                           b->ratio.exponent, b->device_number, b->from, b->to, id);
+    if (err == EMT_OK)
+        err = api_audit(c, "location.bind", c->param[0], "channel %lld as %s",
+                        (long long)b->channel, b->obis);
+    return err == EMT_OK ? answer_binding(c, 201, b->location, *id)
+                         : api_store_problem(c, err, "binding");
+}
+
+enum emt_err api_binding_create(struct api_call *c)
+{
+    static const struct api_field fields[] = {
+        { "channel", FIELD_INT, true, false, 1, INT64_MAX, NULL },
+        { "obis", FIELD_TEXT, true, false, 1, 27, NULL },
+        { "ratio", FIELD_TEXT, false, false, 1, 20, NULL },
+        { "device_number", FIELD_TEXT, false, false, 0, 35, NULL },
+        { "valid_from", FIELD_TIME, true, false, 0, 0, NULL },
+        { "valid_to", FIELD_TIME, false, false, 0, 0, NULL },
+    };
+    struct new_binding b = { 0 };
+    struct api_value v[6];
+    json_t *body = NULL;
+    int64_t id = 0;
+    bool ok = false;
+
+    api_body(c, fields, 6, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    enum emt_err err = check_binding(c, v, &b) ? insert_binding(c, &b, &id) : EMT_OK;
+    json_decref(body);
+    return err;
+}
+
+enum emt_err api_binding_update(struct api_call *c)
+{
+    static const struct api_field fields[] = { { "valid_to", FIELD_TIME, true, false, 0, 0,
+                                                 NULL } };
+    struct api_value v[1];
+    json_t *body = NULL;
+    int64_t location = 0;
+    int64_t id = 0;
+    bool ok = false;
+
+    if (!api_param_number(c, 1, "binding", &id))
+        return EMT_OK;
+    api_body(c, fields, 1, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    enum emt_err err = location_find(c->store, c->tenant, c->param[0], &location);
+    if (err == EMT_OK)
+        err = binding_end(c->store, c->tenant, location, id, v[0].time);
+    if (err == EMT_OK)
+        err = api_audit(c, "location.unbind", c->param[0], "binding %lld", (long long)id);
+    json_decref(body);
+    if (err == EMT_ELIMIT)
+        return api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
+    return err == EMT_OK ? answer_binding(c, 200, location, id)
+                         : api_store_problem(c, err, "binding");
+}

@@ -1,0 +1,243 @@
+/* Keys of meters: added one by one or as CSV, wrapped before they reach the database, never given
+ * out. */
+#include "api_route.h"
+#include "base/cipher.h"
+#include "base/hex.h"
+#include "base/seal.h"
+#include "meter_key_csv.h"
+#include "store/device_key_store.h"
+#include "store/job_store.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct api_column columns[] = {
+    { "id", COL_INT, NULL },
+    { "number", COL_TEXT, NULL },
+    { "manufacturer", COL_TEXT, NULL },
+    { "version", COL_INT, NULL },
+    { "type", COL_INT, NULL },
+    { "label", COL_TEXT, NULL },
+    { "created_at", COL_TIME, NULL },
+};
+#define COLUMNS (sizeof columns / sizeof columns[0])
+
+enum emt_err api_meter_key_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 100, true, &page))
+        return EMT_OK;
+    enum emt_err err = device_key_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
+    return err == EMT_OK ? api_page_answer(c, r, page.limit, columns, COLUMNS, NULL)
+                         : api_store_problem(c, err, "keys");
+}
+
+/* Wraps and keeps one key. */
+static enum emt_err keep_key(struct api_call *c, const struct seal_key *data_key,
+                             const struct meter_key *k, int64_t *id)
+{
+    uint8_t blob[sizeof k->key + SEAL_OVERHEAD];
+    size_t blob_len = 0;
+    char row[24];
+    enum emt_err err = device_key_next(c->store, c->tenant, id);
+
+    if (err != EMT_OK)
+        return err;
+    snprintf(row, sizeof row, "%lld", (long long)*id);
+    struct seal_place place = { c->tenant, "device_key", row, "key" };
+    err = seal_wrap(data_key, &place, k->key, k->key_len, blob, &blob_len);
+    if (err == EMT_OK)
+        err = device_key_insert(
+            c->store, c->tenant, *id, k->manufacturer[0] ? k->manufacturer : NULL,
+            k->number[0] ? k->number : NULL, k->version, k->type, k->label, blob, blob_len);
+    return err;
+}
+
+/* Frames that wait for a key of this meter, or of any, are decoded again. */
+static enum emt_err wake_waiting(struct api_call *c, const struct meter_key *k)
+{
+    json_t *j = json_object();
+    char dedupe[160];
+    enum emt_err err = EMT_ENOMEM;
+
+    if (j == NULL)
+        return err;
+    json_object_set_new(j, "state", json_string("key-needed"));
+    if (k != NULL && k->number[0])
+        json_object_set_new(j, "number", json_string(k->number));
+    if (k != NULL && k->manufacturer[0])
+        json_object_set_new(j, "manufacturer", json_string(k->manufacturer));
+    char *payload = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(j);
+    if (payload == NULL)
+        return err;
+    snprintf(dedupe, sizeof dedupe, "%s", payload);
+    err = job_store_add(c->store, c->tenant, "replay", dedupe, payload, EMT_TIME_NONE);
+    free(payload);
+    return err;
+}
+
+static bool read_one(struct api_call *c, struct meter_key *k)
+{
+    static const struct api_field fields[] = {
+        { "key", FIELD_TEXT, true, false, 16, 64, NULL },
+        { "number", FIELD_TEXT, false, false, 1, 32, NULL },
+        { "manufacturer", FIELD_TEXT, false, false, 3, 3, NULL },
+        { "version", FIELD_INT, false, false, 0, 255, NULL },
+        { "type", FIELD_INT, false, false, 0, 255, NULL },
+        { "label", FIELD_TEXT, false, false, 0, 100, NULL },
+    };
+    struct api_value v[6];
+    struct emt_diag diag = { 0 };
+    json_t *body = NULL;
+    bool ok = false;
+
+    api_body(c, fields, 6, v, &body, &ok);
+    if (!ok)
+        return false;
+    meter_key_init(k);
+    static const char *const names[] = {
+        "key", "number", "manufacturer", "version", "type", "label"
+    };
+    for (size_t i = 0; i < 6 && ok; i++) {
+        char number[8];
+
+        if (!v[i].present)
+            continue;
+        snprintf(number, sizeof number, "%d", (int)v[i].number);
+        ok = meter_key_set(k, names[i], v[i].text != NULL ? v[i].text : number, &diag) == EMT_OK;
+        if (!ok)
+            api_problem(c, 400, "invalid", names[i], "%s", diag.text);
+    }
+    /* The key's text stood in this document. */
+    if (v[0].text != NULL)
+        cipher_wipe((void *)(uintptr_t)v[0].text, strlen(v[0].text));
+    json_decref(body);
+    return ok;
+}
+
+static enum emt_err answer_key(struct api_call *c, int64_t id)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = device_key_get(c->store, c->tenant, id, &r);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "key");
+    json_t *j = api_row(r, 0, 1, columns, COLUMNS);
+    store_result_free(r);
+    return api_json(c, 201, j);
+}
+
+static enum emt_err create_one(struct api_call *c)
+{
+    struct seal_key data_key;
+    struct meter_key k;
+    int64_t id = 0;
+
+    if (!read_one(c, &k))
+        return EMT_OK;
+    enum emt_err err = api_data_key(c, &data_key);
+    if (err == EMT_OK) {
+        err = keep_key(c, &data_key, &k, &id);
+        seal_key_wipe(&data_key);
+    }
+    if (err == EMT_OK)
+        err = registry_touch(c->store, c->tenant);
+    if (err == EMT_OK)
+        err = wake_waiting(c, &k);
+    if (err == EMT_OK)
+        err = api_audit(c, "meter-key.create", k.number[0] ? k.number : "any", "key %lld",
+                        (long long)id);
+    meter_key_wipe(&k);
+    c->wake = true;
+    return err == EMT_OK ? answer_key(c, id) : api_store_problem(c, err, "key");
+}
+
+/* --- CSV
+ * ------------------------------------------------------------------------------------------------------------------
+ */
+
+struct import {
+    struct api_call *call;
+    struct seal_key data_key;
+    json_t *lines;
+    int64_t accepted, rejected;
+    enum emt_err err;
+};
+
+static void import_line(void *ctx, unsigned line, const struct meter_key *k, const char *reason)
+{
+    struct import *in = ctx;
+    int64_t id = 0;
+
+    if (in->err != EMT_OK)
+        return;
+    if (k != NULL) {
+        in->err = keep_key(in->call, &in->data_key, k, &id);
+        in->accepted++;
+        return;
+    }
+    in->rejected++;
+    if (json_array_size(in->lines) < 1000)
+        json_array_append_new(in->lines,
+                              json_pack("{s:i, s:s}", "line", (int)line, "reason", reason));
+}
+
+static enum emt_err create_many(struct api_call *c)
+{
+    struct import in = { .call = c, .lines = json_array() };
+    struct emt_diag diag = { 0 };
+    size_t len = 0;
+    const uint8_t *text = http_request_body(c->req, &len);
+    enum emt_err err = api_data_key(c, &in.data_key);
+
+    if (err == EMT_OK) {
+        err = meter_key_csv_read((const char *)text, len, import_line, &in, &diag);
+        seal_key_wipe(&in.data_key);
+        if (err != EMT_OK) {
+            json_decref(in.lines);
+            return api_problem(c, 400, "invalid", NULL, "csv: %s", diag.text);
+        }
+        err = in.err;
+    }
+    if (err == EMT_OK && in.accepted > 0)
+        err = registry_touch(c->store, c->tenant);
+    if (err == EMT_OK && in.accepted > 0)
+        err = wake_waiting(c, NULL);
+    if (err == EMT_OK)
+        err = api_audit(c, "meter-key.import", "csv", "%lld keys, %lld lines rejected",
+                        (long long)in.accepted, (long long)in.rejected);
+    if (err != EMT_OK) {
+        json_decref(in.lines);
+        return api_store_problem(c, err, "keys");
+    }
+    c->wake = true;
+    return api_json(c, 200,
+                    json_pack("{s:I, s:I, s:o}", "accepted", (json_int_t)in.accepted, "rejected",
+                              (json_int_t)in.rejected, "lines", in.lines));
+}
+
+enum emt_err api_meter_key_create(struct api_call *c)
+{
+    const char *type = http_request_header(c->req, "Content-Type");
+
+    return type != NULL && strncmp(type, "text/csv", 8) == 0 ? create_many(c) : create_one(c);
+}
+
+enum emt_err api_meter_key_delete(struct api_call *c)
+{
+    int64_t id = 0;
+
+    if (!api_param_number(c, 0, "key", &id))
+        return EMT_OK;
+    enum emt_err err = device_key_delete(c->store, c->tenant, id);
+    if (err == EMT_OK)
+        err = registry_touch(c->store, c->tenant);
+    if (err == EMT_OK)
+        err = api_audit(c, "meter-key.delete", c->param[0], "key %lld", (long long)id);
+    return err == EMT_OK ? api_empty(c) : api_store_problem(c, err, "key");
+}

@@ -1,0 +1,108 @@
+#include "api_route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define T "/api/v1/tenants/{tenant}"
+
+/* clang-format off */
+static const struct api_route routes[] = {
+    { HTTP_GET,    "/healthz",                           ACCESS_PUBLIC,   0, api_health },
+    { HTTP_GET,    "/api/v1/openapi.yaml",               ACCESS_PUBLIC,   0, api_openapi },
+    { HTTP_POST,   "/api/v1/login",                      ACCESS_PUBLIC,   0, api_login },
+    { HTTP_POST,   "/api/v1/enrol",                      ACCESS_PUBLIC,   0, api_enrol },
+    { HTTP_GET,    "/api/v1/tenants",                    ACCESS_ANY,      0, api_tenant_list },
+    { HTTP_POST,   "/api/v1/tenants",                    ACCESS_OPERATOR, 0, api_tenant_create },
+    { HTTP_GET,    T,                                    ACCESS_TENANT, ROLES_ALL,   api_tenant_get },
+    { HTTP_PATCH,  T,                                    ACCESS_TENANT, ROLES_ADMIN, api_tenant_update },
+    { HTTP_GET,    T "/api-keys",                        ACCESS_TENANT, ROLES_ADMIN, api_key_list_get },
+    { HTTP_POST,   T "/api-keys",                        ACCESS_TENANT, ROLES_ADMIN, api_key_create },
+    { HTTP_DELETE, T "/api-keys/{key_id}",               ACCESS_TENANT, ROLES_ADMIN, api_key_delete },
+    { HTTP_GET,    T "/gateways",                        ACCESS_TENANT, ROLES_ALL,   api_gateway_list },
+    { HTTP_POST,   T "/gateways",                        ACCESS_TENANT, ROLES_FIELD, api_gateway_create },
+    { HTTP_GET,    T "/gateways/{gateway}",              ACCESS_TENANT, ROLES_ALL,   api_gateway_get },
+    { HTTP_PATCH,  T "/gateways/{gateway}",              ACCESS_TENANT, ROLES_FIELD, api_gateway_update },
+    { HTTP_POST,   T "/gateways/{gateway}/enrolment",    ACCESS_TENANT, ROLES_CERTIFICATE, api_enrolment_create },
+    { HTTP_POST,   T "/gateways/{gateway}/revoke",       ACCESS_TENANT, ROLES_REVOKE, api_gateway_revoke },
+    { HTTP_GET,    T "/gateways/{gateway}/commands",     ACCESS_TENANT, ROLES_ALL,   api_command_list },
+    { HTTP_POST,   T "/gateways/{gateway}/commands",     ACCESS_TENANT, ROLES_FIELD, api_command_create },
+    { HTTP_GET,    T "/devices",                         ACCESS_TENANT, ROLES_ALL,   api_device_list },
+    { HTTP_GET,    T "/devices/{device}",                ACCESS_TENANT, ROLES_ALL,   api_device_get },
+    { HTTP_PATCH,  T "/devices/{device}",                ACCESS_TENANT, ROLES_DATA,  api_device_update },
+    { HTTP_GET,    T "/devices/{device}/channels",       ACCESS_TENANT, ROLES_ALL,   api_channel_list },
+    { HTTP_GET,    T "/channels/{channel}",              ACCESS_TENANT, ROLES_ALL,   api_channel_get },
+    { HTTP_GET,    T "/channels/{channel}/readings",     ACCESS_TENANT, ROLES_ALL,   api_reading_list },
+    { HTTP_GET,    T "/conflicts",                       ACCESS_TENANT, ROLES_ALL,   api_conflict_list },
+    { HTTP_GET,    T "/frames",                          ACCESS_TENANT, ROLES_ALL,   api_frame_list },
+    { HTTP_GET,    T "/events",                          ACCESS_TENANT, ROLES_ALL,   api_event_list },
+    { HTTP_GET,    T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA,  api_meter_key_list },
+    { HTTP_POST,   T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA,  api_meter_key_create },
+    { HTTP_DELETE, T "/meter-keys/{key_id}",             ACCESS_TENANT, ROLES_DATA,  api_meter_key_delete },
+    { HTTP_POST,   T "/replays",                         ACCESS_TENANT, ROLES_DATA,  api_replay_create },
+    { HTTP_GET,    T "/locations",                       ACCESS_TENANT, ROLES_ALL,   api_location_list },
+    { HTTP_POST,   T "/locations",                       ACCESS_TENANT, ROLES_DATA,  api_location_create },
+    { HTTP_GET,    T "/locations/{location}",            ACCESS_TENANT, ROLES_ALL,   api_location_get },
+    { HTTP_DELETE, T "/locations/{location}",            ACCESS_TENANT, ROLES_DATA,  api_location_delete },
+    { HTTP_GET,    T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_ALL,   api_binding_list },
+    { HTTP_POST,   T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_DATA,  api_binding_create },
+    { HTTP_PATCH,  T "/locations/{location}/bindings/{binding_id}", ACCESS_TENANT, ROLES_DATA, api_binding_update },
+    { HTTP_GET,    T "/exports",                         ACCESS_TENANT, ROLES_ALL,   api_export_list },
+    { HTTP_POST,   T "/exports",                         ACCESS_TENANT_OPEN, ROLES_DATA, api_export_create },
+    { HTTP_GET,    T "/exports/{file_id}",               ACCESS_TENANT, ROLES_ALL,   api_export_get },
+    { HTTP_GET,    T "/exports/{file_id}/content",       ACCESS_TENANT, ROLES_DATA,  api_export_content },
+};
+/* clang-format on */
+
+/* Length of the path segment at p. */
+static size_t segment(const char *p)
+{
+    return strcspn(p, "/");
+}
+
+/* Matches one path; parameters are copied into c->buf, the first one named {tenant} into buf[0]. */
+static bool route_match(const char *pattern, const char *path, struct api_call *c)
+{
+    unsigned params = 0;
+
+    while (*pattern == '/' && *path == '/') {
+        size_t want = segment(++pattern);
+        size_t got = segment(++path);
+
+        if (*pattern == '{') {
+            if (got == 0 || got >= sizeof c->buf[0] || params > API_PARAMS_MAX)
+                return false;
+            memcpy(c->buf[params], path, got);
+            c->buf[params][got] = '\0';
+            params++;
+        } else if (want != got || memcmp(pattern, path, want) != 0) {
+            return false;
+        }
+        pattern += want;
+        path += got;
+    }
+    if (*pattern != '\0' || *path != '\0')
+        return false;
+    c->tenant_key = c->buf[0];
+    for (unsigned i = 1; i < params; i++)
+        c->param[i - 1] = c->buf[i];
+    return true;
+}
+
+const struct api_route *api_route_find(enum http_method method, const char *path,
+                                       struct api_call *c, bool *path_known)
+{
+    *path_known = false;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!route_match(routes[i].pattern, path, c))
+            continue;
+        if (routes[i].method == method || (method == HTTP_HEAD && routes[i].method == HTTP_GET))
+            return &routes[i];
+        *path_known = true;
+    }
+    return NULL;
+}
+
+const struct api_route *api_route_at(size_t i)
+{
+    return i < sizeof routes / sizeof routes[0] ? &routes[i] : NULL;
+}

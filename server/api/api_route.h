@@ -1,0 +1,86 @@
+/* The one list of routes; tests hold it against schema/api/openapi.yaml. */
+#ifndef EMT_API_API_ROUTE_H
+#define EMT_API_API_ROUTE_H
+
+#include "api_call.h"
+
+enum api_access {
+    ACCESS_PUBLIC,   /* no key */
+    ACCESS_ANY,      /* any valid key */
+    ACCESS_OPERATOR, /* operators of the platform */
+    ACCESS_TENANT, /* below /api/v1/tenants/{tenant}, inside a transaction of the tenant; roles say
+                      who */
+    ACCESS_TENANT_OPEN, /* as TENANT, but the handler makes its own transactions */
+};
+
+#define ROLE_BIT(r) (1u << (r))
+#define ROLES_ALL ((1u << ROLES) - 1)
+#define ROLES_DATA (ROLE_BIT(ROLE_DATA_MANAGER) | ROLE_BIT(ROLE_TENANT_ADMIN))
+#define ROLES_FIELD                                                                                \
+    (ROLE_BIT(ROLE_FIELD_TECHNICIAN) | ROLE_BIT(ROLE_DATA_MANAGER) | ROLE_BIT(ROLE_TENANT_ADMIN))
+#define ROLES_CERTIFICATE                                                                          \
+    (ROLE_BIT(ROLE_FIELD_TECHNICIAN) | ROLE_BIT(ROLE_CERTIFICATE_MANAGER) |                        \
+     ROLE_BIT(ROLE_TENANT_ADMIN))
+#define ROLES_REVOKE (ROLE_BIT(ROLE_CERTIFICATE_MANAGER) | ROLE_BIT(ROLE_TENANT_ADMIN))
+#define ROLES_ADMIN ROLE_BIT(ROLE_TENANT_ADMIN)
+
+struct api_route {
+    enum http_method method;
+    const char *pattern; /* as in the document: "/api/v1/tenants/{tenant}/gateways" */
+    enum api_access access;
+    unsigned roles; /* TENANT: bits of ROLE_BIT() */
+    enum emt_err (*handle)(struct api_call *c);
+};
+
+/* The route of a request, its parameters in c; NULL: none (*path_known tells 405 from 404). */
+const struct api_route *api_route_find(enum http_method method, const char *path,
+                                       struct api_call *c, bool *path_known);
+/* Enumerates: NULL past the end. */
+const struct api_route *api_route_at(size_t i);
+
+/* Handlers, by file. */
+enum emt_err api_health(struct api_call *c); /* api_platform.c */
+enum emt_err api_openapi(struct api_call *c);
+enum emt_err api_login(struct api_call *c);
+enum emt_err api_enrol(struct api_call *c); /* api_enrol.c */
+enum emt_err api_enrolment_create(struct api_call *c);
+enum emt_err api_tenant_list(struct api_call *c); /* api_tenant.c */
+enum emt_err api_tenant_create(struct api_call *c);
+enum emt_err api_tenant_get(struct api_call *c);
+enum emt_err api_tenant_update(struct api_call *c);
+enum emt_err api_key_list_get(struct api_call *c); /* api_key.c */
+enum emt_err api_key_create(struct api_call *c);
+enum emt_err api_key_delete(struct api_call *c);
+enum emt_err api_gateway_list(struct api_call *c); /* api_gateway.c */
+enum emt_err api_gateway_create(struct api_call *c);
+enum emt_err api_gateway_get(struct api_call *c);
+enum emt_err api_gateway_update(struct api_call *c);
+enum emt_err api_gateway_revoke(struct api_call *c);
+enum emt_err api_command_list(struct api_call *c);
+enum emt_err api_command_create(struct api_call *c);
+enum emt_err api_device_list(struct api_call *c); /* api_device.c */
+enum emt_err api_device_get(struct api_call *c);
+enum emt_err api_device_update(struct api_call *c);
+enum emt_err api_channel_list(struct api_call *c);
+enum emt_err api_channel_get(struct api_call *c);
+enum emt_err api_reading_list(struct api_call *c); /* api_reading.c */
+enum emt_err api_conflict_list(struct api_call *c);
+enum emt_err api_frame_list(struct api_call *c); /* api_frame.c */
+enum emt_err api_event_list(struct api_call *c);
+enum emt_err api_replay_create(struct api_call *c);
+enum emt_err api_meter_key_list(struct api_call *c); /* api_meter_key.c */
+enum emt_err api_meter_key_create(struct api_call *c);
+enum emt_err api_meter_key_delete(struct api_call *c);
+enum emt_err api_location_list(struct api_call *c); /* api_location.c */
+enum emt_err api_location_create(struct api_call *c);
+enum emt_err api_location_get(struct api_call *c);
+enum emt_err api_location_delete(struct api_call *c);
+enum emt_err api_binding_list(struct api_call *c);
+enum emt_err api_binding_create(struct api_call *c);
+enum emt_err api_binding_update(struct api_call *c);
+enum emt_err api_export_list(struct api_call *c); /* api_export.c */
+enum emt_err api_export_create(struct api_call *c);
+enum emt_err api_export_get(struct api_call *c);
+enum emt_err api_export_content(struct api_call *c);
+
+#endif

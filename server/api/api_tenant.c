@@ -1,0 +1,260 @@
+#include "api_route.h"
+#include "base/cipher.h"
+#include "base/seal.h"
+#include "model/market_id.h"
+#include "pki/authority.h"
+#include "store/api_key_store.h"
+#include "store/directory_store.h"
+#include "store/secret_store.h"
+#include "store/tenant_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TENANT_CA_LIFETIME (10 * 365 * EMT_DAY)
+#define TENANT_PAGE_MAX 200
+
+static const char *const policy_names[] = { "learn", "allow-list", "ignore", NULL };
+
+static json_t *tenant_json(const struct tenant *t)
+{
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:s?, s:o}", "key", t->key, "name", t->name,
+                     "device_policy", policy_names[t->device_policy], "profile_tolerance_s",
+                     (int)t->profile_tolerance_s, "raw_retention_days", (int)t->raw_retention_days,
+                     "reading_retention_days", (int)t->reading_retention_days, "own_mp_id",
+                     t->own_mp_id[0] ? t->own_mp_id : NULL, "created_at", api_time(t->created_at));
+}
+
+static enum emt_err own_tenant(struct api_call *c)
+{
+    struct tenant t;
+    enum emt_err err = store_begin(c->store, c->who.tenant);
+
+    if (err == EMT_OK) {
+        err = tenant_get(c->store, c->who.tenant, &t);
+        store_rollback(c->store);
+    }
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "tenant");
+    return api_json(c, 200, json_pack("{s:[o]}", "items", tenant_json(&t)));
+}
+
+enum emt_err api_tenant_list(struct api_call *c)
+{
+    static const int most = TENANT_PAGE_MAX;
+    struct tenant list[TENANT_PAGE_MAX + 1];
+    struct api_page page;
+    json_t *items;
+
+    if (!c->who.is_operator)
+        return own_tenant(c);
+    if (!api_page_read(c, 1000, 100, true, &page))
+        return EMT_OK;
+    if (page.limit > most)
+        page.limit = most;
+    if (page.cursor_number > INT32_MAX)
+        return api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
+    size_t n = (size_t)page.limit + 1;
+    enum emt_err err = tenant_list(c->worker->admin, (int32_t)page.cursor_number, list, &n);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "tenants");
+    size_t shown = n > (size_t)page.limit ? (size_t)page.limit : n;
+    items = json_array();
+    for (size_t i = 0; i < shown; i++)
+        json_array_append_new(items, tenant_json(&list[i]));
+    json_t *body = json_pack("{s:o}", "items", items);
+    if (body != NULL && n > shown)
+        json_object_set_new(body, "next", json_sprintf("%d", (int)list[shown - 1].id));
+    return api_json(c, 200, body);
+}
+
+enum emt_err api_tenant_get(struct api_call *c)
+{
+    struct tenant t;
+    enum emt_err err = tenant_get(c->store, c->tenant, &t);
+
+    return err == EMT_OK ? api_json(c, 200, tenant_json(&t)) : api_store_problem(c, err, "tenant");
+}
+
+static bool good_mp_id(struct api_call *c, const char *text)
+{
+    struct emt_diag diag = { 0 };
+
+    if (mp_id_check(text, &diag) == EMT_OK)
+        return true;
+    api_problem(c, 400, "invalid", "own_mp_id", "own_mp_id: %s", diag.text);
+    return false;
+}
+
+enum emt_err api_tenant_update(struct api_call *c)
+{
+    static const struct api_field fields[] = {
+        { "name", FIELD_TEXT, false, false, 1, 200, NULL },
+        { "device_policy", FIELD_ENUM, false, false, 0, 0, policy_names },
+        { "profile_tolerance_s", FIELD_INT, false, false, 0, 450, NULL },
+        { "raw_retention_days", FIELD_INT, false, false, 1, 36500, NULL },
+        { "reading_retention_days", FIELD_INT, false, false, 1, 36500, NULL },
+        { "own_mp_id", FIELD_TEXT, false, true, 13, 13, NULL },
+    };
+    struct api_value v[6];
+    struct tenant t;
+    json_t *body = NULL;
+    bool ok = false;
+
+    api_body(c, fields, 6, v, &body, &ok);
+    if (!ok)
+        return EMT_OK;
+    enum emt_err err = tenant_get(c->store, c->tenant, &t);
+    if (v[0].present)
+        snprintf(t.name, sizeof t.name, "%s", v[0].text);
+    if (v[1].present)
+        t.device_policy = (enum tenant_device_policy)v[1].number;
+    if (v[2].present)
+        t.profile_tolerance_s = (int32_t)v[2].number;
+    if (v[3].present)
+        t.raw_retention_days = (int32_t)v[3].number;
+    if (v[4].present)
+        t.reading_retention_days = (int32_t)v[4].number;
+    if (v[5].present)
+        snprintf(t.own_mp_id, sizeof t.own_mp_id, "%s", v[5].null ? "" : v[5].text);
+    ok = !v[5].present || v[5].null || good_mp_id(c, v[5].text);
+    json_decref(body);
+    if (!ok)
+        return EMT_OK;
+    if (err == EMT_OK)
+        err = tenant_update(c->store, &t);
+    if (err == EMT_OK)
+        err = api_audit(c, "tenant.update", "tenant", "%s", t.name);
+    return err == EMT_OK ? api_json(c, 200, tenant_json(&t)) : api_store_problem(c, err, "tenant");
+}
+
+/* The tenant's CA under the platform's root. */
+static enum emt_err make_ca(struct api_call *c, struct store *admin, int32_t id, const char *key,
+                            const struct seal_key *data_key, struct emt_diag *diag)
+{
+    struct authority *root = NULL;
+    struct authority *ca = NULL;
+    struct writer secret;
+    struct writer chain;
+    char name[128];
+
+    writer_init_heap(&secret, 64u << 10);
+    writer_init_heap(&chain, 64u << 10);
+    enum emt_err err =
+        platform_secret_load(admin, API_ROOT_SECRET, &c->settings->master, &secret, &chain);
+    if (err == EMT_OK)
+        err = authority_load((const char *)chain.data, chain.len, (const char *)secret.data,
+                             secret.len, &root, diag);
+    cipher_wipe(secret.data, secret.len);
+    writer_clear(&secret);
+    writer_clear(&chain);
+    snprintf(name, sizeof name, "EMT Tenant CA %s", key);
+    if (err == EMT_OK)
+        err = authority_new_sub(root, KEY_P256, key, name, c->now, TENANT_CA_LIFETIME, &ca, diag);
+    if (err == EMT_OK)
+        err = authority_chain_pem(ca, &chain);
+    if (err == EMT_OK)
+        err = authority_key_pem(ca, &secret);
+    if (err == EMT_OK)
+        err =
+            tenant_ca_create(admin, id, 1, writer_cstr(&chain), secret.data, secret.len, data_key);
+    cipher_wipe(secret.data, secret.len);
+    writer_release(&secret);
+    writer_release(&chain);
+    authority_free(ca);
+    authority_free(root);
+    return err;
+}
+
+/* Everything of a tenant in the transaction of the admin connection; the first API key's text goes
+ * to `secret`. */
+static enum emt_err make_tenant(struct api_call *c, struct store *admin, const struct api_value *v,
+                                struct tenant *t, char secret[128], struct emt_diag *diag)
+{
+    struct seal_key data_key;
+    char prefix[32];
+    char set[64];
+    uint8_t hash[32];
+    int64_t key_id = 0;
+    int32_t id = 0;
+    enum emt_err err =
+        tenant_create(admin, v[0].text, v[1].text, &c->settings->master, &id, &data_key);
+
+    if (err != EMT_OK)
+        return err;
+    snprintf(set, sizeof set, "SET LOCAL app.tenant = '%d'", (int)id);
+    err = store_script(admin, set, diag);
+    if (err == EMT_OK)
+        err = make_ca(c, admin, id, v[0].text, &data_key, diag);
+    seal_key_wipe(&data_key);
+    snprintf(prefix, sizeof prefix, "emt_%d_", (int)id);
+    if (err == EMT_OK)
+        err = api_secret(prefix, secret, hash);
+    if (err == EMT_OK)
+        err =
+            api_key_insert(admin, id, "first key", hash, ROLE_TENANT_ADMIN, EMT_TIME_NONE, &key_id);
+    if (err == EMT_OK)
+        err = directory_add(admin, DIRECTORY_API_KEY, hash, key_id);
+    if (err == EMT_OK)
+        err = tenant_get(admin, id, t);
+    if (err == EMT_OK && v[2].present) {
+        snprintf(t->own_mp_id, sizeof t->own_mp_id, "%s", v[2].text);
+        err = tenant_update(admin, t);
+    }
+    if (err == EMT_OK)
+        err = api_audit(c, "tenant.create", v[0].text, "tenant %d", (int)id);
+    return err;
+}
+
+static enum emt_err tenant_problem(struct api_call *c, enum emt_err err,
+                                   const struct emt_diag *diag)
+{
+    if (err == EMT_ECONFLICT)
+        return api_problem(c, 409, "conflict", "key", "key: a tenant of this key exists");
+    if (err == EMT_ELIMIT)
+        return api_problem(
+            c, 400, "invalid", "key",
+            "key: small letters, digits and '-', at most 63, beginning with a letter or digit");
+    if (err == EMT_EAUTH || err == EMT_ENOTFOUND)
+        return api_problem(c, 503, "unavailable", NULL, "the platform's root does not open: %s",
+                           diag->text);
+    return api_store_problem(c, err, "tenant");
+}
+
+enum emt_err api_tenant_create(struct api_call *c)
+{
+    static const struct api_field fields[] = {
+        { "key", FIELD_TEXT, true, false, 1, 63, NULL },
+        { "name", FIELD_TEXT, true, false, 1, 200, NULL },
+        { "own_mp_id", FIELD_TEXT, false, false, 13, 13, NULL },
+    };
+    struct api_value v[3];
+    struct emt_diag diag = { 0 };
+    struct tenant t;
+    char secret[128] = "";
+    json_t *body = NULL;
+    bool ok = false;
+
+    api_body(c, fields, 3, v, &body, &ok);
+    if (ok && v[2].present)
+        ok = good_mp_id(c, v[2].text);
+    if (!ok) {
+        json_decref(body);
+        return EMT_OK;
+    }
+    struct store *admin = api_admin(c);
+    enum emt_err err = admin != NULL ? store_begin(admin, 0) : EMT_EDB;
+    if (err == EMT_OK) {
+        err = make_tenant(c, admin, v, &t, secret, &diag);
+        if (err == EMT_OK)
+            err = store_commit(admin);
+        else
+            store_rollback(admin);
+    }
+    json_decref(body);
+    if (err != EMT_OK)
+        return tenant_problem(c, err, &diag);
+    json_t *answer = json_pack("{s:o, s:s}", "tenant", tenant_json(&t), "api_key", secret);
+    cipher_wipe(secret, sizeof secret);
+    return api_json(c, 201, answer);
+}

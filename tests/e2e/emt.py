@@ -1,0 +1,337 @@
+"""What the end-to-end tests share: servers, agents, REST, SQL. Python's standard library only.
+
+Every process is started here and ended by its own id; every folder is temporary. Ports are free ones of the loopback interface.
+"""
+import base64
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FULL = bool(os.environ.get('EMT_FULL'))
+
+
+def build_dir():
+    return pathlib.Path(os.environ.get('EMT_BUILD', ROOT / 'build' / 'release'))
+
+
+def corpora():
+    """The folder of real telegrams, or None."""
+    named = os.environ.get('EMT_CORPORA')
+    if named:
+        return pathlib.Path(named)
+    beside = ROOT.parent / 'shared' / 'corpora'
+    return beside if beside.is_dir() else None
+
+
+def say(*words):
+    print(f'[{time.strftime("%H:%M:%S")}]', *words, flush=True)
+
+
+def free_ports(n):
+    socks = [socket.socket() for _ in range(n)]
+    for s in socks:
+        s.bind(('127.0.0.1', 0))
+    ports = [s.getsockname()[1] for s in socks]
+    for s in socks:
+        s.close()
+    return ports
+
+
+def wait_for(what, check, seconds=30, step=0.05):
+    """Waits until check() gives something true and returns it."""
+    end = time.monotonic() + seconds
+    while True:
+        got = check()
+        if got:
+            return got
+        if time.monotonic() > end:
+            raise AssertionError(f'not within {seconds} s: {what}')
+        time.sleep(step)
+
+
+class Problem(Exception):
+    """A REST answer that is not 2xx."""
+
+    def __init__(self, status, body):
+        super().__init__(f'{status}: {body}')
+        self.status = status
+        self.body = body
+
+
+class Rest:
+    def __init__(self, port, cafile, key=None):
+        self.base = f'https://localhost:{port}'
+        self.context = ssl.create_default_context(cafile=str(cafile))
+        self.key = key
+
+    def with_key(self, key):
+        other = object.__new__(Rest)
+        other.base, other.context, other.key = self.base, self.context, key
+        return other
+
+    def raw(self, method, path, body=None, kind='application/json', headers=None):
+        """(status, headers, bytes)"""
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        req = urllib.request.Request(self.base + path, data=data, method=method, headers=headers or {})
+        if data is not None:
+            req.add_header('Content-Type', kind)
+        if self.key:
+            req.add_header('Authorization', f'Bearer {self.key}')
+        try:
+            with urllib.request.urlopen(req, context=self.context, timeout=60) as r:
+                return r.status, r.headers, r.read()
+        except urllib.error.HTTPError as e:
+            return e.code, e.headers, e.read()
+
+    def __call__(self, method, path, body=None, kind='application/json'):
+        status, headers, data = self.raw(method, path, body, kind)
+        text = data.decode('utf-8', 'replace')
+        if status >= 300:
+            raise Problem(status, text)
+        return json.loads(text) if text and 'json' in headers.get('Content-Type', '') else text
+
+    def all(self, path):
+        """Every item of a paged list."""
+        items, cursor = [], None
+        while True:
+            sep = '&' if '?' in path else '?'
+            page = self('GET', path + (f'{sep}cursor={urllib.request.quote(cursor)}' if cursor else ''))
+            items += page['items']
+            cursor = page.get('next')
+            if not cursor:
+                return items
+
+
+class Process:
+    """A child with its output in a file; ended by its own process id."""
+
+    def __init__(self, args, log, env=None):
+        self.args = [str(a) for a in args]
+        self.log = pathlib.Path(log)
+        self.file = open(self.log, 'ab')
+        self.popen = subprocess.Popen(self.args, stdout=self.file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                      env={**os.environ, **(env or {})})
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def kill(self):
+        if self.alive():
+            self.popen.kill()
+        self.popen.wait()
+        self.file.close()
+
+    def stop(self, seconds=30):
+        """TERM, then wait: the exit code."""
+        if self.alive():
+            self.popen.terminate()
+        try:
+            code = self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise AssertionError(f'{self.args[0]} did not end within {seconds} s of TERM') from None
+        finally:
+            self.file.close()
+        return code
+
+    def output(self):
+        return self.log.read_text(errors='replace')
+
+
+class Node:
+    """One emtd: embedded, or a further one on the database of an embedded one."""
+
+    def __init__(self, dir, first=None, program=None, extra=''):
+        self.dir = pathlib.Path(dir)
+        self.dir.mkdir(parents=True, exist_ok=True)
+        self.first = first
+        self.program = program or build_dir() / 'emtd'
+        self.field, self.field13, self.https, self.metrics_port = free_ports(4)
+        self.extra = extra
+        self.process = None
+        self.starts = 0
+
+    def config(self):
+        lines = [
+            'field:',
+            f'  listen12: ["127.0.0.1:{self.field}"]',
+            f'  listen13: ["127.0.0.1:{self.field13}"]',
+            'api:',
+            f'  listen: ["127.0.0.1:{self.https}", "[::1]:{self.https}"]' if has_ipv6() else f'  listen: ["127.0.0.1:{self.https}"]',
+            'metrics:',
+            f'  listen: ["127.0.0.1:{self.metrics_port}"]',
+            'server_names: [localhost, 127.0.0.1]',
+        ]
+        if self.first:
+            lines += ['database:', f'  conninfo: "{self.first.conninfo()}"', f'master_key: {self.first.dir}/master.key',
+                      f'state_dir: {self.dir}/state']
+        return '\n'.join(lines) + '\n' + self.extra
+
+    def start(self, wait=True):
+        path = self.dir / 'emtd.yaml'
+        path.write_text(self.config())
+        args = ['--config', path] if self.first else ['--embedded', self.dir]
+        self.starts += 1
+        self.process = Process([self.program, *args], self.dir / f'emtd.{self.starts}.log')
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=60):
+        def check():
+            if not self.process.alive():
+                raise AssertionError(f'emtd ended:\n{self.process.output()[-4000:]}')
+            return self.plain('/readyz')[0] == 200
+        wait_for('emtd is ready', check, seconds)
+
+    def plain(self, path):
+        try:
+            with urllib.request.urlopen(f'http://127.0.0.1:{self.metrics_port}{path}', timeout=5) as r:
+                return r.status, r.read().decode()
+        except urllib.error.HTTPError as e:
+            return e.code, e.read().decode()
+        except OSError:
+            return 0, ''
+
+    def metrics(self):
+        out = {}
+        for line in self.plain('/metrics')[1].splitlines():
+            m = re.match(r'([a-z_0-9]+(?:\{[^}]*\})?) (-?[0-9.e+]+)$', line)
+            if m:
+                out[m[1]] = float(m[2])
+        return out
+
+    def metric(self, prefix):
+        """Sum over all labels that contain the prefix."""
+        return sum(v for k, v in self.metrics().items() if k.startswith(prefix))
+
+    def conninfo(self):
+        return (self.dir / 'conninfo').read_text().strip()
+
+    def login(self):
+        """first-login as a dictionary."""
+        text = (self.dir / 'first-login').read_text()
+        return dict(line.split(': ', 1) for line in text.splitlines() if ': ' in line)
+
+    def rest(self, key=None):
+        first = self.first or self
+        return Rest(self.https, first.dir / 'root.pem', key)
+
+    def sql(self, query, role='emt_admin', tenant=None):
+        """Rows of text columns, through psql."""
+        first = self.first or self
+        set_tenant = f"SET app.tenant = '{tenant}';" if tenant is not None else ''
+        p = subprocess.run(['psql', '-X', '-q', '-A', '-t', '-F', '\t', '-v', 'ON_ERROR_STOP=1',
+                            f'{first.conninfo()} user={role}', '-c', set_tenant + query],
+                           capture_output=True, text=True, timeout=120)
+        if p.returncode != 0:
+            raise AssertionError(f'{query}: {p.stderr.strip()}')
+        return [line.split('\t') for line in p.stdout.splitlines() if line]
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(('::1', 0))
+        return True
+    except OSError:
+        return False
+
+
+def operator(node, password='correct horse battery staple'):
+    """REST as operator: the one-time password is exchanged once."""
+    login = node.login()
+    answer = node.rest()('POST', '/api/v1/login', {'user': login['user'], 'password': login['password'], 'new_password': password})
+    return node.rest(answer['api_key'])
+
+
+class Tenant:
+    def __init__(self, op, key, **more):
+        answer = op('POST', '/api/v1/tenants', {'key': key, 'name': key.title(), **more})
+        self.key = key
+        self.rest = op.with_key(answer['api_key'])
+        self.path = f'/api/v1/tenants/{key}'
+
+    def get(self, path):
+        return self.rest('GET', self.path + path)
+
+    def all(self, path):
+        return self.rest.all(self.path + path)
+
+    def post(self, path, body=None, kind='application/json'):
+        return self.rest('POST', self.path + path, body if body is not None else {}, kind)
+
+    def patch(self, path, body):
+        return self.rest('PATCH', self.path + path, body)
+
+    def gateway(self, name, dir, node):
+        """Announces and enrols a gateway; its folder."""
+        self.post('/gateways', {'id': name})
+        e = self.post(f'/gateways/{name}/enrolment')
+        dir = pathlib.Path(dir)
+        run([build_dir() / 'emt-agent', 'enrol', '--server', f'https://localhost:{node.https}', '--token', e['token'], '--pin', e['pin'],
+             '--dir', dir])
+        return dir
+
+    def readings(self, channel, start='2000-01-01T00:00:00Z', end='2100-01-01T00:00:00Z'):
+        return self.all(f'/channels/{channel}/readings?from={start}&to={end}&limit=10000')
+
+
+def run(args, ok=(0,), **more):
+    p = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=more.pop('timeout', 300), **more)
+    if p.returncode not in ok:
+        raise AssertionError(f'{" ".join(map(str, args))}: exit {p.returncode}\n{p.stdout[-2000:]}\n{p.stderr[-2000:]}')
+    return p
+
+
+def agent(dir, node, *args, log=None):
+    """An emt-agent towards a certain node."""
+    return Process([build_dir() / 'emt-agent', 'run', '--dir', dir, '--address', f'127.0.0.1:{node.field}', *args],
+                   log or pathlib.Path(dir) / 'agent.log')
+
+
+@contextlib.contextmanager
+def workspace(name):
+    """A short temporary folder; kept and named when the test fails."""
+    dir = pathlib.Path(tempfile.mkdtemp(prefix=f'emt-{name}-', dir='/tmp'))
+    dir.chmod(0o755)
+    nodes = []
+    try:
+        yield dir, nodes
+    except BaseException:
+        for n in nodes:
+            if n.process:
+                say(f'--- end of {n.process.log}')
+                sys.stdout.write(n.process.output()[-6000:])
+        say(f'kept: {dir}')
+        raise
+    else:
+        # Removed at the end of stop_all(), after the servers let go of it.
+        pass
+    finally:
+        for n in reversed(nodes):
+            if n.process and n.process.alive():
+                with contextlib.suppress(AssertionError):
+                    n.process.stop()
+    shutil.rmtree(dir, ignore_errors=True)

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""Can one tenant reach another? Attempts generated over every route of the REST document and every table of the database, with the
+roles that serve requests. Every one must fail; what may be read over the boundary stands in migrations/platform_tables.txt."""
+import re
+import subprocess
+import sys
+import pathlib
+
+import yaml
+
+from emt import ROOT, Node, Problem, Tenant, agent, operator, say, wait_for, workspace
+import vectors
+
+ROLES = ['emt_app', 'emt_ingest', 'emt_report']
+
+
+def sql_attempt(node, role, tenant, statement):
+    """('denied'|'ok', text): text is the error, or the rows."""
+    set_tenant = f"SET app.tenant = '{tenant}';" if tenant is not None else ''
+    p = subprocess.run(['psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose',
+                        f'{node.conninfo()} user={role}', '-c', f'BEGIN; {set_tenant} {statement}; ROLLBACK'],
+                       capture_output=True, text=True, timeout=60)
+    return ('ok', p.stdout.strip()) if p.returncode == 0 else ('denied', p.stderr.strip())
+
+
+def tables(node):
+    """(name, is partition, columns) of every table."""
+    rows = node.sql("select c.relname, c.relispartition, string_agg(a.attname, ',' order by a.attnum) from pg_class c"
+                    " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+                    " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') group by 1, 2 order by 1", role='emt_owner')
+    return [(name, part == 't', cols.split(',')) for name, part, cols in rows]
+
+
+def allowed():
+    out = set()
+    for line in (ROOT / 'migrations' / 'platform_tables.txt').read_text().splitlines():
+        if line and not line.startswith('#'):
+            table, role, right = line.split()[:3]
+            out.add((table, role, right))
+    return out
+
+
+def try_table(node, name, is_partition, cols, mine, other, may, failures):
+    """Every attempt on one table; counts them."""
+    n = 0
+    key = 'tenant_id' if 'tenant_id' in cols else 'id' if name == 'tenant' else None
+    for role in ROLES:
+        def expect(statement, good, tenant=mine):
+            nonlocal n
+            n += 1
+            how, text = sql_attempt(node, role, tenant, statement)
+            if how == 'denied':
+                if '42501' not in text:
+                    failures.append(f'{role}: {statement}: refused for another reason than rights: {text[:200]}')
+            elif not good(text):
+                failures.append(f'{role}, tenant {tenant}: {statement}: gave {text[:80]!r}')
+
+        def denied(text):
+            return False
+
+        if (name, role, 'select') in may:
+            continue
+        if is_partition or key is None:
+            for statement in (f'select count(*) from {name}', f'delete from {name}'):
+                expect(statement, denied)
+            continue
+        none = '0'.__eq__
+        expect(f'select count(*) from {name} where {key} = {other}', none)
+        expect(f'select count(*) from {name} where {key} <> {mine}', none)
+        expect(f'select count(*) from {name}', none, tenant=None)
+        expect(f'with d as (delete from {name} where {key} = {other} returning 1) select count(*) from d', none)
+        expect(f'with u as (update {name} set {key} = {key} where {key} = {other} returning 1) select count(*) from u', none)
+        # A row of one's own must not be given away, nor one be made for the other.
+        expect(f'with u as (update {name} set {key} = {other} returning 1) select count(*) from u', none)
+        extra = {'ts': 'now()', 'span_start': 'now()', 'stored_at': 'now()'}
+        names = [key] + [c for c in cols if c in extra]
+        values = [str(other)] + [extra[c] for c in cols if c in extra]
+        expect(f'insert into {name} ({", ".join(names)}) values ({", ".join(values)})', denied)
+    return n
+
+
+def by_sql(node, a, b):
+    failures, n = [], 0
+    may = allowed()
+    ids = dict(node.sql('select key, id from tenant'))
+    listed = {t for t, _, _ in may}
+    for line in (ROOT / 'migrations' / 'platform_tables.txt').read_text().splitlines():
+        if line and not line.startswith('#'):
+            listed.add(line.split()[0])
+    for name, is_partition, cols in tables(node):
+        if 'tenant_id' not in cols and name not in listed and name != 'tenant' and not is_partition:
+            failures.append(f'{name}: neither a tenant\'s nor listed in migrations/platform_tables.txt')
+        n += try_table(node, name, is_partition, cols, ids[b.key], ids[a.key], may, failures)
+    # The functions that reach over the boundary: another tenant's identity can be neither removed nor taken.
+    for kind, key in node.sql("select kind, encode(key, 'hex') from directory d join tenant t on t.id = d.tenant_id"
+                              f" where t.key = '{a.key}'", role='emt_owner'):
+        for role in ROLES:
+            how, text = sql_attempt(node, role, ids[b.key], f"select directory_remove({kind}::int2, '\\x{key}')")
+            n += 1
+            if how == 'ok' and text != 'f':
+                failures.append(f'{role}: directory_remove took away an identity of the other tenant')
+            how, text = sql_attempt(node, role, ids[b.key], f"select directory_add({kind}::int2, '\\x{key}', 1)")
+            n += 1
+            if how == 'ok' and text != 'f':
+                failures.append(f'{role}: directory_add took over an identity of the other tenant')
+    return failures, n
+
+
+def own_names(t, gateway, key_id, file_id, device, channel, location, binding, api_key_id):
+    return {'tenant': t.key, 'gateway': gateway, 'device': device, 'channel': channel, 'location': location, 'binding_id': binding,
+            'file_id': file_id, 'key_id': key_id, 'api_key_id': api_key_id}
+
+
+def fill(path, names):
+    names = dict(names)
+    if '/api-keys/' in path:
+        names['key_id'] = names['api_key_id']
+    return re.sub(r'\{(\w+)\}', lambda m: str(names[m[1]]), path)
+
+
+def by_rest(a_names, b, node):
+    """Key of B on A's paths, and on B's own path with A's names."""
+    doc = yaml.safe_load((ROOT / 'schema' / 'api' / 'openapi.yaml').read_text())
+    failures, n = [], 0
+    bodies = {'createExport': {'pid': '13018', 'from': '2026-01-01', 'to': '2026-01-02', 'location': a_names['location']},
+              'createBinding': {'channel': a_names['channel'], 'obis': '1-1:1.29.0', 'valid_from': '2026-01-01T00:00:00Z'},
+              'updateBinding': {'valid_to': '2026-02-01T00:00:00Z'}, 'createMeterKey': {'key': '00' * 16},
+              'createLocation': {'code': a_names['location'], 'kind': 'melo'}, 'createApiKey': {'name': 'x', 'role': 'reader'},
+              'createGateway': {'id': 'intruder'}, 'createCommand': {'name': 'ping'}, 'createReplay': {'device': a_names['device']}}
+    for path, item in doc['paths'].items():
+        if '{tenant}' not in path:
+            continue
+        for method, op in item.items():
+            if method not in ('get', 'post', 'patch', 'delete'):
+                continue
+            body = bodies.get(op['operationId'], {}) if method in ('post', 'patch') else None
+            attempts = [('foreign tenant', fill(path, a_names), b.rest, (404,))]
+            attempts.append(('no key', fill(path, a_names), b.rest.with_key(None), (401,)))
+            attempts.append(('made-up key', fill(path, a_names), b.rest.with_key('emt_1_' + 'A' * 43), (401,)))
+            own_named = re.findall(r'\{(\w+)\}', path)
+            if len(own_named) > 1:
+                mixed = {**a_names, 'tenant': b.key}
+                attempts.append(('own tenant, foreign names', fill(path, mixed), b.rest, (404,)))
+            for what, url, rest, want in attempts:
+                status, _, data = rest.raw(method.upper(), url, body)
+                n += 1
+                if status not in want:
+                    failures.append(f'{what}: {method.upper()} {url}: {status}, expected {want}: {data[:200]!r}')
+    # Foreign names in bodies and queries.
+    for what, call in {
+        'binding of a foreign channel': lambda: b.post(f'/locations/{vectors.MELO_B}/bindings', {
+            'channel': a_names['channel'], 'obis': '1-1:1.29.0', 'valid_from': '2026-01-01T00:00:00Z'}),
+        'export of a foreign location': lambda: b.post('/exports', {
+            'pid': '13018', 'from': '2026-01-01', 'to': '2026-01-02', 'location': a_names['location']}),
+        'replay of a foreign device': lambda: b.post('/replays', {'device': a_names['device']}),
+        'another tenant made by a tenant': lambda: b.rest('POST', '/api/v1/tenants', {'key': 'evil', 'name': 'Evil'}),
+    }.items():
+        n += 1
+        try:
+            call()
+            failures.append(f'{what}: accepted')
+        except Problem as p:
+            if p.status not in (400, 403, 404):
+                failures.append(f'{what}: {p}')
+    n += 1
+    status, _, data = b.rest.raw('GET', f'{b.path}/frames?device={a_names["device"]}')
+    if status == 200 and b'"seq"' in data:
+        failures.append('frames of a foreign device are shown')
+    tenants = [t['key'] for t in b.rest.all('/api/v1/tenants')]
+    if tenants != [b.key]:
+        failures.append(f'the list of tenants shows {tenants}')
+    return failures, n
+
+
+def populate(op, node, dir, key, gateway, melo):
+    t = Tenant(op, key, own_mp_id='9900999000106')
+    folder = t.gateway(gateway, dir / key, node)
+    hexes = dir / f'{key}.hex'
+    hexes.write_text(vectors.PLAIN_ELECTRICITY[key] + '\n')
+    p = agent(folder, node, '--replay', hexes, '--once')
+    assert p.popen.wait(60) == 0, p.output()
+    device = wait_for('device', lambda: t.all('/devices'))[0]['id']
+    channels = t.all(f'/devices/{device}/channels')
+    energy = next(c for c in channels if c['unit'] == 'Wh')
+    t.post('/locations', {'code': melo, 'kind': 'melo', 'receiver_mp_id': '9900999000205'})
+    binding = t.post(f'/locations/{melo}/bindings', {'channel': energy['id'], 'obis': '1-1:1.29.0', 'device_number': '1EMT0000000001',
+                                                     'valid_from': '2020-01-01T00:00:00Z'})
+    meter_key = t.post('/meter-keys', {'number': '12345678', 'key': '00112233445566778899aabbccddeeff'})
+    api_key = t.post('/api-keys', {'name': 'second', 'role': 'reader'})
+    t.post(f'/gateways/{gateway}/commands', {'name': 'ping'})
+    day = t.readings(energy['id'])[0]['ts'][:10]
+    node.sql("insert into export_file (tenant_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to, created_at,"
+             f" messages, content) select id, 'mscons', '13018', 's', 'r', 'REF{key}', 'f', now(), now(), now(), 1, 'x' from tenant where key = '{key}'")
+    file_id = t.all('/exports')[0]['id']
+    assert day
+    return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'])
+
+
+def main():
+    with workspace('iso') as (dir, nodes):
+        node = Node(dir / 'n')
+        nodes.append(node)
+        node.start()
+        op = operator(node)
+        a, a_names = populate(op, node, dir, 'alpha', 'gw-alpha', vectors.MELO_A)
+        b, _ = populate(op, node, dir, 'beta', 'gw-beta', vectors.MELO_B)
+        failures, n = by_sql(node, a, b)
+        say(f'SQL: {n} attempts, {len(failures)} got through')
+        more, m = by_rest(a_names, b, node)
+        say(f'REST: {m} attempts, {len(more)} got through')
+        for f in failures + more:
+            print('  ', f)
+        assert not failures and not more
+        # The attempts left nothing behind, and the victim still works.
+        assert not [g for g in a.all('/gateways') if g['id'] == 'intruder']
+        assert a.get('/gateways/gw-alpha')['state'] == 'enrolled'
+        assert len(a.readings(a_names['channel'])) == 1
+        say('isolation holds')
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    main()
