@@ -1,8 +1,10 @@
 /* The one HTTP server: libmicrohttpd behind our OpenSSL listener, for api and intake.
  *
- * One MHD daemon per HTTP thread without a listener; accepted connections do TLS in our front and are handed over through a
- * socketpair with the real peer address. A handler never runs on an HTTP thread: the request is suspended once its body is complete,
- * handled on a bounded pool with a share per tenant, and resumed. */
+ * One MHD daemon per HTTP thread without a listener; accepted connections do TLS in our front and
+ * are handed over through a socketpair with the real peer address. A handler never runs on an HTTP
+ * thread: the request is suspended once its body is complete, handled on a bounded pool with a
+ * share per tenant, and resumed. Targets with %00 or that do not begin with '/' are answered 400.
+ * Every answer carries X-Request-Id. */
 #ifndef EMT_HTTP_HTTP_SERVER_H
 #define EMT_HTTP_HTTP_SERVER_H
 
@@ -23,57 +25,82 @@ const char *http_method_name(enum http_method m);
 /* Borrowed for the time of the handler. */
 struct http_request;
 enum http_method http_request_method(const struct http_request *r);
-const char *http_request_path(const struct http_request *r);                     /* decoded, without query; begins with '/' */
-const char *http_request_query(const struct http_request *r, const char *name);  /* decoded; NULL when absent; "" without value */
+const char *
+http_request_path(const struct http_request *r); /* decoded, without query; begins with '/' */
+const char *http_request_query(const struct http_request *r,
+                               const char *name); /* decoded; NULL when absent; "" without value */
 /* Walks the query parameters: NULL past the end. */
 const char *http_request_query_at(const struct http_request *r, unsigned i, const char **value);
-const char *http_request_header(const struct http_request *r, const char *name); /* any case; NULL when absent */
+const char *http_request_header(const struct http_request *r,
+                                const char *name); /* any case; NULL when absent */
 const uint8_t *http_request_body(const struct http_request *r, size_t *len);
-const char *http_request_peer(const struct http_request *r);                     /* "192.0.2.1" or "2001:db8::1" */
-const char *http_request_id(const struct http_request *r);                       /* 16 hex digits, unique, also in the log and the X-Request-Id header */
+const char *http_request_peer(const struct http_request *r); /* "192.0.2.1" or "2001:db8::1" */
+const char *http_request_id(const struct http_request *r); /* 16 hex digits, unique, also in the log
+                                                              and the X-Request-Id header */
 
 struct http_response;
 void http_response_status(struct http_response *r, unsigned status); /* 200 unless set */
-/* Both copied. */
-EMT_CHECKED enum emt_err http_response_header(struct http_response *r, const char *name, const char *value);
-struct writer *http_response_body(struct http_response *r); /* growing, limited */
+/* Both copied. EMT_EMALFORMED a name that is no token or a value with a line end or control
+ * character; EMT_ELIMIT more than 64. */
+EMT_CHECKED enum emt_err http_response_header(struct http_response *r, const char *name,
+                                              const char *value);
+struct writer *
+http_response_body(struct http_response *r); /* growing, at most 64 MiB: beyond 500 */
 
 struct http_handler {
     void *ctx;
-    /* One per pool thread (its database connection); NULL result: the thread answers 503 and tries again with the next request. */
+    /* One per pool thread (its database connection); NULL result: the thread answers 503 and tries
+     * again with the next request. */
     void *(*worker_new)(void *ctx);
     void (*worker_free)(void *ctx, void *worker);
-    /* Whose share this request counts against; quick, no I/O; 0 for nobody's. Runs on an HTTP thread. */
+    /* Whose share this request counts against; quick, no I/O; 0 for nobody's. Runs on an HTTP
+     * thread. */
     int32_t (*tenant_of)(void *ctx, const struct http_request *r);
     /* On a pool thread. Not EMT_OK: 500 problem+json is sent instead. */
-    enum emt_err (*handle)(void *ctx, void *worker, const struct http_request *r, struct http_response *out);
+    enum emt_err (*handle)(void *ctx, void *worker, const struct http_request *r,
+                           struct http_response *out);
 };
 
 struct http_settings {
     const char *const *listen; /* "0.0.0.0:8443", "[::]:8443"; port 0: any */
     size_t nlisten;
-    struct tls_context *tls;   /* NULL: plain HTTP (loopback metrics only) */
-    unsigned threads;          /* HTTP threads (MHD daemons), default 1 */
-    unsigned workers;          /* pool threads, default 4 */
-    unsigned queue;            /* requests waiting for a worker, default 256: beyond 503 with Retry-After */
-    unsigned tenant_share;     /* most workers one tenant may occupy or wait for, default workers / 2 (at least 1): beyond 429 */
-    size_t body_max;           /* bytes, default 8 MiB: beyond 413 */
-    unsigned connections;      /* default 1024 */
-    unsigned idle_s;           /* default 60 */
-    unsigned handshake_s;      /* default 10 */
+    struct tls_context *tls; /* NULL: plain HTTP (loopback metrics only) */
+    unsigned threads;        /* HTTP threads (MHD daemons), default 1 */
+    unsigned workers;        /* pool threads, default 4 */
+    unsigned queue; /* requests waiting for a worker, default 256: beyond 503 with Retry-After */
+    unsigned
+        tenant_share; /* most workers one tenant may occupy, default workers / 2 (at least 1) */
+    unsigned tenant_queue; /* most of its requests beyond that waiting, default queue / 8 (at least
+                              1): beyond 429 */
+    size_t body_max;       /* bytes, default 8 MiB: beyond 413 */
+    unsigned connections;  /* default 1024 */
+    unsigned idle_s;       /* default 60 */
+    unsigned handshake_s;  /* default 10 */
 };
 
-/* Starts listening. s and the handler's pointers stay with the caller; *out is stopped and freed with http_server_stop(). */
-EMT_CHECKED enum emt_err http_server_start(const struct http_settings *s, const struct http_handler *h, struct http_server **out, struct emt_diag *diag);
+/* Starts listening. s and the handler's pointers stay with the caller; the TLS context is kept by
+ * reference; *out is stopped and freed with http_server_stop(). EMT_EMALFORMED an address that is
+ * none; EMT_EIO it cannot be listened on. All request bodies in memory together take at most 8 *
+ * body_max (at least 64 MiB); beyond 503. */
+EMT_CHECKED enum emt_err http_server_start(const struct http_settings *s,
+                                           const struct http_handler *h, struct http_server **out,
+                                           struct emt_diag *diag);
 /* Port of listener i, for port 0. */
 uint16_t http_server_port(const struct http_server *s, size_t i);
 /* New handshakes use this context from now on. */
 void http_server_set_tls(struct http_server *s, struct tls_context *tls);
-/* Stops accepting, lets running requests finish (at most 5 s), frees. */
+/* Stops accepting, lets requests finish for 5 s, answers 503 to those that then still wait for a
+ * worker, waits for handlers that still run, frees. */
 void http_server_stop(struct http_server *s);
 
 struct http_counters {
-    uint64_t connections, requests, rejected_busy, rejected_share, handshake_failed, body_too_large, responses_5xx;
+    uint64_t connections; /* accepted */
+    uint64_t requests;
+    uint64_t rejected_busy;    /* 503 without a handler, and connections beyond the limit */
+    uint64_t rejected_share;   /* 429 */
+    uint64_t handshake_failed; /* time-outs too */
+    uint64_t body_too_large;   /* 413 */
+    uint64_t responses_5xx;
 };
 void http_server_counters(const struct http_server *s, struct http_counters *out);
 

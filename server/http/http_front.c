@@ -1,0 +1,453 @@
+#define _GNU_SOURCE /* accept4() */
+
+#include "http_front.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http_internal.h"
+#include "http_link.h"
+#include "http_listen.h"
+#include "http_thread.h"
+#include "pki/tls_context.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+enum {
+    EVENTS = 64,
+    ACCEPTS = 16,          /* in one go: established connections want their turn */
+    ACCEPT_PAUSE_MS = 100, /* when descriptors have run out */
+    LINGER_MS = 2000,
+    ENDING_MS = 1000, /* for answers still on their way when the server stops */
+};
+
+struct http_front {
+    struct http_server *server;
+    struct MHD_Daemon *daemon;
+    int epoll;
+    struct endpoint wake;
+    struct endpoint listeners[HTTP_LISTEN_MAX];
+    bool accepting;
+    int64_t paused_until_ms; /* 0: not paused */
+    int64_t end_ms;          /* 0: not ending */
+    pthread_t thread;
+    /* One circular list per state, oldest first, so that the first has the earliest deadline. */
+    struct link lists[LINK_DEAD + 1];
+    unsigned nagain;
+    uint8_t scratch[LINK_SCRATCH];
+};
+
+static void list_init(struct link *head)
+{
+    head->prev = head->next = head;
+}
+
+static void list_remove(struct link *l)
+{
+    l->prev->next = l->next;
+    l->next->prev = l->prev;
+}
+
+static void list_append(struct link *head, struct link *l)
+{
+    l->prev = head->prev;
+    l->next = head;
+    head->prev->next = l;
+    head->prev = l;
+}
+
+static void endpoint_watch(struct http_front *f, struct endpoint *e, uint32_t interest)
+{
+    struct epoll_event ev = { .events = interest, .data.ptr = e };
+
+    if (e->fd < 0 || (e->registered && e->interest == interest))
+        return;
+    if (epoll_ctl(f->epoll, e->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, e->fd, &ev) == 0) {
+        e->registered = true;
+        e->interest = interest;
+    }
+}
+
+static void endpoint_forget(struct http_front *f, struct endpoint *e)
+{
+    if (e->registered)
+        epoll_ctl(f->epoll, EPOLL_CTL_DEL, e->fd, NULL);
+    e->registered = false;
+}
+
+/* Puts the link where its state says. The dead wait until the end of the turn: more events of
+ * theirs may stand in the same batch. */
+static void link_settle(struct http_front *f, struct link *l, enum link_state before,
+                        bool had_again)
+{
+    if (l->state == LINK_DEAD)
+        l->again = false;
+    f->nagain = f->nagain + (l->again ? 1u : 0u) - (had_again ? 1u : 0u);
+    if (l->state != before) {
+        list_remove(l);
+        list_append(&f->lists[l->state], l);
+        if (l->state == LINK_LINGER)
+            l->deadline_ms = clock_mono_ms() + LINGER_MS;
+    }
+    if (l->state == LINK_DEAD) {
+        endpoint_forget(f, &l->sock);
+        endpoint_forget(f, &l->pair);
+        return;
+    }
+    endpoint_watch(f, &l->sock, link_sock_interest(l));
+    if (!l->up.discard) /* after a hang-up the pair is read without epoll, which would not stop
+                           reporting it */
+        endpoint_watch(f, &l->pair, link_pair_interest(l));
+}
+
+static void log_handshake(const struct link *l, const char *reason)
+{
+    char peer[INET6_ADDRSTRLEN];
+
+    LOG_INFO("http-handshake-failed",
+             LOG_S("peer", address_text((const struct sockaddr *)&l->peer, peer)),
+             LOG_S("reason", reason));
+}
+
+static void link_shake(struct http_front *f, struct link *l)
+{
+    enum emt_err err = link_handshake(l);
+
+    if (err == EMT_EAGAIN)
+        return;
+    if (err != EMT_OK) {
+        http_count(&f->server->counters.handshake_failed);
+        log_handshake(l, tls_conn_reason(l->tls));
+        l->state = LINK_DEAD;
+        return;
+    }
+    if (link_attach(l, f->daemon))
+        link_pump(l, f->scratch); /* the request may have come with the handshake */
+    else
+        l->state = LINK_DEAD;
+}
+
+static void link_work(struct http_front *f, struct link *l)
+{
+    enum link_state before = l->state;
+    bool had_again = l->again;
+
+    if (l->state == LINK_DEAD)
+        return;
+    if (l->state == LINK_HANDSHAKE)
+        link_shake(f, l);
+    else
+        link_pump(l, f->scratch);
+    link_settle(f, l, before, had_again);
+}
+
+static void link_kill(struct http_front *f, struct link *l)
+{
+    enum link_state before = l->state;
+    bool had_again = l->again;
+
+    if (before == LINK_DEAD)
+        return;
+    l->state = LINK_DEAD;
+    link_settle(f, l, before, had_again);
+}
+
+static void on_pair(struct http_front *f, struct link *l, uint32_t events)
+{
+    /* MHD has closed its end; its last bytes are still to be read, as fast as the peer takes them.
+     */
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        endpoint_forget(f, &l->pair);
+        link_pair_hangup(l);
+    }
+    link_work(f, l);
+}
+
+static void on_sock(struct http_front *f, struct link *l, uint32_t events)
+{
+    /* Reset, or closed on both sides: nothing can be delivered any more. */
+    if (l->state != LINK_HANDSHAKE && (events & (EPOLLHUP | EPOLLERR)))
+        link_kill(f, l);
+    else
+        link_work(f, l);
+}
+
+static struct tls_context *current_tls(struct http_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct tls_context *ctx = s->tls ? tls_context_ref(s->tls) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return ctx;
+}
+
+static void admit_tls(struct http_front *f, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct http_server *s = f->server;
+    struct tls_context *ctx = current_tls(s);
+    struct tls_conn *tls = tls_conn_accept(ctx, fd); /* holds the context from here on */
+
+    tls_context_unref(ctx);
+    if (!tls) {
+        close(fd);
+        return;
+    }
+    struct link *l = link_new(fd, tls, peer, len);
+    if (!l)
+        return;
+    atomic_fetch_add(&s->links, 1);
+    l->deadline_ms = clock_mono_ms() + (int64_t)s->settings.handshake_s * 1000;
+    list_append(&f->lists[LINK_HANDSHAKE], l);
+    link_work(f, l);
+}
+
+static void admit(struct http_front *f, int fd, const struct sockaddr *peer, socklen_t len)
+{
+    struct http_server *s = f->server;
+    int on = 1;
+
+    http_count(&s->counters.connections);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (!s->tls_on) {
+        /* Takes the descriptor, also when it fails; keeps the limit of connections itself. */
+        (void)MHD_add_connection(f->daemon, fd, peer, len);
+        return;
+    }
+    if (atomic_load(&s->links) >= s->settings.connections) {
+        http_count(&s->counters.rejected_busy);
+        close(fd);
+        return;
+    }
+    admit_tls(f, fd, peer, len);
+}
+
+static void listeners_watch(struct http_front *f)
+{
+    for (size_t i = 0; i < f->server->nlisteners; i++)
+        endpoint_watch(f, &f->listeners[i], EPOLLIN | EPOLLEXCLUSIVE);
+    f->accepting = true;
+    f->paused_until_ms = 0;
+}
+
+static void listeners_forget(struct http_front *f)
+{
+    for (size_t i = 0; i < f->server->nlisteners; i++)
+        endpoint_forget(f, &f->listeners[i]);
+    f->accepting = false;
+}
+
+static void on_listener(struct http_front *f, const struct endpoint *e)
+{
+    for (unsigned i = 0; i < ACCEPTS && f->accepting; i++) {
+        struct sockaddr_storage peer = { 0 };
+        socklen_t len = sizeof peer;
+        int fd = accept4(e->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            admit(f, fd, (struct sockaddr *)&peer, len);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            LOG_WARN("http-accept-paused", LOG_S("reason", strerror(errno)));
+            listeners_forget(f);
+            f->paused_until_ms = clock_mono_ms() + ACCEPT_PAUSE_MS;
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return; /* EAGAIN: another front was faster */
+        }
+    }
+}
+
+static void on_wake(struct http_front *f)
+{
+    uint64_t n;
+    int phase = atomic_load(&f->server->phase);
+
+    (void)!read(f->wake.fd, &n, sizeof n);
+    if (phase != SERVER_RUNNING && (f->accepting || f->paused_until_ms))
+        listeners_forget(f);
+    if (phase != SERVER_RUNNING)
+        f->paused_until_ms = 0;
+    if (phase == SERVER_ENDING && f->end_ms == 0)
+        f->end_ms = clock_mono_ms() + ENDING_MS;
+}
+
+static void on_event(struct http_front *f, struct endpoint *e, uint32_t events)
+{
+    switch (e->kind) {
+    case ENDPOINT_WAKE:
+        on_wake(f);
+        break;
+    case ENDPOINT_LISTENER:
+        on_listener(f, e);
+        break;
+    case ENDPOINT_SOCK:
+        if (e->registered)
+            on_sock(f, e->link, events);
+        break;
+    case ENDPOINT_PAIR:
+        if (e->registered)
+            on_pair(f, e->link, events);
+        break;
+    }
+}
+
+static void work_again(struct http_front *f)
+{
+    for (enum link_state s = LINK_OPEN; f->nagain > 0 && s <= LINK_LINGER; s++) {
+        struct link *end = &f->lists[s];
+        for (struct link *l = end->next, *next; l != end; l = next) {
+            next = l->next;
+            if (l->again)
+                link_work(f, l);
+        }
+    }
+}
+
+static void bury(struct http_front *f)
+{
+    struct link *dead = &f->lists[LINK_DEAD];
+
+    while (dead->next != dead) {
+        struct link *l = dead->next;
+        list_remove(l);
+        link_free(l);
+        atomic_fetch_sub(&f->server->links, 1);
+    }
+}
+
+/* Ends the links of this state whose time is over; answers milliseconds until the next one, or -1.
+ */
+static int64_t expire(struct http_front *f, enum link_state state, int64_t now)
+{
+    struct link *head = &f->lists[state];
+
+    while (head->next != head && head->next->deadline_ms <= now) {
+        if (state == LINK_HANDSHAKE) {
+            http_count(&f->server->counters.handshake_failed);
+            log_handshake(head->next, "time-out");
+        }
+        link_kill(f, head->next);
+    }
+    return head->next == head ? -1 : head->next->deadline_ms - now;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    if (a < 0)
+        return b;
+    return b < 0 || a < b ? a : b;
+}
+
+/* Runs all timers; answers how long to wait for events, -1 for ever. */
+static int64_t run_timers(struct http_front *f)
+{
+    int64_t now = clock_mono_ms();
+    int64_t wait = earlier(expire(f, LINK_HANDSHAKE, now), expire(f, LINK_LINGER, now));
+
+    if (f->paused_until_ms && f->paused_until_ms <= now)
+        listeners_watch(f);
+    if (f->paused_until_ms)
+        wait = earlier(wait, f->paused_until_ms - now);
+    if (f->end_ms)
+        wait = earlier(wait, f->end_ms > now ? f->end_ms - now : 0);
+    return f->nagain > 0 ? 0 : wait;
+}
+
+static bool has_links(const struct http_front *f)
+{
+    for (unsigned s = LINK_HANDSHAKE; s < LINK_DEAD; s++) {
+        if (f->lists[s].next != &f->lists[s])
+            return true;
+    }
+    return false;
+}
+
+static bool is_over(const struct http_front *f)
+{
+    return f->end_ms && (!has_links(f) || clock_mono_ms() >= f->end_ms);
+}
+
+static void *front_main(void *arg)
+{
+    struct http_front *f = arg;
+    struct epoll_event events[EVENTS];
+
+    while (!is_over(f)) {
+        int64_t wait = run_timers(f);
+        bury(f);
+        int n = epoll_wait(f->epoll, events, EVENTS, (int)wait);
+        for (int i = 0; i < n; i++)
+            on_event(f, events[i].data.ptr, events[i].events);
+        work_again(f);
+        bury(f);
+    }
+    for (enum link_state s = LINK_HANDSHAKE; s < LINK_DEAD; s++) {
+        while (f->lists[s].next != &f->lists[s])
+            link_kill(f, f->lists[s].next);
+    }
+    bury(f);
+    return NULL;
+}
+
+static void front_free(struct http_front *f)
+{
+    if (f->epoll >= 0)
+        close(f->epoll);
+    if (f->wake.fd >= 0)
+        close(f->wake.fd);
+    free(f);
+}
+
+enum emt_err front_start(struct http_server *s, struct MHD_Daemon *daemon, struct http_front **out)
+{
+    struct http_front *f = calloc(1, sizeof *f);
+
+    if (!f)
+        return EMT_ENOMEM;
+    f->server = s;
+    f->daemon = daemon;
+    for (unsigned i = 0; i <= LINK_DEAD; i++)
+        list_init(&f->lists[i]);
+    for (size_t i = 0; i < s->nlisteners; i++)
+        f->listeners[i] = (struct endpoint){ .kind = ENDPOINT_LISTENER, .fd = s->listeners[i] };
+    f->epoll = epoll_create1(EPOLL_CLOEXEC);
+    f->wake =
+        (struct endpoint){ .kind = ENDPOINT_WAKE, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
+    if (f->epoll < 0 || f->wake.fd < 0) {
+        front_free(f);
+        return EMT_EIO;
+    }
+    endpoint_watch(f, &f->wake, EPOLLIN);
+    listeners_watch(f);
+    if (!thread_start(&f->thread, front_main, f)) {
+        front_free(f);
+        return EMT_ENOMEM;
+    }
+    *out = f;
+    return EMT_OK;
+}
+
+void front_wake(struct http_front *f)
+{
+    uint64_t one = 1;
+
+    (void)!write(f->wake.fd, &one, sizeof one);
+}
+
+void front_join(struct http_front *f)
+{
+    pthread_join(f->thread, NULL);
+    front_free(f);
+}
+
+struct MHD_Daemon *front_daemon(const struct http_front *f)
+{
+    return f->daemon;
+}

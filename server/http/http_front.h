@@ -1,0 +1,21 @@
+/* The front of one HTTP thread: accepts, does TLS, feeds its MHD daemon. */
+#ifndef EMT_HTTP_FRONT_H
+#define EMT_HTTP_FRONT_H
+
+#include "base/attr.h"
+#include "base/error.h"
+
+struct MHD_Daemon;
+struct http_front;
+struct http_server;
+
+/* Starts the thread, which accepts on the server's listeners. daemon is borrowed. */
+EMT_CHECKED enum emt_err front_start(struct http_server *s, struct MHD_Daemon *daemon,
+                                     struct http_front **out);
+/* Makes the thread look at the server's phase. */
+void front_wake(struct http_front *f);
+/* Waits for the thread, which ends in SERVER_ENDING; frees. */
+void front_join(struct http_front *f);
+struct MHD_Daemon *front_daemon(const struct http_front *f);
+
+#endif

@@ -1,0 +1,109 @@
+/* What the files of server/http share. */
+#ifndef EMT_HTTP_INTERNAL_H
+#define EMT_HTTP_INTERNAL_H
+
+#include "base/writer.h"
+#include "http/http_server.h"
+#include "http_pool.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct MHD_Connection;
+struct MHD_Daemon;
+struct http_front;
+
+enum {
+    HTTP_LISTEN_MAX = 16,
+    HTTP_THREADS_MAX = 64,
+    HTTP_RESPONSE_MAX = 64 << 20, /* bytes of one answer */
+    HTTP_RESPONSE_HEADERS_MAX = 64,
+    HTTP_RETRY_AFTER_S = 1,
+};
+
+enum server_phase { SERVER_RUNNING, SERVER_DRAINING, SERVER_ENDING };
+
+struct http_server {
+    struct http_settings settings; /* defaults filled in; listen and tls are not kept here */
+    struct http_handler handler;
+    int listeners[HTTP_LISTEN_MAX];
+    uint16_t ports[HTTP_LISTEN_MAX];
+    size_t nlisteners;
+    struct http_pool *pool;
+    struct http_front *fronts[HTTP_THREADS_MAX];
+    unsigned nfronts;
+    atomic_int phase; /* enum server_phase */
+    bool tls_on;
+
+    pthread_mutex_t lock; /* guards tls and active */
+    pthread_cond_t idle;  /* active became 0 */
+    struct tls_context *tls;
+    unsigned active; /* requests handed to the pool and not yet answered to the end */
+
+    atomic_uint links;        /* TLS connections */
+    atomic_size_t body_bytes; /* of all request bodies in memory */
+    size_t body_total;        /* most of that */
+    uint64_t id_seed;
+    atomic_uint_fast64_t next_id;
+    struct {
+        atomic_uint_fast64_t connections, requests, rejected_busy, rejected_share, handshake_failed,
+            body_too_large, responses_5xx;
+    } counters;
+};
+
+static inline void http_count(atomic_uint_fast64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+struct response_header {
+    struct response_header *next;
+    char *name, *value;
+};
+
+struct http_response {
+    unsigned status;
+    unsigned nheaders;
+    struct response_header *headers;
+    struct writer body;
+};
+
+enum request_phase {
+    REQUEST_HEAD,     /* nothing seen but the request line */
+    REQUEST_BODY,     /* headers seen */
+    REQUEST_POOLED,   /* suspended */
+    REQUEST_ANSWERED, /* the response is complete */
+    REQUEST_SENT,     /* and queued */
+};
+
+struct http_request {
+    struct pool_task task; /* first: a task is its request */
+    struct http_server *server;
+    struct MHD_Connection *conn;
+    enum request_phase phase;
+    enum http_method method;
+    unsigned refuse; /* status that answers in the handler's place; 0: none */
+    bool active;     /* counted in server->active */
+    char *path;
+    char peer[INET6_ADDRSTRLEN];
+    char id[17];
+    int64_t started_ms;
+    struct writer body;
+    size_t body_seen; /* bytes received, kept or not */
+    size_t body_kept; /* of these in body, counted in server->body_bytes */
+    struct http_response response;
+};
+
+/* NULL: out of memory. */
+struct http_request *request_new(struct http_server *s, struct MHD_Connection *conn);
+void request_free(struct http_request *r);
+/* Frees the body and takes it off the server's account. */
+void request_drop_body(struct http_request *r);
+
+/* Makes the response a problem document (RFC 9457) with this status; what was there is dropped. */
+void response_problem(struct http_request *r, unsigned status, const char *detail);
+
+#endif

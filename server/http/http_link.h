@@ -1,0 +1,83 @@
+/* One TLS connection: the peer's socket on one side, MHD's end of a socketpair on the other, and
+ * bytes pumped between them. It belongs to its front's thread.
+ *
+ *      peer ══ sock ══ tls_conn ── up ──▶ pair ── MHD
+ *                               ◀─ down ──
+ *
+ * Each direction holds at most one scratch buffer of bytes that its sink did not take, and reads no
+ * more while it holds some; idle connections hold none. A side that has ended is told to the other
+ * as such (half-close), so a client may shut its side after the request. */
+#ifndef EMT_HTTP_LINK_H
+#define EMT_HTTP_LINK_H
+
+#include "pki/tls_conn.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct MHD_Daemon;
+
+enum { LINK_SCRATCH = 16384, LINK_SOCKET_BUFFER = 65536 };
+
+enum link_state {
+    LINK_HANDSHAKE,
+    LINK_OPEN,
+    LINK_LINGER, /* all is sent; waits a moment for the peer to close, so that nothing is cut off */
+    LINK_DEAD,
+};
+
+/* One descriptor in the front's epoll set; events carry a pointer to it. */
+struct endpoint {
+    enum endpoint_kind { ENDPOINT_WAKE, ENDPOINT_LISTENER, ENDPOINT_SOCK, ENDPOINT_PAIR } kind;
+    int fd;
+    uint32_t interest;
+    bool registered;
+    struct link *link;
+};
+
+/* One direction. */
+struct flow {
+    uint8_t *data; /* what the sink did not take yet; NULL when nothing */
+    size_t from, len;
+    enum tls_wait wait; /* what the TLS side waits for */
+    bool ended;         /* the source gives no more */
+    bool told;          /* and the sink knows */
+    bool discard;       /* the sink is gone: bytes are dropped */
+};
+
+struct link {
+    struct link *prev, *next; /* list of its state, oldest first */
+    enum link_state state;
+    bool again; /* more can be moved now, without an event */
+    struct endpoint sock, pair;
+    struct tls_conn *tls;
+    struct flow up, down;
+    int64_t deadline_ms; /* of the state; not for LINK_OPEN: MHD watches idleness */
+    struct sockaddr_storage peer;
+    socklen_t peer_len;
+};
+
+/* NULL: no memory; sock is closed in any case. tls is taken over. */
+struct link *link_new(int sock, struct tls_conn *tls, const struct sockaddr *peer,
+                      socklen_t peer_len);
+/* Closes both descriptors. */
+void link_free(struct link *l);
+
+/* Goes on with the handshake. EMT_OK it is up; EMT_EAGAIN; else it failed (tls_conn_reason). */
+enum emt_err link_handshake(struct link *l);
+/* Makes the socketpair and gives one end to the daemon. False: the link cannot be used. */
+bool link_attach(struct link *l, struct MHD_Daemon *daemon);
+/* Moves what can be moved; sets `again` when it stopped for others' sake. Sets the state to
+ * LINK_LINGER or LINK_DEAD at the end. */
+void link_pump(struct link *l, uint8_t scratch[LINK_SCRATCH]);
+/* The pair's other end is closed for good: what is left in it is still read. */
+void link_pair_hangup(struct link *l);
+
+/* Events that the link waits for on each side. */
+uint32_t link_sock_interest(const struct link *l);
+uint32_t link_pair_interest(const struct link *l);
+
+#endif
