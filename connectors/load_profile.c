@@ -201,9 +201,9 @@ static void add_interval(const struct grid *g, struct load_profile *p, size_t i,
 {
     emt_time from = g->from + (emt_time)i * g->step;
     emt_time to = from + g->step;
-    enum gap_reason reason;
-    struct decimal value;
-    bool rolled;
+    enum gap_reason reason = GAP_NO_READING;
+    struct decimal value = decimal_of(0, 0);
+    bool rolled = false;
 
     if (!a->reading || !b->reading) {
         add_gap(p, from, to, !a->reading ? a->reason : b->reason);

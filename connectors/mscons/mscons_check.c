@@ -322,9 +322,8 @@ static void check_end(struct checker *c, enum emt_err err)
         mscons_checker_add(c, at, "UNZ", "UNZ is missing");
     if (err == EMT_ENOTFOUND && c->result->messages == 0)
         mscons_checker_add(c, at, "UNH", "the file holds no message");
-    if (c->reader.line_breaks > 0 && !c->reader.ends_with_break)
-        mscons_checker_add(c, 0, "LF", "line breaks between segments");
-    else if (c->reader.line_breaks > 2)
+    /* One line end behind the last segment is a lesser sin than lines. */
+    if (c->reader.line_breaks > 2 || (c->reader.line_breaks > 0 && !c->reader.ends_with_break))
         mscons_checker_add(c, 0, "LF", "line breaks between segments");
     else if (c->reader.line_breaks > 0)
         mscons_checker_add(c, at, "LFEND", "a line break behind the last segment");

@@ -33,31 +33,32 @@ enum mscons_day_line { LINE_NONE, LINE_POWER, LINE_GAS, LINE_SECTOR };
 
 struct mscons_use_case {
     unsigned pid;
-    const char *applications; /* DE0026 */
     enum mscons_sector sector;
-    const char *documents;  /* DE1001 */
-    const char *function;   /* DE1225 */
-    const char *references; /* SG1 RFF beside Z13 */
-    const char *party;      /* SG5 NAD */
-    const char *locations;  /* SG6 LOC */
-    unsigned places;        /* enum mscons_place of LOC+172 and others */
-    const char *period;     /* SG6 DTM */
-    const char *details;    /* SG7 RFF */
-    bool series_kind;       /* SG8 CCI */
-    const char *products;   /* DE7143 */
-    const char *quantities; /* DE6063 */
-    bool unit;              /* DE6411 is given */
+    const char *applications; /* DE0026 */
+    const char *documents;    /* DE1001 */
+    const char *function;     /* DE1225 */
+    const char *references;   /* SG1 RFF beside Z13 */
+    const char *party;        /* SG5 NAD */
+    const char *locations;    /* SG6 LOC */
+    const char *period;       /* SG6 DTM */
+    const char *details;      /* SG7 RFF */
+    const char *products;     /* DE7143 */
+    const char *quantities;   /* DE6063 */
+    /* STS+Z33, Z32, Z34, Z40: status lists as described at mscons_status_allowed(). */
+    const char *notes;
+    const char *methods;
+    const char *corrections;
+    const char *reasons;
+    unsigned places; /* enum mscons_place of the LOC */
     enum mscons_times times;
     enum mscons_day_line line;
-    bool future;             /* times may lie after the document's */
-    bool tiles;              /* values tile the period */
-    const char *notes;       /* STS+Z33, status lists as described at mscons_status_allowed() */
-    const char *methods;     /* STS+Z32 */
-    const char *corrections; /* STS+Z34 */
-    const char *reasons;     /* STS+Z40 */
-    bool gas_quality;        /* STS+Z31 */
-    bool basis;              /* STS+10 */
-    bool several_places;     /* more than one SG5 */
+    bool series_kind;    /* SG8 CCI */
+    bool unit;           /* DE6411 is given */
+    bool future;         /* times may lie after the document's */
+    bool tiles;          /* values tile the period */
+    bool gas_quality;    /* STS+Z31 */
+    bool basis;          /* STS+10 */
+    bool several_places; /* more than one SG5 */
 };
 
 /* NULL for a number that is no use case. */

@@ -435,7 +435,7 @@ static enum emt_err put_value(struct message *m, const struct export_value *v,
 {
     struct edi_writer *e = &m->w->edi;
     const char *qualifier = quality_mscons(v->quality);
-    struct decimal value;
+    struct decimal value = decimal_of(0, 0);
     enum emt_err err;
 
     if (!qualifier)
@@ -581,7 +581,7 @@ enum emt_err mscons_put(struct mscons_writer *w, const struct export_document *d
         return emt_fail(diag, w->edi.err, "%s", w->edi.text);
     if (!k)
         return emt_fail(diag, EMT_EUNSUPPORTED, "use case %u is not written", document->kind);
-    if (w->begun && strcmp(w->application, k->application) != 0)
+    if (w->begun && w->application && strcmp(w->application, k->application) != 0)
         return emt_fail(diag, EMT_ECONFLICT, "use case %u needs a file of application %s", k->pid,
                         k->application);
     err = check_document(w, k, document, diag);
