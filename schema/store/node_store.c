@@ -2,13 +2,19 @@
 
 #include "store/store.h"
 
-enum { REGISTER, RENEW, REVIVE, END, EXPIRE, FORGET, COUNT };
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { REGISTER, RESTORE, RENEW, REVIVE, END, EXPIRE, FORGET, COUNT, WAKE, STAND, ENSURE };
 
 /* node is an ordinary table and never distributed: now() is the one clock here. */
 static const struct store_statement statements[] = {
     [REGISTER] = { "node_register", 2,
                    "insert into node (name, version, lease_until)"
                    " values ($1, $2, now() + interval '15 seconds') returning id" },
+    [RESTORE] = { "node_restore", 3,
+                  "insert into node (id, name, version, lease_until)"
+                  " values ($1, $2, $3, now() + interval '15 seconds') on conflict do nothing" },
     [RENEW] = { "node_renew", 1,
                 "update node n set lease_until = now() + interval '15 seconds'"
                 " from (select id, lease_until < now() as lapsed from node where id = $1 for update) o"
@@ -21,6 +27,14 @@ static const struct store_statement statements[] = {
     [FORGET] = { "node_forget", 0,
                  "delete from node where lease_until < now() - interval '1 day'" },
     [COUNT] = { "node_count", 0, "select count(*) from node where lease_until > now()" },
+    [WAKE] = { "node_wake", 1,
+               "select pg_notify('emt_node_' || id, '')::text from node"
+               " where id <> $1 and lease_until > now()" },
+    [STAND] = { "node_partitions_stand", 0,
+                "select exists (select from storage_window where hot_to > now() + interval '1 day')"
+                " and to_regclass('raw_frame_' || to_char(now() at time zone 'UTC'"
+                " + interval '1 day', 'YYYYMMDD')) is not null" },
+    [ENSURE] = { "node_partitions_ensure", 1, "select partitions_ensure(now(), $1)::text" },
 };
 
 const struct store_statement *node_store_statements(size_t *n)
@@ -89,4 +103,46 @@ enum emt_err node_expire(struct store *s, int64_t *lost)
 enum emt_err node_count(struct store *s, int64_t *alive)
 {
     return one_number(s, &statements[COUNT], NULL, alive);
+}
+
+enum emt_err node_restore(struct store *s, int64_t id, const char *name, const char *version)
+{
+    struct store_param p[3];
+
+    p_int8(&p[0], id);
+    p_text(&p[1], name);
+    p_text(&p[2], version);
+    return store_run(s, &statements[RESTORE], p, NULL);
+}
+
+const char *node_channel(int64_t id, char buf[40])
+{
+    snprintf(buf, 40, "emt_node_%" PRId64, id);
+    return buf;
+}
+
+enum emt_err node_wake_others(struct store *s, int64_t id)
+{
+    struct store_param p;
+
+    p_int8(&p, id);
+    return store_run(s, &statements[WAKE], &p, NULL);
+}
+
+enum emt_err node_partitions_stand(struct store *s, bool *stand)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = store_run(s, &statements[STAND], NULL, &r);
+
+    *stand = err == EMT_OK && c_bool(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err node_partitions_ensure(struct store *s, int32_t hot_days)
+{
+    struct store_param p;
+
+    p_int4(&p, hot_days);
+    return store_run(s, &statements[ENSURE], &p, NULL);
 }

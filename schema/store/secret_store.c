@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_INSERT, KEY_NEWEST, KEY_VERSION, SECRET_INSERT, SECRET_GET };
+enum { KEY_INSERT, KEY_NEWEST, KEY_VERSION, SECRET_INSERT, SECRET_GET, LOCK };
 
 static const struct store_statement statements[] = {
     [KEY_INSERT] = { "tenant_key_insert", 3,
@@ -22,6 +22,7 @@ static const struct store_statement statements[] = {
                         " on conflict do nothing" },
     [SECRET_GET] = { "platform_secret_get", 1,
                      "select blob, coalesce(public_text, '') from platform_secret where name = $1" },
+    [LOCK] = { "platform_lock", 0, "select pg_advisory_xact_lock(740002)::text" },
 };
 
 const struct store_statement *secret_store_statements(size_t *n)
@@ -108,6 +109,11 @@ enum emt_err tenant_key_load(struct store *s, int32_t tenant, uint16_t version,
         err = open_key(r, tenant, master, out);
     store_result_free(r);
     return err;
+}
+
+enum emt_err platform_lock(struct store *s)
+{
+    return store_run(s, &statements[LOCK], NULL, NULL);
 }
 
 static struct seal_place secret_place(const char *name)

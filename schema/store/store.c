@@ -138,7 +138,7 @@ const char *store_sqlstate(const struct store *s)
 
 /* ---- opening ---- */
 
-static struct store *new_store(const char *conninfo, enum store_role role)
+static struct store *new_store(const char *conninfo, enum store_role role, const char *user)
 {
     /* What stands before dbname can be overruled by the connection string, what stands behind
      * cannot. The time-out for unanswered bytes also lets a dead host of several be given up within
@@ -162,7 +162,7 @@ static struct store *new_store(const char *conninfo, enum store_role role)
                              "emt",
                              role == STORE_REPORT ? "any" : "read-write",
                              conninfo,
-                             role_names[role],
+                             user,
                              "UTF8",
                              NULL };
     struct store *s = calloc(1, sizeof *s);
@@ -184,7 +184,7 @@ static struct store *new_store(const char *conninfo, enum store_role role)
 
 enum emt_err store_open_start(const char *conninfo, enum store_role role, struct store **out)
 {
-    struct store *s = new_store(conninfo, role);
+    struct store *s = new_store(conninfo, role, role_names[role]);
 
     if (!s)
         return EMT_ENOMEM;
@@ -233,10 +233,10 @@ static short poll_events(unsigned wait)
     return (short)((wait & STORE_WAIT_READ ? POLLIN : 0) | (wait & STORE_WAIT_WRITE ? POLLOUT : 0));
 }
 
-enum emt_err store_open(const char *conninfo, enum store_role role, int timeout_ms,
-                        struct store **out, struct emt_diag *diag)
+static enum emt_err open_waiting(const char *conninfo, enum store_role role, const char *user,
+                                 int timeout_ms, struct store **out, struct emt_diag *diag)
 {
-    struct store *s = new_store(conninfo, role);
+    struct store *s = new_store(conninfo, role, user);
     int64_t deadline = clock_mono_ms() + timeout_ms;
     enum emt_err err = EMT_EAGAIN;
 
@@ -257,12 +257,24 @@ enum emt_err store_open(const char *conninfo, enum store_role role, int timeout_
         }
     }
     if (err != EMT_OK) {
-        (void)emt_fail(diag, err, "database as %s: %s", role_names[role], s->error);
+        (void)emt_fail(diag, err, "database as %s: %s", user, s->error);
         store_close(s);
         return err;
     }
     *out = s;
     return EMT_OK;
+}
+
+enum emt_err store_open(const char *conninfo, enum store_role role, int timeout_ms,
+                        struct store **out, struct emt_diag *diag)
+{
+    return open_waiting(conninfo, role, role_names[role], timeout_ms, out, diag);
+}
+
+enum emt_err store_open_user(const char *conninfo, const char *user, int timeout_ms,
+                             struct store **out, struct emt_diag *diag)
+{
+    return open_waiting(conninfo, STORE_OWNER, user, timeout_ms, out, diag);
 }
 
 void store_close(struct store *s)

@@ -26,6 +26,8 @@ const char *store_role_name(enum store_role role);
 /* conninfo: libpq connection string without user (several hosts allowed); the role's name is added as user. Waits at most timeout_ms. EMT_EDB with the
  * server's text in diag (no secrets). Free with store_close(). */
 EMT_CHECKED enum emt_err store_open(const char *conninfo, enum store_role role, int timeout_ms, struct store **out, struct emt_diag *diag);
+/* As store_open(), as any other user: for the superuser of a private cluster, who makes roles and database. */
+EMT_CHECKED enum emt_err store_open_user(const char *conninfo, const char *user, int timeout_ms, struct store **out, struct emt_diag *diag);
 /* The same without waiting: then watch store_fd() for store_wait() and call store_connect_poll() until it says EMT_OK (up, in pipeline mode)
  * or EMT_EDB. */
 EMT_CHECKED enum emt_err store_open_start(const char *conninfo, enum store_role role, struct store **out);
