@@ -86,7 +86,6 @@ struct spool {
     uint64_t generation;
     uint64_t given_up;
     uint64_t damaged;
-    uint8_t record[RECORD_MAX];
 };
 
 /* --- the index --- */
@@ -660,19 +659,21 @@ static void make_room(struct spool *s, uint64_t from, uint64_t to)
 
 enum emt_err spool_append(struct spool *s, const struct spool_frame *frame, uint64_t *seq)
 {
+    uint8_t record[RECORD_MAX];
+
     if (s->broken)
         return EMT_EIO;
     if (frame->len == 0 || frame->len > SPOOL_FRAME_MAX)
         return EMT_ELIMIT;
     uint64_t next = index_end(&s->index);
-    size_t size = record_put(s, frame, next, s->record);
+    size_t size = record_put(s, frame, next, record);
 
     if (s->write_at + size > s->size) {
         make_room(s, s->write_at, s->size);
         s->write_at = 0;
     }
     make_room(s, s->write_at, s->write_at + size);
-    enum emt_err err = write_all(s->fd, s->record, size, RING_AT + s->write_at);
+    enum emt_err err = write_all(s->fd, record, size, RING_AT + s->write_at);
     if (err != EMT_OK)
         return err;
     err = index_push(&s->index, (uint32_t)(s->write_at / UNIT));
@@ -723,14 +724,15 @@ uint64_t spool_next(const struct spool *s, uint64_t from)
 enum emt_err spool_read(struct spool *s, uint64_t seq, uint8_t *buf, struct spool_frame *out)
 {
     uint32_t unit = index_get(&s->index, seq);
+    uint8_t record[RECORD_MAX];
     struct spool_frame f;
 
     if (unit == HOLE)
         return EMT_ENOTFOUND;
     uint64_t at = (uint64_t)unit * UNIT;
     size_t left = s->size - at < RECORD_MAX ? (size_t)(s->size - at) : RECORD_MAX;
-    enum emt_err err = read_all(s->fd, s->record, left, RING_AT + at);
-    if (err != EMT_OK || !record_get(s, s->record, left, &f) || f.seq != seq) {
+    enum emt_err err = read_all(s->fd, record, left, RING_AT + at);
+    if (err != EMT_OK || !record_get(s, record, left, &f) || f.seq != seq) {
         index_set(&s->index, seq, HOLE);
         s->damaged++;
         if (seq > s->acked)

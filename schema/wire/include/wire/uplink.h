@@ -1,6 +1,7 @@
 /* Messages of the field channel as plain structs; the meaning of each field stands in uplink.proto.
  *
- * Texts and byte strings are borrowed: by the encoder for the call, from the arena after decoding. A NULL text is "". */
+ * Texts and byte strings are borrowed: by the encoder for the call, from the arena after decoding.
+ * A NULL text is "". */
 #ifndef EMT_WIRE_UPLINK_H
 #define EMT_WIRE_UPLINK_H
 
@@ -69,7 +70,8 @@ struct uplink_frame {
     uint32_t protocol; /* as sent: check with `< PROTOCOLS` before use as enum protocol */
     uint32_t format;
     const uint8_t *data;
-    size_t len; /* after decoding possibly above UPLINK_FRAME_MAX: such a frame is answered as rejected */
+    size_t len; /* after decoding possibly above UPLINK_FRAME_MAX: such a frame is answered as
+                   rejected */
     int32_t rssi_dbm;
 };
 struct uplink_frames {
@@ -145,17 +147,20 @@ struct uplink_message {
     } u;
 };
 
-/* Length prefix and message, appended to w. EMT_ELIMIT when larger than UPLINK_MESSAGE_MAX, a list, text or
- * frame is beyond its limit or the writer is full; EMT_EMALFORMED a text that is no UTF-8 or an unknown kind; EMT_ENOMEM. Every time before
- * 1970-01-01T00:00:00.000001Z is sent as 0 and comes back as EMT_TIME_NONE. */
+/* Length prefix and message, appended to w. EMT_ELIMIT when larger than UPLINK_MESSAGE_MAX, a list,
+ * text or frame is beyond its limit or the writer is full; EMT_EMALFORMED a text that is no UTF-8
+ * or an unknown kind; EMT_ENOMEM. Every time before 1970-01-01T00:00:00.000001Z is sent as 0 and
+ * comes back as EMT_TIME_NONE. */
 EMT_CHECKED enum emt_err uplink_encode(const struct uplink_message *m, struct writer *w);
 
-/* Length of the message whose 4 prefix bytes are given, without the prefix. EMT_ELIMIT above UPLINK_MESSAGE_MAX;
- * EMT_EMALFORMED for 0. */
+/* Length of the message whose 4 prefix bytes are given, without the prefix. EMT_ELIMIT above
+ * UPLINK_MESSAGE_MAX; EMT_EMALFORMED for 0. */
 EMT_CHECKED enum emt_err uplink_prefix(const uint8_t prefix[UPLINK_PREFIX_LEN], size_t *len);
 
-/* Decodes one message (without prefix). Everything in *out is in the arena or borrowed from p. EMT_EMALFORMED no protobuf, no body, or a
- * field of the wrong size; EMT_ELIMIT a list or text beyond its limit or the arena is full. */
-EMT_CHECKED enum emt_err uplink_decode(const uint8_t *p, size_t len, struct arena *arena, struct uplink_message *out);
+/* Decodes one message (without prefix). Everything in *out is in the arena or borrowed from p.
+ * EMT_EMALFORMED no protobuf, no body, or a field of the wrong size; EMT_ELIMIT a list or text
+ * beyond its limit or the arena is full. */
+EMT_CHECKED enum emt_err uplink_decode(const uint8_t *p, size_t len, struct arena *arena,
+                                       struct uplink_message *out);
 
 #endif

@@ -1,0 +1,379 @@
+/* Consumption of a day = mean * weekday * season * chance of the day; it is spread over the day's
+ * 96 quarters by an hourly shape with chance of its own, and evenly within a quarter. All in
+ * integers, thousandths of the unit that the meter counts, so that a register is the same from
+ * wherever its sum begins. Shapes run in CET the whole year. */
+#include "agent/sim_meter.h"
+
+#include "base/cipher.h"
+#include "model/local_day.h"
+#include "parsers/oms_encode.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define QUARTERS 96
+#define QUARTER (15 * EMT_MINUTE)
+#define RECORDS_MAX 200
+#define DRIFT_PPM 200
+#define PLAIN_EVERY 8 /* one meter in eight is not encrypted */
+
+/* What is drawn from the chance of a meter; the number keeps the draws apart. */
+enum draw {
+    DRAW_KIND = 1,
+    DRAW_START,
+    DRAW_DAILY,
+    DRAW_PHASE,
+    DRAW_DRIFT,
+    DRAW_NUMBER,
+    DRAW_EXPORT,
+    DRAW_DAY,
+    DRAW_QUARTER,
+    DRAW_JITTER,
+    DRAW_STATE
+};
+
+struct kind_facts {
+    uint8_t device_type; /* EN 13757-7 */
+    uint8_t version;
+    unsigned share;               /* of 100 meters */
+    int64_t start_max;            /* units */
+    int64_t daily_min, daily_max; /* thousandths of a unit */
+    const uint8_t *shape;         /* weight of the 24 hours */
+    const uint8_t *season;        /* percent by month */
+    uint8_t weekend;              /* percent of a working day */
+};
+
+static const uint8_t shape_household[24] = { 40,  32,  28,  27,  28,  40,  75, 110,
+                                             115, 100, 95,  105, 130, 115, 95, 90,
+                                             100, 135, 175, 185, 165, 130, 90, 60 };
+static const uint8_t shape_water[24] = { 10,  6,  4,  4,  8,  45,  170, 220, 150, 110, 90, 95,
+                                         110, 95, 80, 80, 95, 130, 180, 190, 140, 90,  50, 22 };
+static const uint8_t shape_heat[24] = { 70, 65, 65, 70, 85,  130, 160, 150, 130, 110, 100, 90,
+                                        85, 85, 85, 90, 105, 120, 130, 125, 115, 100, 85,  75 };
+static const uint8_t shape_sun[24] = { 0,   0,   0,   0,   0,  0,  5, 25, 70, 130, 190, 230,
+                                       245, 230, 190, 135, 75, 30, 8, 0,  0,  0,   0,   0 };
+
+static const uint8_t season_flat[12] = { 102, 100, 99, 98, 99, 101, 104, 103, 99, 98, 98, 99 };
+static const uint8_t season_light[12] = { 125, 115, 105, 95, 88, 84, 82, 85, 92, 102, 114, 126 };
+static const uint8_t season_heat[12] = { 235, 205, 165, 95, 45, 15, 8, 8, 35, 95, 160, 215 };
+static const uint8_t season_sun[12] = { 25, 55, 100, 145, 175, 190, 185, 160, 115, 65, 30, 18 };
+
+static const struct kind_facts facts[SIM_KINDS] = {
+    [SIM_ELECTRICITY] = { 0x02, 0x10, 34, 28000000, 4000000, 16000000, shape_household,
+                          season_light, 112 },
+    [SIM_WATER] = { 0x07, 0x20, 20, 900000, 120000, 420000, shape_water, season_flat, 108 },
+    [SIM_WARM_WATER] = { 0x06, 0x20, 10, 400000, 50000, 180000, shape_water, season_flat, 108 },
+    [SIM_HEAT] = { 0x04, 0x30, 12, 90000, 12000, 60000, shape_heat, season_heat, 106 },
+    [SIM_GAS] = { 0x03, 0x40, 8, 9000000, 1500000, 7000000, shape_heat, season_heat, 106 },
+    [SIM_COST_ALLOCATOR] = { 0x08, 0x50, 12, 900, 800, 6000, shape_heat, season_heat, 104 },
+    [SIM_ROOM] = { 0x1b, 0x60, 4, 0, 0, 0, shape_heat, season_flat, 100 },
+};
+
+/* splitmix64: a number without pattern from one with. */
+static uint64_t mix(uint64_t x)
+{
+    x += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+static uint64_t chance(const struct sim_meter *m, enum draw draw, uint64_t n)
+{
+    return mix(mix(mix(m->seed) ^ m->index) ^ mix((uint64_t)draw << 40 ^ n));
+}
+
+/* A number from low to high, both included. */
+static int64_t between(uint64_t chance, int64_t low, int64_t high)
+{
+    return low + (int64_t)(chance % (uint64_t)(high - low + 1));
+}
+
+/* --- a meter's constants --- */
+
+static enum sim_kind choose_kind(const struct sim_meter *m)
+{
+    unsigned n = (unsigned)(chance(m, DRAW_KIND, 0) % 100);
+    unsigned kind = 0;
+
+    while (kind + 1 < SIM_KINDS && n >= facts[kind].share) {
+        n -= facts[kind].share;
+        kind++;
+    }
+    return (enum sim_kind)kind;
+}
+
+static enum emt_err derive_key(struct sim_meter *m)
+{
+    char key[48], what[48];
+    uint8_t mac[32];
+
+    snprintf(key, sizeof key, "emt-simulate:%llu", (unsigned long long)m->seed);
+    snprintf(what, sizeof what, "meter-key:%u", m->index);
+    enum emt_err err =
+        cipher_hmac_sha256((const uint8_t *)key, strlen(key), what, strlen(what), mac);
+    memcpy(m->key, mac, sizeof m->key);
+    return err;
+}
+
+enum emt_err sim_meter_init(struct sim_meter *m, uint64_t seed, uint32_t index, uint32_t interval_s)
+{
+    int64_t interval = (int64_t)interval_s * EMT_SECOND;
+
+    *m = (struct sim_meter){ .seed = seed, .index = index };
+    m->kind = choose_kind(m);
+    const struct kind_facts *f = &facts[m->kind];
+    m->device.type = f->device_type;
+    m->device.version = f->version;
+    m->device.has_version = true;
+    memcpy(m->device.manufacturer, "SIM", 4);
+    /* 7919 is prime to 10^8: indices below that never share a number. */
+    uint64_t number = ((uint64_t)index * 7919 + mix(seed) % 100000000) % 100000000;
+    snprintf(m->device.number, sizeof m->device.number, "%08llu", (unsigned long long)number);
+    m->encrypted = index % PLAIN_EVERY != PLAIN_EVERY - 1;
+    m->exports = m->kind == SIM_ELECTRICITY && chance(m, DRAW_EXPORT, 0) % 6 == 0;
+    m->start = between(chance(m, DRAW_START, 0), f->start_max / 50, f->start_max);
+    m->daily_milli = between(chance(m, DRAW_DAILY, 0), f->daily_min, f->daily_max);
+    m->phase_us = between(chance(m, DRAW_PHASE, 0), 0, interval - 1);
+    m->period_us =
+        interval + interval / 1000000 * between(chance(m, DRAW_DRIFT, 0), -DRIFT_PPM, DRIFT_PPM);
+    m->jitter_us = interval / 20 < 10 * EMT_SECOND ? interval / 20 : 10 * EMT_SECOND;
+    m->sum.day = m->export_sum.day = m->due_sum.day = 0;
+    return derive_key(m);
+}
+
+emt_time sim_meter_time(const struct sim_meter *m, uint64_t k)
+{
+    return SIM_EPOCH + m->phase_us + (int64_t)k * m->period_us +
+           between(chance(m, DRAW_JITTER, k), 0, m->jitter_us);
+}
+
+uint64_t sim_meter_first(const struct sim_meter *m, emt_time t)
+{
+    int64_t since = t - SIM_EPOCH - m->phase_us - m->jitter_us;
+    uint64_t k = since > 0 ? (uint64_t)(since / m->period_us) : 0;
+
+    while (sim_meter_time(m, k) < t)
+        k++;
+    return k;
+}
+
+/* --- amounts --- */
+
+/* What distinguishes a consumption from an export of the same meter. */
+struct flow {
+    int64_t daily_milli;
+    const uint8_t *shape, *season;
+    uint8_t weekend;
+    uint64_t salt;
+};
+
+static struct flow consumption(const struct sim_meter *m)
+{
+    const struct kind_facts *f = &facts[m->kind];
+    struct flow flow = { m->daily_milli, f->shape, f->season, f->weekend, 0 };
+
+    return flow;
+}
+
+static struct flow sunshine(const struct sim_meter *m)
+{
+    struct flow flow = { m->daily_milli * 2, shape_sun, season_sun, 100, UINT64_C(1) << 36 };
+
+    return flow;
+}
+
+static int64_t day_amount(const struct sim_meter *m, const struct flow *f, int64_t day)
+{
+    unsigned month = (unsigned)(day * 4 % 1461 / 4) * 12 / 366;
+    bool weekend = day % 7 == 5 || day % 7 == 6; /* the epoch was a Monday */
+    int64_t percent = between(chance(m, DRAW_DAY, f->salt + (uint64_t)day), 60, 140);
+
+    return f->daily_milli * f->season[month] / 100 * (weekend ? f->weekend : 100) / 100 * percent /
+           100;
+}
+
+/* Weight of each quarter of a day; returns the sum. */
+static int64_t day_weights(const struct sim_meter *m, const struct flow *f, int64_t day,
+                           int64_t weight[QUARTERS])
+{
+    int64_t sum = 0;
+
+    for (int q = 0; q < QUARTERS; q++) {
+        uint64_t n = f->salt + (uint64_t)day * QUARTERS + (uint64_t)q;
+        weight[q] = f->shape[q / 4] * between(chance(m, DRAW_QUARTER, n), 50, 150);
+        sum += weight[q];
+    }
+    return sum;
+}
+
+/* Thousandths of the unit from the epoch to t. */
+static int64_t amount_until(const struct sim_meter *m, const struct flow *f, struct sim_sum *sum,
+                            emt_time t)
+{
+    int64_t weight[QUARTERS];
+    int64_t day = t <= SIM_EPOCH ? 0 : (t - SIM_EPOCH) / EMT_DAY;
+    int64_t into = t <= SIM_EPOCH ? 0 : (t - SIM_EPOCH) % EMT_DAY;
+
+    if (day < sum->day)
+        *sum = (struct sim_sum){ 0 };
+    for (; sum->day < day; sum->day++)
+        sum->amount += day_amount(m, f, sum->day);
+    int64_t all = day_weights(m, f, day, weight);
+    int64_t quarter = into / QUARTER, before = 0;
+    for (int64_t q = 0; q < quarter; q++)
+        before += weight[q] * 1000;
+    before += weight[quarter] * (into % QUARTER / (QUARTER / 1000));
+    /* all * 1000 stays below 10^9 and a day's amount below 10^8 */
+    return sum->amount + day_amount(m, f, day) * before / (all * 1000);
+}
+
+int64_t sim_meter_register(struct sim_meter *m, emt_time t)
+{
+    struct flow f = consumption(m);
+
+    return m->start + amount_until(m, &f, &m->sum, t) / 1000;
+}
+
+/* Thousandths of the unit per hour, over the last quarter of an hour. */
+static int64_t rate(struct sim_meter *m, emt_time t)
+{
+    struct flow f = consumption(m);
+    int64_t now = amount_until(m, &f, &m->sum, t);
+    struct sim_sum before =
+        m->sum.day > 0 && (t - SIM_EPOCH) % EMT_DAY < QUARTER ? (struct sim_sum){ 0 } : m->sum;
+
+    return (now - amount_until(m, &f, &before, t - QUARTER)) * 4;
+}
+
+/* --- telegrams --- */
+
+struct records {
+    struct writer w;
+    enum emt_err err;
+};
+
+static void put(struct records *r, uint8_t dif, uint8_t vif, int64_t value)
+{
+    if (r->err == EMT_OK)
+        r->err = oms_put_record(&r->w, dif, &vif, 1, value);
+}
+
+static void put2(struct records *r, uint8_t dif, uint8_t vif, uint8_t vife, int64_t value)
+{
+    uint8_t vib[2] = { vif, vife };
+
+    if (r->err == EMT_OK)
+        r->err = oms_put_record(&r->w, dif, vib, sizeof vib, value);
+}
+
+static void put_time(struct records *r, emt_time t)
+{
+    struct civil c;
+    int offset = local_offset_s(t);
+
+    time_to_civil(t + offset * EMT_SECOND, &c);
+    if (r->err == EMT_OK)
+        r->err =
+            oms_put_datetime(&r->w, 0x04, c.year, c.month, c.day, c.hour, c.minute, offset == 7200);
+}
+
+/* The first of this month, 00:00 local: the due date that meters keep in storage 1. */
+static emt_time due_date(emt_time t, struct local_date *date)
+{
+    *date = local_date_of(t);
+    date->day = 1;
+    return local_day_start(*date);
+}
+
+/* Date of type G, EN 13757-3. */
+static void put_due(struct records *r, struct sim_meter *m, emt_time t, uint8_t dif, uint8_t vif,
+                    int64_t divisor)
+{
+    struct local_date d;
+    struct flow f = consumption(m);
+    emt_time due = due_date(t, &d);
+    unsigned year = (unsigned)d.year % 100;
+
+    put(r, dif, vif, (m->start + amount_until(m, &f, &m->due_sum, due) / 1000) / divisor);
+    put(r, 0x42, 0x6c,
+        (int16_t)((unsigned)d.day | (year & 7u) << 5 | (unsigned)d.month << 8 | (year >> 3) << 12));
+}
+
+static int64_t state_value(const struct sim_meter *m, emt_time t, uint64_t what, int64_t low,
+                           int64_t high)
+{
+    return between(chance(m, DRAW_STATE, what << 32 ^ (uint64_t)(t / EMT_HOUR)), low, high);
+}
+
+static void put_values(struct records *r, struct sim_meter *m, emt_time t)
+{
+    int64_t value = sim_meter_register(m, t);
+    struct flow sun = sunshine(m);
+
+    switch (m->kind) {
+    case SIM_ELECTRICITY: /* Wh, W */
+        put(r, 0x04, 0x03, value);
+        if (m->exports)
+            put2(r, 0x04, 0x83, 0x3c, amount_until(m, &sun, &m->export_sum, t) / 1000);
+        put(r, 0x04, 0x2b, rate(m, t) / 1000);
+        put_due(r, m, t, 0x44, 0x03, 1);
+        break;
+    case SIM_WATER: /* l, l/h */
+    case SIM_WARM_WATER:
+        put(r, 0x04, 0x13, value);
+        put(r, 0x02, 0x3b, rate(m, t) / 1000);
+        if (m->kind == SIM_WARM_WATER)
+            put(r, 0x02, 0x5a, state_value(m, t, 1, 420, 610)); /* 0.1 degree C */
+        put_due(r, m, t, 0x44, 0x13, 1);
+        break;
+    case SIM_HEAT: /* kWh, 10 l, 100 W, 0.1 degree C */
+        put(r, 0x04, 0x06, value);
+        put(r, 0x04, 0x14, value * 43 / 10);
+        put(r, 0x02, 0x2d, rate(m, t) / 100);
+        put(r, 0x02, 0x5a, state_value(m, t, 1, 550, 720));
+        put(r, 0x02, 0x5e, state_value(m, t, 2, 280, 450));
+        put_due(r, m, t, 0x44, 0x06, 1);
+        break;
+    case SIM_GAS: /* 10 l, BCD */
+        put(r, 0x0c, 0x14, value / 10);
+        put_due(r, m, t, 0x4c, 0x14, 10);
+        break;
+    case SIM_COST_ALLOCATOR:
+        put(r, 0x04, 0x6e, value);
+        put(r, 0x02, 0x65, state_value(m, t, 1, 1750, 2450)); /* 0.01 degree C */
+        put_due(r, m, t, 0x44, 0x6e, 1);
+        break;
+    case SIM_ROOM:
+        put(r, 0x02, 0x65, state_value(m, t, 1, 1750, 2450));
+        put2(r, 0x02, 0xfb, 0x1a, state_value(m, t, 2, 320, 640)); /* 0.1 % */
+        break;
+    case SIM_KINDS:
+        break;
+    }
+}
+
+enum emt_err sim_meter_telegram(struct sim_meter *m, uint64_t k, struct cipher *c,
+                                struct writer *out)
+{
+    uint8_t bytes[RECORDS_MAX];
+    struct records r = { .err = EMT_OK };
+    emt_time t = sim_meter_time(m, k);
+
+    t -= t % EMT_MINUTE;
+    writer_init_fixed(&r.w, bytes, sizeof bytes);
+    put_time(&r, t);
+    put_values(&r, m, t);
+    if (r.err != EMT_OK)
+        return r.err;
+    struct oms_telegram telegram = { .device = m->device,
+                                     .access_number = (uint8_t)k,
+                                     .encrypted = m->encrypted,
+                                     .records = bytes,
+                                     .records_len = r.w.len };
+    memcpy(telegram.key, m->key, sizeof telegram.key);
+    return oms_encode(c, &telegram, out);
+}
