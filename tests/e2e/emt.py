@@ -169,6 +169,7 @@ class Node:
         self.program = program or build_dir() / 'emtd'
         self.field, self.field13, self.https, self.metrics_port = free_ports(4)
         self.extra = extra
+        self.field_extra = []
         self.process = None
         self.starts = 0
 
@@ -177,11 +178,12 @@ class Node:
             'field:',
             f'  listen12: ["127.0.0.1:{self.field}"]',
             f'  listen13: ["127.0.0.1:{self.field13}"]',
+            *self.field_extra,
             'api:',
             f'  listen: ["127.0.0.1:{self.https}", "[::1]:{self.https}"]' if has_ipv6() else f'  listen: ["127.0.0.1:{self.https}"]',
             'metrics:',
-            f'  listen: ["127.0.0.1:{self.metrics_port}"]',
-            'server_names: [localhost, 127.0.0.1]',
+            f'  listen: "127.0.0.1:{self.metrics_port}"',
+            'names: [localhost, 127.0.0.1]',
         ]
         if self.first:
             lines += ['database:', f'  conninfo: "{self.first.conninfo()}"', f'master_key: {self.first.dir}/master.key',
