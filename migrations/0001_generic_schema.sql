@@ -722,6 +722,23 @@ begin
 end
 $$;
 
+-- Drops the day partitions of raw_frame that end before a time; how many. Waits two seconds for its lock and no longer: ingest goes on.
+create function raw_frames_drop(past timestamptz) returns int4
+language plpgsql security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '2s' as $$
+declare
+    p name;
+    n int4 := 0;
+begin
+    for p in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'raw_frame'::regclass and c.relname ~ '^raw_frame_[0-9]{8}$'
+        and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= past::date loop
+        execute format('drop table %I', p);
+        n := n + 1;
+    end loop;
+    return n;
+end
+$$;
+
 -- Whose sessions are lost because their node's lease ran out.
 create function sessions_expire(at timestamptz) returns int8
 language sql security definer set search_path = public, pg_temp as $$
@@ -825,5 +842,5 @@ revoke update, delete on audit from emt_admin;
 
 grant execute on function directory_find(int2, bytea) to emt_app, emt_ingest, emt_admin;
 grant execute on function directory_add(int2, bytea, int8), directory_remove(int2, bytea) to emt_app, emt_admin;
-grant execute on function partitions_ensure(timestamptz, int4), sessions_expire(timestamptz) to emt_admin;
+grant execute on function partitions_ensure(timestamptz, int4), raw_frames_drop(timestamptz), sessions_expire(timestamptz) to emt_admin;
 grant execute on function commands_open(int8), certificates_revoked() to emt_ingest, emt_admin;
