@@ -1,13 +1,13 @@
 #include "parsers/oms_encode.h"
 
+#include "base/cipher.h"
 #include "mbus/mbus_crc.h"
 #include "mbus/mbus_record.h"
 
-#include "base/cipher.h"
-
 #include <string.h>
 
-/* L C M(2) A(6) CI ACC STS CFG(2) then the records, for mode 5 behind 2F 2F and filled with 2F to blocks of 16 */
+/* L C M(2) A(6) CI ACC STS CFG(2) then the records, for mode 5 behind 2F 2F and filled with 2F to
+ * blocks of 16 */
 #define C_SND_NR 0x44
 #define CI_SHORT_HEADER 0x7a
 #define HEADER_LEN 15
@@ -28,8 +28,7 @@ static enum emt_err put_number(struct writer *out, const char *number)
     for (size_t i = 0; i < 2 * sizeof id; i++) {
         if (number[i] < '0' || number[i] > '9')
             return EMT_EMALFORMED;
-        id[sizeof id - 1 - i / 2] =
-            (uint8_t)(id[sizeof id - 1 - i / 2] << 4 | (unsigned)(number[i] - '0'));
+        id[sizeof id - 1 - i / 2] = (uint8_t)(id[sizeof id - 1 - i / 2] << 4 | (number[i] - '0'));
     }
     writer_bytes(out, id, sizeof id);
     return EMT_OK;
@@ -153,7 +152,8 @@ enum emt_err oms_put_record(struct writer *out, uint8_t dif, const uint8_t *vib,
 
     if (vib_len == 0 || vib_len > MBUS_VIB_MAX)
         return EMT_EMALFORMED;
-    /* Storage and function stand in the DIF; DIFEs are the caller's who writes them before the VIF. */
+    /* Storage and function stand in the DIF; DIFEs are the caller's who writes them before the VIF.
+     */
     writer_u8(out, dif);
     writer_bytes(out, vib, vib_len);
     switch (dif & 0x0fu) {

@@ -10,7 +10,8 @@
 
 struct protocol_decoder {
     enum protocol protocol;
-    /* Fills a zeroed result. With `peek` only device, adapter and telegram hash are wanted and no key is asked for. */
+    /* Fills a zeroed result. With `peek` only device, adapter and telegram hash are wanted and no
+     * key is asked for. */
     enum emt_err (*decode)(const struct decode_request *req, struct decode_result *out, bool peek);
 };
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct mbus_address {
-    uint8_t m[2]; /* manufacturer, low byte first */
+    uint8_t m[2];  /* manufacturer, low byte first */
     uint8_t id[4]; /* BCD, low byte first */
     uint8_t version;
     uint8_t type;

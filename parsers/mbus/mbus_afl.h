@@ -1,4 +1,5 @@
-/* Authentication and fragmentation layer of EN 13757-7 (CI 90). Its MAC is checked by mbus_security, which knows the key. */
+/* Authentication and fragmentation layer of EN 13757-7 (CI 90). Its MAC is checked by
+ * mbus_security, which knows the key. */
 #ifndef EMT_PARSERS_MBUS_AFL_H
 #define EMT_PARSERS_MBUS_AFL_H
 

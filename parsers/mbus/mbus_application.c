@@ -7,15 +7,9 @@
 
 /* EN 13757-3, application error codes. */
 static const char *const errors[] = {
-    [0] = "unspecified error",
-    [1] = "unimplemented CI",
-    [2] = "buffer too long, truncated",
-    [3] = "too many records",
-    [4] = "premature end of record",
-    [5] = "more than 10 DIFEs",
-    [6] = "more than 10 VIFEs",
-    [8] = "application busy",
-    [9] = "too many readouts",
+    [0] = "unspecified error",  [1] = "unimplemented CI",        [2] = "buffer too long, truncated",
+    [3] = "too many records",   [4] = "premature end of record", [5] = "more than 10 DIFEs",
+    [6] = "more than 10 VIFEs", [8] = "application busy",        [9] = "too many readouts",
 };
 
 static uint32_t read_code(struct mbus_context *ctx)
@@ -47,7 +41,8 @@ static enum frame_state read_alarm(struct mbus_context *ctx)
     return FRAME_OK;
 }
 
-/* Formats of an encrypted meter come from verified frames only (compact frames would else be steered by a stranger). */
+/* Formats of an encrypted meter come from verified frames only (compact frames would else be
+ * steered by a stranger). */
 static bool is_verified(struct mbus_context *ctx)
 {
     struct device_key keys[DECODE_KEYS_MAX];

@@ -1,11 +1,10 @@
 #include "mbus_compact.h"
 
+#include "base/arena.h"
+#include "base/writer.h"
 #include "mbus_crc.h"
 #include "mbus_known_formats.h"
 #include "mbus_record.h"
-
-#include "base/arena.h"
-#include "base/writer.h"
 
 #include <string.h>
 
@@ -23,7 +22,8 @@ struct expansion {
     uint16_t crc;
     uint8_t *full; /* FULL_MAX bytes in the arena */
     size_t full_len;
-    uint8_t *other; /* what a format gave whose CRC does not fit, but whose lengths do; FULL_MAX bytes */
+    uint8_t *
+        other; /* what a format gave whose CRC does not fit, but whose lengths do; FULL_MAX bytes */
     size_t other_len;
     unsigned others;
 };
@@ -68,8 +68,9 @@ static bool try_format(void *ctx, const uint8_t *header, size_t len)
     return false;
 }
 
-/* The full-frame CRC picks the format. Where it fits none, while the telegram arrived undamaged (payload CRC of the ELL) and
- * exactly one format has this signature and uses up the data to the last byte, that format is meant. */
+/* The full-frame CRC picks the format. Where it fits none, while the telegram arrived undamaged
+ * (payload CRC of the ELL) and exactly one format has this signature and uses up the data to the
+ * last byte, that format is meant. */
 static bool find_format(struct mbus_context *ctx, struct expansion *e, uint16_t signature)
 {
     const struct format_store *store = &ctx->req->formats;
@@ -83,7 +84,8 @@ static bool find_format(struct mbus_context *ctx, struct expansion *e, uint16_t 
         return false;
     e->full = e->other;
     e->full_len = e->other_len;
-    (void)mbus_fail(ctx, FRAME_OK, "full-frame CRC does not fit, the only format %04x does", signature);
+    (void)mbus_fail(ctx, FRAME_OK, "full-frame CRC does not fit, the only format %04x does",
+                    signature);
     return true;
 }
 

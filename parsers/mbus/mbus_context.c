@@ -30,10 +30,10 @@ enum emt_err mbus_context_init(struct mbus_context *ctx, const struct decode_req
     ctx->req = req;
     ctx->out = out;
     ctx->peek = peek;
-    ctx->layers = (struct decode_layer *)arena_alloc(req->arena,
-                                                     MBUS_LAYERS_MAX * sizeof *ctx->layers);
-    ctx->fields = (struct decode_field *)arena_alloc(req->arena,
-                                                     MBUS_FIELDS_MAX * sizeof *ctx->fields);
+    ctx->layers =
+        (struct decode_layer *)arena_alloc(req->arena, MBUS_LAYERS_MAX * sizeof *ctx->layers);
+    ctx->fields =
+        (struct decode_field *)arena_alloc(req->arena, MBUS_FIELDS_MAX * sizeof *ctx->fields);
     if (!ctx->layers || !ctx->fields)
         return EMT_ENOMEM;
     out->layers = ctx->layers;

@@ -2,10 +2,9 @@
 #ifndef EMT_PARSERS_MBUS_CONTEXT_H
 #define EMT_PARSERS_MBUS_CONTEXT_H
 
-#include "mbus_address.h"
-
 #include "base/attr.h"
 #include "base/reader.h"
+#include "mbus_address.h"
 #include "parsers/decode.h"
 
 #include <stdbool.h>
@@ -42,8 +41,8 @@ struct mbus_tpl {
     uint8_t status;
     uint16_t cfg;
     uint8_t mode;
-    uint8_t cfe[2];  /* configuration field extension, modes 7 (1 byte) and 10 (2 bytes) */
-    uint8_t mcr[4];  /* mode 10, as transmitted */
+    uint8_t cfe[2];       /* configuration field extension, modes 7 (1 byte) and 10 (2 bytes) */
+    uint8_t mcr[4];       /* mode 10, as transmitted */
     const uint8_t *start; /* the CI: what a MAC covers begins here */
     size_t start_len;     /* to the end of the telegram */
     size_t aad_len;       /* CI to the end of CFGE */
@@ -66,12 +65,12 @@ struct mbus_context {
     struct mbus_afl afl;
     struct mbus_tpl tpl;
     bool payload_checked; /* the payload CRC of the ELL fits: nothing was damaged on the way */
-    bool decrypted;     /* some layer opened with a key */
-    bool authenticated; /* a MAC fitted */
+    bool decrypted;       /* some layer opened with a key */
+    bool authenticated;   /* a MAC fitted */
     bool plain_announced; /* a layer announced encryption, and the body is plain */
 
-    struct decode_layer *layers; /* MBUS_LAYERS_MAX of them */
-    struct decode_field *fields; /* MBUS_FIELDS_MAX of them */
+    struct decode_layer *layers;                     /* MBUS_LAYERS_MAX of them */
+    struct decode_field *fields;                     /* MBUS_FIELDS_MAX of them */
     size_t (*offset_of)(const void *ctx, size_t at); /* into the frame as sent */
     const void *offset_ctx;
 };

@@ -1,4 +1,5 @@
-/* CRC-16 of EN 13757-4 (link layer, extended link layer, compact frames): polynomial 3D65, start 0, result inverted. */
+/* CRC-16 of EN 13757-4 (link layer, extended link layer, compact frames): polynomial 3D65, start 0,
+ * result inverted. */
 #ifndef EMT_PARSERS_MBUS_CRC_H
 #define EMT_PARSERS_MBUS_CRC_H
 

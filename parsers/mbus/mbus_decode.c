@@ -1,5 +1,6 @@
 #include "mbus_decode.h"
 
+#include "base/cipher.h"
 #include "mbus_afl.h"
 #include "mbus_application.h"
 #include "mbus_context.h"
@@ -10,13 +11,11 @@
 #include "mbus_wired.h"
 #include "wmbus_link.h"
 
-#include "base/cipher.h"
-
 #include <string.h>
 
 #define CI_NWL 0x81
-#define NWL_LEN 2             /* CI and one control byte */
-#define C_FROM_PRIMARY 0x40u  /* EN 13757-2: set in what a master sends */
+#define NWL_LEN 2            /* CI and one control byte */
+#define C_FROM_PRIMARY 0x40u /* EN 13757-2: set in what a master sends */
 
 static void set_hash(struct decode_result *out, const uint8_t *p, size_t n)
 {
@@ -37,7 +36,8 @@ static enum frame_state read_nwl(struct mbus_context *ctx, struct reader *in)
     return FRAME_OK;
 }
 
-/* Layers stand in this order, each at most once (EN 13757-7): ELL, NWL, AFL, then the transport layer. */
+/* Layers stand in this order, each at most once (EN 13757-7): ELL, NWL, AFL, then the transport
+ * layer. */
 static enum frame_state read_lower_layers(struct mbus_context *ctx, struct reader *in)
 {
     enum frame_state state = FRAME_OK;
@@ -97,7 +97,8 @@ static enum emt_err finish(struct mbus_context *ctx, enum frame_state state)
 static enum frame_state link_failed(struct mbus_context *ctx, enum emt_err err)
 {
     return mbus_fail(ctx, FRAME_MALFORMED, "link layer: %s",
-                     err == EMT_ETRUNCATED ? "the frame is not complete" : "no frame of this format");
+                     err == EMT_ETRUNCATED ? "the frame is not complete"
+                                           : "no frame of this format");
 }
 
 enum emt_err mbus_decode(const struct decode_request *req, struct decode_result *out, bool peek)
@@ -173,7 +174,8 @@ enum emt_err wmbus_decode(const struct decode_request *req, struct decode_result
 {
     enum emt_err err = decode_radio(req, out, peek, req->format);
 
-    /* A receiver that says "no CRCs" but leaves them in: what cannot be read as it is and fits with CRCs, has CRCs. */
+    /* A receiver that says "no CRCs" but leaves them in: what cannot be read as it is and fits with
+     * CRCs, has CRCs. */
     for (enum frame_format f = FRAME_FORMAT_A_CRC;
          err == EMT_OK && out->state == FRAME_MALFORMED && f <= FRAME_FORMAT_B_CRC &&
          req->format == FRAME_FORMAT_NO_LINK_CRC;

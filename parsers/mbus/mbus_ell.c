@@ -1,9 +1,8 @@
 #include "mbus_ell.h"
 
-#include "mbus_crc.h"
-
 #include "base/arena.h"
 #include "base/cipher.h"
+#include "mbus_crc.h"
 
 #include <string.h>
 
@@ -12,13 +11,15 @@
  * 8D     x  x  x               x
  * 8E     x  x  x    x
  * 8F     x  x  x    x          x
- * SN: bits 0-3 session, 4-28 time, 29-31 encryption (0 none, 1 AES-128-CTR). The encrypted part begins at the CRC. */
+ * SN: bits 0-3 session, 4-28 time, 29-31 encryption (0 none, 1 AES-128-CTR). The encrypted part
+ * begins at the CRC. */
 #define SN_COUNTER 0x1fffffffu
 #define SN_ENCRYPTION(sn) ((sn) >> 29)
 #define ELL_NONE 0
 #define ELL_CTR 1
 #define CRC_LEN 2
-/* Not part of the counter block: a repeater changes them on the way (EN 13757-4, CC field: hop count, repeated access). */
+/* Not part of the counter block: a repeater changes them on the way (EN 13757-4, CC field: hop
+ * count, repeated access). */
 #define CC_CHANGING 0x12u
 
 struct ell {
@@ -125,8 +126,8 @@ static enum frame_state open_payload(struct mbus_context *ctx, const struct ell 
         if (encryption == ELL_CTR)
             state = decrypt(ctx, ell, in, keys, nkeys);
         else
-            state = mbus_fail(ctx, FRAME_UNSUPPORTED, "ELL encryption mode %u",
-                              (unsigned)encryption);
+            state =
+                mbus_fail(ctx, FRAME_UNSUPPORTED, "ELL encryption mode %u", (unsigned)encryption);
         cipher_wipe(keys, sizeof keys);
     }
     if (state == FRAME_OK) {

@@ -28,14 +28,10 @@ struct fixed_unit {
 };
 
 static const struct fixed_unit units[] = {
-    { 0x02, 0x0a, QUANTITY_ENERGY, "Wh", 0 },
-    { 0x0b, 0x13, QUANTITY_ENERGY, "J", 3 },
-    { 0x14, 0x1c, QUANTITY_POWER, "W", 0 },
-    { 0x1d, 0x25, QUANTITY_POWER, "J/h", 3 },
-    { 0x26, 0x2e, QUANTITY_VOLUME, "l", -3 },
-    { 0x2f, 0x37, QUANTITY_VOLUME_FLOW, "l/h", -3 },
-    { 0x38, 0x38, QUANTITY_TEMPERATURE, "°C", -3 },
-    { 0x39, 0x39, QUANTITY_HCA, "HCA", 0 },
+    { 0x02, 0x0a, QUANTITY_ENERGY, "Wh", 0 },       { 0x0b, 0x13, QUANTITY_ENERGY, "J", 3 },
+    { 0x14, 0x1c, QUANTITY_POWER, "W", 0 },         { 0x1d, 0x25, QUANTITY_POWER, "J/h", 3 },
+    { 0x26, 0x2e, QUANTITY_VOLUME, "l", -3 },       { 0x2f, 0x37, QUANTITY_VOLUME_FLOW, "l/h", -3 },
+    { 0x38, 0x38, QUANTITY_TEMPERATURE, "°C", -3 }, { 0x39, 0x39, QUANTITY_HCA, "HCA", 0 },
 };
 
 static enum frame_state put_counter(struct mbus_context *ctx, struct mbus_reading_list *list,

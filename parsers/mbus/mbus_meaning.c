@@ -46,8 +46,8 @@ static int compare_parts(const void *a, const void *b)
     return strcmp((const char *)a, (const char *)b);
 }
 
-/* Sorted and without repetition, so that the order of VIFEs makes no second channel. What does not fit is named by its
- * codes, which always do. */
+/* Sorted and without repetition, so that the order of VIFEs makes no second channel. What does not
+ * fit is named by its codes, which always do. */
 static void join_parts(struct parts *p, const struct mbus_record *rec, char *out)
 {
     size_t len = 0;
@@ -57,13 +57,13 @@ static void join_parts(struct parts *p, const struct mbus_record *rec, char *out
     for (unsigned i = 0; i < p->n; i++) {
         if (i > 0 && strcmp(p->text[i], p->text[i - 1]) == 0)
             continue;
-        int n = snprintf(out + len, READING_QUALIFIER_MAX - len, "%s%s", len ? "+" : "",
-                         p->text[i]);
+        int n =
+            snprintf(out + len, READING_QUALIFIER_MAX - len, "%s%s", len ? "+" : "", p->text[i]);
         if ((size_t)n >= READING_QUALIFIER_MAX - len) {
             len = (size_t)snprintf(out, READING_QUALIFIER_MAX, "vib-");
             for (unsigned k = 0; k < rec->vif_len; k++)
-                len += (size_t)snprintf(out + len, READING_QUALIFIER_MAX - len, "%02x",
-                                        rec->vif[k]);
+                len +=
+                    (size_t)snprintf(out + len, READING_QUALIFIER_MAX - len, "%02x", rec->vif[k]);
             return;
         }
         len += (size_t)n;
@@ -103,9 +103,10 @@ static void set_text_unit(struct mbus_meaning *m, const struct mbus_record *rec,
         const char *base;
         enum quantity quantity;
     } known[] = {
-        { "Wh", QUANTITY_ENERGY },   { "J", QUANTITY_ENERGY },  { "m3", QUANTITY_VOLUME },
-        { "W", QUANTITY_POWER },     { "V", QUANTITY_VOLTAGE }, { "A", QUANTITY_CURRENT },
-        { "°C", QUANTITY_TEMPERATURE }, { "bar", QUANTITY_PRESSURE },
+        { "Wh", QUANTITY_ENERGY },         { "J", QUANTITY_ENERGY },
+        { "m3", QUANTITY_VOLUME },         { "W", QUANTITY_POWER },
+        { "V", QUANTITY_VOLTAGE },         { "A", QUANTITY_CURRENT },
+        { "°C", QUANTITY_TEMPERATURE },    { "bar", QUANTITY_PRESSURE },
         { "ppm", QUANTITY_CONCENTRATION },
     };
     char text[PART_LEN] = "unit-";

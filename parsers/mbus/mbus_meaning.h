@@ -4,7 +4,6 @@
 
 #include "mbus_record.h"
 #include "mbus_vif_table.h"
-
 #include "model/reading.h"
 
 #include <stdbool.h>
@@ -13,8 +12,8 @@
 struct mbus_meaning {
     enum mbus_data data;
     enum quantity quantity;
-    const char *unit;  /* base unit, static; NULL none */
-    int exponent;      /* value in unit = number * factor * 10^exponent */
+    const char *unit; /* base unit, static; NULL none */
+    int exponent;     /* value in unit = number * factor * 10^exponent */
     uint32_t factor;
     char qualifier[READING_QUALIFIER_MAX]; /* sorted, joined by '+' */
     bool record_error;

@@ -13,10 +13,17 @@ struct row {
     uint8_t c, d;
 };
 
-#define ROW(quantity, qualifier, c, d) { QUANTITY_##quantity, qualifier, READING_INSTANT, c, d }
-#define ROW_MAX(quantity, qualifier, c, d) { QUANTITY_##quantity, qualifier, READING_MAXIMUM, c, d }
+#define ROW(quantity, qualifier, c, d)                                                             \
+    {                                                                                              \
+        QUANTITY_##quantity, qualifier, READING_INSTANT, c, d                                      \
+    }
+#define ROW_MAX(quantity, qualifier, c, d)                                                         \
+    {                                                                                              \
+        QUANTITY_##quantity, qualifier, READING_MAXIMUM, c, d                                      \
+    }
 
-/* C: 1 active import, 2 export, 3/4 reactive, 9/10 apparent, +20 per phase; D: 7 now, 8 counted, 6 maximum. */
+/* C: 1 active import, 2 export, 3/4 reactive, 9/10 apparent, +20 per phase; D: 7 now, 8 counted, 6
+ * maximum. */
 static const struct row electricity[] = {
     ROW(ENERGY, "", 1, 8),
     ROW(ENERGY, "import", 1, 8),
@@ -113,8 +120,7 @@ struct medium {
 #define ROWS(table) table, sizeof table / sizeof table[0]
 
 static const struct medium media[] = {
-    { 0x02, 1, ROWS(electricity) },
-    { 0x03, 7, ROWS(gas) },
+    { 0x02, 1, ROWS(electricity) }, { 0x03, 7, ROWS(gas) },
     { 0x04, 6, ROWS(thermal) }, /* heat, outlet */
     { 0x0c, 6, ROWS(thermal) }, /* heat, inlet */
     { 0x0d, 6, ROWS(thermal) }, /* heat and cooling: the heat registers */
@@ -153,9 +159,14 @@ struct obis mbus_obis_of(uint8_t type, const struct reading *r)
 
     if (!row || r->kind != READING_NUMBER || r->subunit != 0 || r->storage > F_MOST)
         return none;
-    /* Only electricity has rates in E for sure: a heat meter's tariff 1 is often another channel (cooling, pulse input). */
+    /* Only electricity has rates in E for sure: a heat meter's tariff 1 is often another channel
+     * (cooling, pulse input). */
     if (r->tariff > (rates ? E_MOST : 0))
         return none;
-    return (struct obis){ m->a, 0, row->c, row->d, (uint8_t)r->tariff,
+    return (struct obis){ m->a,
+                          0,
+                          row->c,
+                          row->d,
+                          (uint8_t)r->tariff,
                           (uint8_t)(r->storage == 0 ? F_CURRENT : r->storage) };
 }

@@ -1,15 +1,14 @@
 #include "mbus_profile.h"
 
-#include "mbus_value.h"
-
 #include "base/clock.h"
+#include "mbus_value.h"
 
 #include <string.h>
 
 /* off size
  *   0    1  control: 0-3 coding of an element (as in a DIF), 4-5 spacing unit, 6-7 mode
- *   1    1  spacing: 1..250 units; 253 with d: half month; 254: half-year, quarter, month by unit; 0: a column, no time
- *   2    …  elements */
+ *   1    1  spacing: 1..250 units; 253 with d: half month; 254: half-year, quarter, month by unit;
+ * 0: a column, no time 2    …  elements */
 enum { MODE_ABSOLUTE, MODE_INCREMENTS, MODE_DECREMENTS, MODE_DIFFERENCES };
 enum { UNIT_SECOND, UNIT_MINUTE, UNIT_HOUR, UNIT_DAY };
 #define SPACING_MOST 250
@@ -77,7 +76,8 @@ static void step_half_month(struct civil *c, int direction)
     c->day = late ? 1 : 16;
 }
 
-/* Date `steps` spacings away from the base. The wall clock is stepped, as the meter's own does not know of zones. */
+/* Date `steps` spacings away from the base. The wall clock is stepped, as the meter's own does not
+ * know of zones. */
 static bool step_date(const struct mbus_date *base, const struct spacing *s, int direction,
                       unsigned steps, struct mbus_date *out)
 {
@@ -110,10 +110,11 @@ static bool step_date(const struct mbus_date *base, const struct spacing *s, int
 
 static size_t element_len(unsigned coding)
 {
-    static const uint8_t len[16] = { [MBUS_INT8] = 1,  [MBUS_INT16] = 2, [MBUS_INT24] = 3,
-                                     [MBUS_INT32] = 4, [MBUS_INT48] = 6, [MBUS_INT64] = 8,
-                                     [MBUS_BCD2] = 1,  [MBUS_BCD4] = 2,  [MBUS_BCD6] = 3,
-                                     [MBUS_BCD8] = 4,  [MBUS_BCD12] = 6 };
+    static const uint8_t len[16] = {
+        [MBUS_INT8] = 1,  [MBUS_INT16] = 2, [MBUS_INT24] = 3, [MBUS_INT32] = 4,
+        [MBUS_INT48] = 6, [MBUS_INT64] = 8, [MBUS_BCD2] = 1,  [MBUS_BCD4] = 2,
+        [MBUS_BCD6] = 3,  [MBUS_BCD8] = 4,  [MBUS_BCD12] = 6
+    };
 
     return len[coding & 0x0fu];
 }

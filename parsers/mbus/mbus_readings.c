@@ -1,13 +1,12 @@
 #include "mbus_readings.h"
 
+#include "base/arena.h"
 #include "mbus_date.h"
 #include "mbus_meaning.h"
 #include "mbus_obis.h"
 #include "mbus_profile.h"
 #include "mbus_record.h"
 #include "mbus_value.h"
-
-#include "base/arena.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,8 +37,7 @@ struct reading *mbus_reading_add(struct mbus_reading_list *list)
 
     if (list->n == list->cap) {
         unsigned cap = list->cap ? 2 * list->cap : LIST_FIRST;
-        struct reading *items =
-            (struct reading *)arena_alloc(list->arena, cap * sizeof *items);
+        struct reading *items = (struct reading *)arena_alloc(list->arena, cap * sizeof *items);
 
         if (!items)
             return NULL;
@@ -91,7 +89,8 @@ static unsigned date_fit(const struct entry *date, const struct entry *of)
 
     if (!date->meaning.is_timestamp || !date->has_date || d->storage != r->storage)
         return 0;
-    /* A current value has the telegram's clock, not some date (due date, error date) that stands beside it. */
+    /* A current value has the telegram's clock, not some date (due date, error date) that stands
+     * beside it. */
     if (r->storage == 0 && (d->vif[0] != VIF_DATE_TIME || !date->date.has_time))
         return 0;
     if (!same_place && (d->tariff != 0 || d->subunit != 0))
@@ -284,7 +283,8 @@ static bool is_base_of(const struct entry *base, const struct entry *profile)
            strcmp(base->meaning.qualifier, profile->meaning.qualifier) == 0;
 }
 
-/* The base value in the scale of the profile; false where it has digits that the profile's scale has not. */
+/* The base value in the scale of the profile; false where it has digits that the profile's scale
+ * has not. */
 static bool base_value(struct build *b, const struct entry *base, const struct entry *profile,
                        int64_t *out)
 {
@@ -354,8 +354,9 @@ static unsigned count_complete(const uint8_t *p, size_t n)
     return mbus_records_check(p, n, &count) == EMT_ENOMEM ? 0 : count;
 }
 
-/* Radio receivers are known to leave the last link CRC behind the telegram and to count it in L: what stands complete before
- * is good. More than these two bytes is no record area, and a wired frame has a length and a checksum that cannot lie. */
+/* Radio receivers are known to leave the last link CRC behind the telegram and to count it in L:
+ * what stands complete before is good. More than these two bytes is no record area, and a wired
+ * frame has a length and a checksum that cannot lie. */
 static bool is_left_over(const struct build *b, const uint8_t *p, size_t n)
 {
     struct reader in = reader_of(p, n);

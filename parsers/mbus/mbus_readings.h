@@ -11,12 +11,14 @@ struct mbus_reading_list {
     unsigned n, cap;
 };
 
-/* A zeroed reading at the end of the list; NULL out of memory. The pointer lives until the next call. */
+/* A zeroed reading at the end of the list; NULL out of memory. The pointer lives until the next
+ * call. */
 struct reading *mbus_reading_add(struct mbus_reading_list *list);
 /* Hands the list to the result, with `nth` set where one identity repeats. */
 void mbus_readings_finish(struct mbus_context *ctx, struct mbus_reading_list *list);
 
-/* Reads a record area into out->readings. What was complete before an error stays in the list; the state says FRAME_MALFORMED. */
+/* Reads a record area into out->readings. What was complete before an error stays in the list; the
+ * state says FRAME_MALFORMED. */
 enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n);
 
 #endif

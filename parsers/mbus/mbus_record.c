@@ -74,7 +74,8 @@ enum emt_err mbus_record_header(struct reader *in, struct mbus_record *out)
     return EMT_OK;
 }
 
-/* Bytes behind LVAR (EN 13757-3, variable length). C0..C9 and D0..D9 count bytes of two BCD digits. */
+/* Bytes behind LVAR (EN 13757-3, variable length). C0..C9 and D0..D9 count bytes of two BCD digits.
+ */
 static enum emt_err variable_length(uint8_t lvar, size_t *len)
 {
     if (lvar <= 0xbf)
@@ -97,9 +98,9 @@ static enum emt_err variable_length(uint8_t lvar, size_t *len)
 enum emt_err mbus_record_data(struct reader *in, struct mbus_record *rec)
 {
     static const uint8_t lengths[16] = {
-        [MBUS_INT8] = 1, [MBUS_INT16] = 2, [MBUS_INT24] = 3, [MBUS_INT32] = 4, [MBUS_FLOAT32] = 4,
-        [MBUS_INT48] = 6, [MBUS_INT64] = 8, [MBUS_BCD2] = 1, [MBUS_BCD4] = 2, [MBUS_BCD6] = 3,
-        [MBUS_BCD8] = 4, [MBUS_BCD12] = 6,
+        [MBUS_INT8] = 1,    [MBUS_INT16] = 2, [MBUS_INT24] = 3, [MBUS_INT32] = 4,
+        [MBUS_FLOAT32] = 4, [MBUS_INT48] = 6, [MBUS_INT64] = 8, [MBUS_BCD2] = 1,
+        [MBUS_BCD4] = 2,    [MBUS_BCD6] = 3,  [MBUS_BCD8] = 4,  [MBUS_BCD12] = 6,
     };
     size_t len = lengths[rec->coding];
     enum emt_err err;

@@ -1,9 +1,8 @@
 #include "mbus_security.h"
 
-#include "mbus_record.h"
-
 #include "base/arena.h"
 #include "base/cipher.h"
+#include "mbus_record.h"
 
 #include <string.h>
 
@@ -12,7 +11,8 @@
 #define MODE_AES_CBC_IV 5
 #define MODE_AES_CBC_DERIVED 7
 #define MODE_AES_CCM 10
-/* Modes from here on are not defined; on the wire they are the "signature" of meters older than the security modes. */
+/* Modes from here on are not defined; on the wire they are the "signature" of meters older than the
+ * security modes. */
 #define MODE_RESERVED 14
 
 #define BLOCK 16
@@ -68,7 +68,8 @@ static void mode5_iv(const struct mbus_context *ctx, uint8_t iv[BLOCK])
     memset(iv + 8, ctx->tpl.access_number, 8);
 }
 
-/* Key derivation of EN 13757-7 (KDF selection 1): CMAC over a constant, the message counter, the meter's number, padding. */
+/* Key derivation of EN 13757-7 (KDF selection 1): CMAC over a constant, the message counter, the
+ * meter's number, padding. */
 static bool derive(const struct mbus_context *ctx, const uint8_t key[16], uint8_t constant,
                    const uint8_t mcr[4], uint8_t out[16])
 {
@@ -112,8 +113,8 @@ static bool decrypt_front(const struct opening *o, const struct device_key *key)
 
     memcpy(o->out, o->body, o->len);
     if (ctx->tpl.mode == MODE_DES_CBC)
-        return key->len == 8 && cipher_des_cbc_decrypt(c, key->bytes, zero, o->body, o->encrypted,
-                                                       o->out) == EMT_OK;
+        return key->len == 8 &&
+               cipher_des_cbc_decrypt(c, key->bytes, zero, o->body, o->encrypted, o->out) == EMT_OK;
     if (key->len != 16)
         return false;
     if (ctx->tpl.mode == MODE_AES_CBC_IV) {
@@ -198,7 +199,8 @@ static enum frame_state open_blocks(struct opening *o, const struct device_key *
     return opened(ctx, o->out, o->len);
 }
 
-/* How many bytes at the front are ciphertext. Mode 2 counts bytes, 5 and 7 blocks of 16; none means all that is there. */
+/* How many bytes at the front are ciphertext. Mode 2 counts bytes, 5 and 7 blocks of 16; none means
+ * all that is there. */
 static enum frame_state encrypted_length(struct opening *o)
 {
     struct mbus_context *ctx = o->ctx;
@@ -223,8 +225,8 @@ static enum frame_state check_derivation(struct mbus_context *ctx)
     bool ccm = tpl->mode == MODE_AES_CCM;
 
     if (KDF(tpl->cfe[0]) != KDF_CMAC)
-        return mbus_fail(ctx, FRAME_UNSUPPORTED, "%s with key derivation %u",
-                         mode_names[tpl->mode], (unsigned)KDF(tpl->cfe[0]));
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "%s with key derivation %u", mode_names[tpl->mode],
+                         (unsigned)KDF(tpl->cfe[0]));
     if (!ccm && !ctx->afl.has_mcr)
         return mbus_fail(ctx, FRAME_UNSUPPORTED, "%s without a message counter",
                          mode_names[tpl->mode]);

@@ -1,4 +1,5 @@
-/* Transport layer headers of EN 13757-7: which CI carries which header, and the configuration field. */
+/* Transport layer headers of EN 13757-7: which CI carries which header, and the configuration
+ * field. */
 #ifndef EMT_PARSERS_MBUS_TPL_H
 #define EMT_PARSERS_MBUS_TPL_H
 
@@ -20,7 +21,8 @@ enum mbus_apl {
 };
 
 enum mbus_apl mbus_apl_of(uint8_t ci, bool wired);
-/* Reads CI, header, configuration field and its extension into ctx->tpl; sets the meter's identity. */
+/* Reads CI, header, configuration field and its extension into ctx->tpl; sets the meter's identity.
+ */
 enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in);
 
 #endif

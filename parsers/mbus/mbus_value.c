@@ -185,8 +185,8 @@ enum emt_err mbus_value_of(struct arena *arena, const struct mbus_record *rec, b
         err = value_of_bcd(arena, rec->value, rec->value_len, false, out);
     else if (rec->value_len > 0) {
         set_number(out, mbus_binary(rec->value, rec->value_len, is_signed));
-        out->not_available = is_signed && rec->value_len > 1 &&
-                             is_smallest(rec->value, rec->value_len);
+        out->not_available =
+            is_signed && rec->value_len > 1 && is_smallest(rec->value, rec->value_len);
     }
     return err;
 }
@@ -200,8 +200,7 @@ enum emt_err mbus_value_identifier(struct arena *arena, const struct mbus_record
 
     if (rec->coding == MBUS_VARIABLE && rec->lvar <= LVAR_TEXT_LAST)
         *out = reversed_text(arena, p, n);
-    else if (is_bcd(rec->coding) ||
-             (rec->coding == MBUS_VARIABLE && rec->lvar < LVAR_BINARY))
+    else if (is_bcd(rec->coding) || (rec->coding == MBUS_VARIABLE && rec->lvar < LVAR_BINARY))
         *out = digits_text(arena, p, n);
     else if (n <= BINARY_MAX) {
         (void)snprintf(number, sizeof number, "%" PRIu64, (uint64_t)mbus_binary(p, n, false));

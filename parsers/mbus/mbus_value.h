@@ -2,10 +2,9 @@
 #ifndef EMT_PARSERS_MBUS_VALUE_H
 #define EMT_PARSERS_MBUS_VALUE_H
 
-#include "mbus_record.h"
-
 #include "base/attr.h"
 #include "base/error.h"
+#include "mbus_record.h"
 #include "model/decimal.h"
 
 #include <stdbool.h>
@@ -13,7 +12,7 @@
 struct arena;
 
 enum mbus_value_kind {
-    MBUS_VALUE_NONE,    /* no data, or coding 8 */
+    MBUS_VALUE_NONE, /* no data, or coding 8 */
     MBUS_VALUE_NUMBER,
     MBUS_VALUE_TEXT,
     MBUS_VALUE_BYTES,   /* binary of variable length: as transmitted, in hex */

@@ -1,4 +1,5 @@
-/* The VIF code tables of EN 13757-3 as data: primary VIFs, extensions FB and FD, combinable VIFEs. */
+/* The VIF code tables of EN 13757-3 as data: primary VIFs, extensions FB and FD, combinable VIFEs.
+ */
 #ifndef EMT_PARSERS_MBUS_VIF_TABLE_H
 #define EMT_PARSERS_MBUS_VIF_TABLE_H
 
@@ -19,11 +20,12 @@ struct mbus_vif {
     uint8_t first, last;
     enum mbus_data data;
     enum quantity quantity;
-    const char *unit;       /* base unit; NULL none */
-    int8_t exponent;        /* of the first code; the low bits under `mask` are added. Durations: added to the low two bits */
+    const char *unit; /* base unit; NULL none */
+    int8_t exponent;  /* of the first code; the low bits under `mask` are added. Durations: added to
+                         the low two bits */
     uint8_t mask;
-    uint32_t factor;        /* exact factor to the base unit, 0 is 1 */
-    const char *qualifier;  /* tells codes of one quantity apart; NULL */
+    uint32_t factor;       /* exact factor to the base unit, 0 is 1 */
+    const char *qualifier; /* tells codes of one quantity apart; NULL */
 };
 
 /* NULL: reserved. Codes without extension bit. */

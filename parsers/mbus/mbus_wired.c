@@ -2,8 +2,8 @@
 
 #include "base/reader.h"
 
-/* short: 10 C A CS 16        control, long: 68 L L 68 C A CI data… CS 16, L counts C to the last data byte
- * CS: sum of the bytes from C to the last data byte, modulo 256 */
+/* short: 10 C A CS 16        control, long: 68 L L 68 C A CI data… CS 16, L counts C to the last
+ * data byte CS: sum of the bytes from C to the last data byte, modulo 256 */
 #define START_SHORT 0x10
 #define START_LONG 0x68
 #define STOP 0x16

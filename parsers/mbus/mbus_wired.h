@@ -16,11 +16,12 @@ struct mbus_wired {
     uint8_t a;
     const uint8_t *body; /* long and control frames: CI and what follows; borrowed */
     size_t body_len;
-    size_t body_offset;  /* of CI in the frame */
-    size_t trailing;     /* bytes behind the stop byte: never parsed */
+    size_t body_offset; /* of CI in the frame */
+    size_t trailing;    /* bytes behind the stop byte: never parsed */
 };
 
-/* EMT_ETRUNCATED the frame is not complete; EMT_EMALFORMED start, length, checksum or stop byte is wrong. */
+/* EMT_ETRUNCATED the frame is not complete; EMT_EMALFORMED start, length, checksum or stop byte is
+ * wrong. */
 EMT_CHECKED enum emt_err mbus_wired_parse(const uint8_t *frame, size_t len, struct mbus_wired *out);
 
 #endif

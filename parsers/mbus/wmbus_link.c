@@ -1,9 +1,8 @@
 #include "wmbus_link.h"
 
-#include "mbus_crc.h"
-
 #include "base/arena.h"
 #include "base/reader.h"
+#include "mbus_crc.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,11 +1,10 @@
 #include "ctl_decode.h"
 
+#include "base/arena.h"
+#include "base/cipher.h"
 #include "decode_json.h"
 #include "decode_line.h"
 #include "format_cache.h"
-
-#include "base/arena.h"
-#include "base/cipher.h"
 
 #include <errno.h>
 #include <stdio.h>

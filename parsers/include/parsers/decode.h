@@ -1,7 +1,8 @@
 /* The front door of all protocols: bytes of one frame in, device, state and readings out.
  *
- * A decoder is a function of its bytes, a key lookup and a store of compact-frame formats: no socket, no clock, no log, no
- * database. It never fails on hostile input: whatever arrives gets a state (model/frame_state.h). */
+ * A decoder is a function of its bytes, a key lookup and a store of compact-frame formats: no
+ * socket, no clock, no log, no database. It never fails on hostile input: whatever arrives gets a
+ * state (model/frame_state.h). */
 #ifndef EMT_PARSERS_DECODE_H
 #define EMT_PARSERS_DECODE_H
 
@@ -35,14 +36,17 @@ struct key_lookup {
     void *ctx;
 };
 
-/* Formats of compact frames (EN 13757-3 annex: CI 69..6B, 73, 79, 7B), scoped by whoever implements it. */
+/* Formats of compact frames (EN 13757-3 annex: CI 69..6B, 73, 79, 7B), scoped by whoever implements
+ * it. */
 struct format_store {
-    /* Calls use(use_ctx, header, len) for each known DIB/VIB sequence with this signature for this kind of device until it
-     * returns true (the full-frame CRC fits). Returns whether one did. */
+    /* Calls use(use_ctx, header, len) for each known DIB/VIB sequence with this signature for this
+     * kind of device until it returns true (the full-frame CRC fits). Returns whether one did. */
     bool (*find)(void *ctx, const struct device_id *device, uint16_t signature,
                  bool (*use)(void *use_ctx, const uint8_t *header, size_t len), void *use_ctx);
-    /* A full frame taught this format; `verified`: the frame was authenticated or decrypted, or was plaintext of a meter without key. */
-    void (*learn)(void *ctx, const struct device_id *device, uint16_t signature, const uint8_t *header, size_t len, bool verified);
+    /* A full frame taught this format; `verified`: the frame was authenticated or decrypted, or was
+     * plaintext of a meter without key. */
+    void (*learn)(void *ctx, const struct device_id *device, uint16_t signature,
+                  const uint8_t *header, size_t len, bool verified);
     void *ctx;
 };
 
@@ -53,9 +57,10 @@ struct decode_request {
     size_t len;
     struct key_lookup keys;      /* find may be NULL: no keys */
     struct format_store formats; /* find may be NULL: none */
-    bool accept_plaintext;       /* a body that announces encryption may be plain; plaintext from a meter with a key may pass */
-    struct cipher *cipher;       /* the thread's own */
-    struct arena *arena;         /* everything in the result lives here */
+    bool accept_plaintext; /* a body that announces encryption may be plain; plaintext from a meter
+                              with a key may pass */
+    struct cipher *cipher; /* the thread's own */
+    struct arena *arena;   /* everything in the result lives here */
 };
 
 /* One protocol layer met on the way, outermost first. */
@@ -66,7 +71,8 @@ struct decode_layer {
     uint32_t len;     /* bytes of the header of this layer */
 };
 
-/* A header field for people and tests, named as in the corpora: "c_field", "access_number", "status", "security", … */
+/* A header field for people and tests, named as in the corpora: "c_field", "access_number",
+ * "status", "security", … */
 struct decode_field {
     const char *name; /* static */
     const char *text; /* in the arena; numbers are printed plainly */
@@ -75,20 +81,21 @@ struct decode_field {
 
 struct decode_result {
     enum frame_state state;
-    char reason[96];          /* for people: why the state is not ok; "" otherwise */
+    char reason[96]; /* for people: why the state is not ok; "" otherwise */
     bool has_device;
-    struct device_id device;  /* the meter: long-header address where there is one */
+    struct device_id device; /* the meter: long-header address where there is one */
     bool has_adapter;
     struct device_id adapter; /* link address, where the meter sits behind a radio adapter */
     const char *security;     /* "none", "mode 5", "ELL-CTR", …; static; NULL where unknown */
     bool encrypted;           /* the bytes really were ciphertext */
     bool has_counter;
-    uint64_t counter;         /* message counter (AFL MCR, ELL session) where one exists: only ever rises */
+    uint64_t counter; /* message counter (AFL MCR, ELL session) where one exists: only ever rises */
     uint8_t access_number;
     bool has_access_number;
-    uint8_t status;           /* M-Bus status byte */
-    bool more_follows;        /* DIF 1F: the readout goes on in another telegram */
-    uint8_t telegram_hash[16]; /* SHA-256, cut, over the link payload without link CRCs: the radio telegram's identity */
+    uint8_t status;            /* M-Bus status byte */
+    bool more_follows;         /* DIF 1F: the readout goes on in another telegram */
+    uint8_t telegram_hash[16]; /* SHA-256, cut, over the link payload without link CRCs: the radio
+                                  telegram's identity */
     const struct decode_layer *layers;
     unsigned nlayers;
     const struct decode_field *link;
@@ -105,12 +112,13 @@ struct decode_result {
     unsigned nframes;
 };
 
-/* Decodes one frame. Returns EMT_OK with a state for every input; EMT_ENOMEM when the arena is exhausted (our limit, not the
- * frame's fault; state malformed then). */
+/* Decodes one frame. Returns EMT_OK with a state for every input; EMT_ENOMEM when the arena is
+ * exhausted (our limit, not the frame's fault; state malformed then). */
 EMT_CHECKED enum emt_err decode_frame(const struct decode_request *req, struct decode_result *out);
 
-/* Only who sent it: device (and adapter, telegram hash) without touching the body; readings stay empty. For ingest, which fetches keys
- * and registry rows before it decodes. State ok, malformed or unsupported. */
+/* Only who sent it: device (and adapter, telegram hash) without touching the body; readings stay
+ * empty. For ingest, which fetches keys and registry rows before it decodes. State ok, malformed or
+ * unsupported. */
 EMT_CHECKED enum emt_err decode_peek(const struct decode_request *req, struct decode_result *out);
 
 #endif

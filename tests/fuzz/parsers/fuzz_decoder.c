@@ -1,0 +1,116 @@
+#include "fuzz_decoder.h"
+
+#include "base/arena.h"
+#include "base/cipher.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARENA_LIMIT (16u * 1024 * 1024)
+#define HEADER_MAX 512
+
+/* The last full frame's format: compact frames of the same signature find it. */
+struct memory {
+    struct arena *arena;
+    struct cipher *cipher;
+    unsigned keys;
+    uint16_t signature;
+    uint8_t header[HEADER_MAX];
+    size_t len;
+};
+
+static void must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static unsigned find_key(void *ctx, const struct device_id *device, struct device_key *keys)
+{
+    const struct memory *m = ctx;
+
+    (void)device;
+    for (unsigned i = 0; i < m->keys && i < DECODE_KEYS_MAX; i++) {
+        keys[i].len = i == 2 ? 8 : 16;
+        for (uint8_t k = 0; k < 16; k++) /* the first one is 000102…0f, as in the corpora */
+            keys[i].bytes[k] = (uint8_t)(k + i);
+    }
+    return m->keys;
+}
+
+static bool find_format(void *ctx, const struct device_id *device, uint16_t signature,
+                        bool (*use)(void *use_ctx, const uint8_t *header, size_t len),
+                        void *use_ctx)
+{
+    const struct memory *m = ctx;
+
+    (void)device;
+    return m->len > 0 && m->signature == signature && use(use_ctx, m->header, m->len);
+}
+
+static void learn_format(void *ctx, const struct device_id *device, uint16_t signature,
+                         const uint8_t *header, size_t len, bool verified)
+{
+    struct memory *m = ctx;
+
+    (void)device;
+    (void)verified;
+    if (len > HEADER_MAX)
+        return;
+    m->signature = signature;
+    memcpy(m->header, header, len);
+    m->len = len;
+}
+
+static void check_reading(const struct reading *r)
+{
+    char key[CHANNEL_KEY_MAX], text[DECIMAL_TEXT_MAX];
+
+    must(memchr(r->qualifier, 0, sizeof r->qualifier) != NULL);
+    must(memchr(r->time_text, 0, sizeof r->time_text) != NULL);
+    must(strlen(reading_channel_key(r, key)) < CHANNEL_KEY_MAX);
+    if (r->kind == READING_TEXT || r->kind == READING_RAW)
+        must(r->text != NULL);
+    else
+        must(r->value.exponent >= -64 && r->value.exponent <= 64 &&
+             strlen(decimal_format(r->value, text)) < DECIMAL_TEXT_MAX);
+}
+
+static void check_result(const struct decode_result *r)
+{
+    must((unsigned)r->state < FRAME_STATES);
+    must(memchr(r->reason, 0, sizeof r->reason) != NULL);
+    must(r->state == FRAME_OK || r->reason[0] != 0);
+    must(r->plain != NULL || r->plain_len == 0);
+    for (unsigned i = 0; i < r->nlayers; i++)
+        must(r->layers[i].name != NULL);
+    for (unsigned i = 0; i < r->nreadings; i++)
+        check_reading(&r->readings[i]);
+}
+
+void fuzz_decode(enum protocol protocol, enum frame_format format, bool accept_plaintext,
+                 unsigned keys, const uint8_t *data, size_t size)
+{
+    static struct memory m; /* one process, one thread */
+    struct decode_request req = { .protocol = protocol,
+                                  .format = format,
+                                  .frame = data,
+                                  .len = size,
+                                  .accept_plaintext = accept_plaintext };
+    struct decode_result r;
+
+    if (!m.arena) {
+        m.arena = arena_new(ARENA_LIMIT);
+        m.cipher = cipher_new();
+    }
+    m.keys = keys;
+    req.keys = (struct key_lookup){ find_key, &m };
+    req.formats = (struct format_store){ find_format, learn_format, &m };
+    req.cipher = m.cipher;
+    req.arena = m.arena;
+    arena_reset(m.arena);
+    must(decode_frame(&req, &r) == EMT_OK);
+    check_result(&r);
+    must(decode_peek(&req, &r) == EMT_OK);
+    must(r.nreadings == 0);
+}
