@@ -1,0 +1,53 @@
+/* One loop's part of the field channel: its listeners, connections, sessions, ingest engine and database connection. Everything here belongs to the loop's thread, except
+ * where "any thread" stands. */
+#ifndef EMT_FIELD_SHARD_H
+#define EMT_FIELD_SHARD_H
+
+#include "base/attr.h"
+#include "base/error.h"
+#include "field/field.h"
+#include "field_metrics.h"
+#include "handshake_pool.h"
+#include "listener.h"
+#include "roster.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct loop;
+struct shard;
+struct tls_conn;
+
+/* What the loops of one process share. */
+struct field_shared {
+    struct field_settings settings; /* texts are field.c's copies */
+    struct field_metrics metrics;
+    struct handshake_log handshake_log;
+    struct handshake_pool *pool;
+    struct roster *roster;
+    pthread_mutex_t tls_mutex; /* guards the contexts */
+    struct tls_context *tls12, *tls13;
+    struct shard **shards;
+    unsigned nshards;
+    atomic_uint sessions;
+};
+
+/* Before its loop starts. */
+EMT_CHECKED enum emt_err shard_new(struct field_shared *shared, unsigned index, struct shard **out, struct emt_diag *diag);
+/* After its loop ended; NULL is fine. */
+void shard_free(struct shard *s);
+struct loop *shard_loop(struct shard *s);
+/* Before its loop starts: accept on this address, with the contexts of TLS 1.2 (tls12) or 1.3. *port: where it listens. */
+EMT_CHECKED enum emt_err shard_listen(struct shard *s, const struct listener_address *a, bool tls12, uint16_t *port, struct emt_diag *diag);
+
+/* Outcomes of the handshake pool, any thread; owner: the shard. */
+void shard_handshake_up(void *owner, struct tls_conn *tls, int fd, const char *peer);
+void shard_handshake_failed(void *owner, enum handshake_outcome o, const char *reason, const char *peer);
+
+/* Any thread. Commands and revocations now. */
+void shard_wake(struct shard *s);
+/* Any thread: Bye to all, then done(ctx) once, on the loop's thread, when all is written and sent, or after timeout_ms. */
+void shard_stop(struct shard *s, int timeout_ms, void (*done)(void *ctx), void *ctx);
+
+#endif
