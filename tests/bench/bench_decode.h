@@ -1,0 +1,9 @@
+/* emt-bench decode: CPU time of decoding one telegram, per class, on one core. */
+#ifndef EMT_TESTS_BENCH_DECODE_H
+#define EMT_TESTS_BENCH_DECODE_H
+
+/* Prints one JSON line per class and figure. Exit code: 0, 1 when a telegram does not decode or a
+ * warm decoder allocates. */
+int bench_decode(int argc, char **argv);
+
+#endif
