@@ -1,4 +1,4 @@
-/* A set of trusted CA certificates, of revoked leaves, and the revocation epoch. Thread safe;
+/* A set of trusted CA certificates, of revoked ones, and the revocation epoch. Thread safe;
  * changes count at once for new handshakes. */
 #ifndef EMT_PKI_TRUST_H
 #define EMT_PKI_TRUST_H
@@ -19,8 +19,8 @@ void trust_unref(struct trust *t);
  * none readable. */
 EMT_CHECKED enum emt_err trust_add_pem(struct trust *t, const char *pem, size_t n,
                                        struct emt_diag *diag);
-/* Replaces the set of revoked leaves (SHA-256 fingerprints) and raises the epoch when it changed.
- */
+/* Replaces the set of revoked certificates (SHA-256 fingerprints: leaves, or a CA for all below it)
+ * and raises the epoch when it changed. */
 EMT_CHECKED enum emt_err trust_set_revoked(struct trust *t, const uint8_t (*fingerprints)[32],
                                            size_t n);
 bool trust_is_revoked(struct trust *t, const uint8_t fingerprint[32]);

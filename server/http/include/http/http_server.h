@@ -25,18 +25,18 @@ const char *http_method_name(enum http_method m);
 /* Borrowed for the time of the handler. */
 struct http_request;
 enum http_method http_request_method(const struct http_request *r);
-const char *
-http_request_path(const struct http_request *r); /* decoded, without query; begins with '/' */
-const char *http_request_query(const struct http_request *r,
-                               const char *name); /* decoded; NULL when absent; "" without value */
+/* Decoded, without query; begins with '/'. */
+const char *http_request_path(const struct http_request *r);
+/* Decoded; NULL when absent; "" without value. */
+const char *http_request_query(const struct http_request *r, const char *name);
 /* Walks the query parameters: NULL past the end. */
 const char *http_request_query_at(const struct http_request *r, unsigned i, const char **value);
-const char *http_request_header(const struct http_request *r,
-                                const char *name); /* any case; NULL when absent */
+/* Any case; NULL when absent. */
+const char *http_request_header(const struct http_request *r, const char *name);
 const uint8_t *http_request_body(const struct http_request *r, size_t *len);
 const char *http_request_peer(const struct http_request *r); /* "192.0.2.1" or "2001:db8::1" */
-const char *http_request_id(const struct http_request *r); /* 16 hex digits, unique, also in the log
-                                                              and the X-Request-Id header */
+/* 16 hex digits, unique, also in the log and the X-Request-Id header. */
+const char *http_request_id(const struct http_request *r);
 
 struct http_response;
 void http_response_status(struct http_response *r, unsigned status); /* 200 unless set */
@@ -44,8 +44,8 @@ void http_response_status(struct http_response *r, unsigned status); /* 200 unle
  * character; EMT_ELIMIT more than 64. */
 EMT_CHECKED enum emt_err http_response_header(struct http_response *r, const char *name,
                                               const char *value);
-struct writer *
-http_response_body(struct http_response *r); /* growing, at most 64 MiB: beyond 500 */
+/* Growing, at most 64 MiB: beyond 500. */
+struct writer *http_response_body(struct http_response *r);
 
 struct http_handler {
     void *ctx;
@@ -67,15 +67,16 @@ struct http_settings {
     struct tls_context *tls; /* NULL: plain HTTP (loopback metrics only) */
     unsigned threads;        /* HTTP threads (MHD daemons), default 1 */
     unsigned workers;        /* pool threads, default 4 */
-    unsigned queue; /* requests waiting for a worker, default 256: beyond 503 with Retry-After */
-    unsigned
-        tenant_share; /* most workers one tenant may occupy, default workers / 2 (at least 1) */
-    unsigned tenant_queue; /* most of its requests beyond that waiting, default queue / 8 (at least
-                              1): beyond 429 */
-    size_t body_max;       /* bytes, default 8 MiB: beyond 413 */
-    unsigned connections;  /* default 1024 */
-    unsigned idle_s;       /* default 60 */
-    unsigned handshake_s;  /* default 10 */
+    /* Requests waiting for a worker, default 256: beyond 503 with Retry-After. */
+    unsigned queue;
+    /* Most workers one tenant may occupy, default workers / 2 (at least 1). */
+    unsigned tenant_share;
+    /* Most of its requests waiting beyond that, default queue / 8 (at least 1): beyond 429. */
+    unsigned tenant_queue;
+    size_t body_max;      /* bytes, default 8 MiB: beyond 413 */
+    unsigned connections; /* default 1024 */
+    unsigned idle_s;      /* default 60 */
+    unsigned handshake_s; /* default 10 */
 };
 
 /* Starts listening. s and the handler's pointers stay with the caller; the TLS context is kept by
@@ -96,7 +97,7 @@ void http_server_stop(struct http_server *s);
 struct http_counters {
     uint64_t connections; /* accepted */
     uint64_t requests;
-    uint64_t rejected_busy;    /* 503 without a handler, and connections beyond the limit */
+    uint64_t rejected_busy;    /* 503 by us, and TLS connections beyond the limit */
     uint64_t rejected_share;   /* 429 */
     uint64_t handshake_failed; /* time-outs too */
     uint64_t body_too_large;   /* 413 */
