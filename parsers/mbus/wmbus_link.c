@@ -88,10 +88,35 @@ static enum emt_err take_b(struct arena *arena, const uint8_t *frame, size_t len
     return EMT_OK;
 }
 
-static enum emt_err take_plain(const uint8_t *frame, size_t len, struct wmbus_link *out)
+/* A receiver that takes the CRCs of format B away without correcting L. */
+static bool lacks_b_crcs(size_t n, size_t len)
+{
+    size_t crcs = n > B_FIRST + CRC_LEN ? 2 * CRC_LEN : CRC_LEN;
+
+    return len >= WMBUS_LINK_HEADER && len + crcs == n;
+}
+
+static enum emt_err take_corrected(struct arena *arena, const uint8_t *frame, size_t len,
+                                   struct wmbus_link *out)
+{
+    uint8_t *bytes = (uint8_t *)arena_copy(arena, frame, len);
+
+    if (!bytes)
+        return EMT_ENOMEM;
+    bytes[0] = (uint8_t)(len - 1);
+    out->format = FRAME_FORMAT_NO_LINK_CRC;
+    out->bytes = bytes;
+    out->len = len;
+    return EMT_OK;
+}
+
+static enum emt_err take_plain(struct arena *arena, const uint8_t *frame, size_t len,
+                               struct wmbus_link *out)
 {
     size_t n = (size_t)frame[0] + 1;
 
+    if (lacks_b_crcs(n, len))
+        return take_corrected(arena, frame, len, out);
     if (len < n)
         return EMT_ETRUNCATED;
     out->format = FRAME_FORMAT_NO_LINK_CRC;
@@ -111,12 +136,12 @@ static enum emt_err take(struct arena *arena, const uint8_t *frame, size_t len,
     if (format == FRAME_FORMAT_B_CRC)
         return take_b(arena, frame, len, out);
     if (format == FRAME_FORMAT_NO_LINK_CRC)
-        return take_plain(frame, len, out);
+        return take_plain(arena, frame, len, out);
     err = take_a(arena, frame, len, out);
     if (err == EMT_ETRUNCATED || err == EMT_EMALFORMED)
         err = take_b(arena, frame, len, out);
     if (err == EMT_ETRUNCATED || err == EMT_EMALFORMED)
-        err = take_plain(frame, len, out);
+        err = take_plain(arena, frame, len, out);
     return err;
 }
 

@@ -1,4 +1,5 @@
-/* `emtctl decode`: JSON lines with frames in, JSON lines with readings out, one for each, in order (docs/architecture.md). */
+/* `emtctl decode`: JSON lines with frames in, JSON lines with readings out, one for each, in order
+ * (docs/architecture.md). */
 #ifndef EMT_CTL_DECODE_H
 #define EMT_CTL_DECODE_H
 

@@ -1,5 +1,6 @@
 /* emtctl: the operator's command line. */
 #include "ctl_decode.h"
+#include "ctl_mscons.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct command {
 
 static const struct command commands[] = {
     { "decode", "", "decode telegrams: JSON lines in, JSON lines out", ctl_decode },
+    { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
