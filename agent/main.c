@@ -42,8 +42,9 @@ static const char usage[] =
     "  --timeout SECONDS   with --once: fail after this time (0: never)\n"
     "  --log-level LEVEL   debug, info, notice, warn, error (info)\n"
     "\n"
-    "meters   print the simulated meters and their keys as CSV\n"
+    "meters   print the keys of the simulated meters as CSV\n"
     "  --simulate N, --seed S as above\n"
+    "  --all               also the meters that send without encryption and have no key\n"
     "\n"
     "TERM and INT end `run` cleanly: what is accepted stays in the spool until it is acknowledged.\n"
     "Exit code: 0 done, 1 failed, 2 wrong usage or configuration.\n";
@@ -66,6 +67,7 @@ enum option_id {
     OPT_ONCE,
     OPT_TIMEOUT,
     OPT_LOG_LEVEL,
+    OPT_ALL,
     OPT_HELP,
 };
 
@@ -87,6 +89,7 @@ static const struct option options[] = {
     { "once", no_argument, NULL, OPT_ONCE },
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
     { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+    { "all", no_argument, NULL, OPT_ALL },
     { "help", no_argument, NULL, OPT_HELP },
     { NULL, 0, NULL, 0 },
 };
@@ -97,7 +100,7 @@ static const struct option options[] = {
 struct arguments {
     struct enrol_request enrol;
     struct run_options run;
-    bool has_pin, has_backfill;
+    bool has_pin, has_backfill, all;
     enum log_level level;
 };
 
@@ -187,6 +190,9 @@ static bool take(struct arguments *a, enum option_id id, const char *value)
     case OPT_ONCE:
         a->run.once = true;
         return true;
+    case OPT_ALL:
+        a->all = true;
+        return true;
     case OPT_LOG_LEVEL:
         return log_level_parse(value, &a->level);
     case OPT_BACKFILL:
@@ -272,18 +278,17 @@ static int command_run(struct arguments *a)
 
 static int command_meters(const struct arguments *a)
 {
-    char key[33];
+    char line[SIM_METER_CSV_MAX];
 
     if (!a->run.meters)
         return wrong("meters needs --simulate", "");
-    printf("address,key,manufacturer,deviceType,version\n");
+    printf("%s\n", SIM_METER_CSV_HEAD);
     for (uint32_t i = 0; i < a->run.meters; i++) {
         struct sim_meter m;
         if (sim_meter_init(&m, a->run.seed, i, a->run.interval_s) != EMT_OK)
             return 1;
-        printf("%s,%s,%s,%u,%u\n", m.device.number,
-               m.encrypted ? hex_encode(m.key, sizeof m.key, key) : "", m.device.manufacturer,
-               m.device.type, m.device.version);
+        if (m.encrypted || a->all)
+            printf("%s\n", sim_meter_csv(&m, line));
     }
     return fflush(stdout) == 0 ? 0 : 1;
 }
@@ -296,7 +301,7 @@ int main(int argc, char **argv)
         BIT(OPT_DIR) | BIT(OPT_ADDRESS) | BIT(OPT_REPLAY) | BIT(OPT_RATE) | BIT(OPT_SIMULATE) |
         BIT(OPT_SEED) | BIT(OPT_INTERVAL) | BIT(OPT_BACKFILL) | BIT(OPT_SPEED) | BIT(OPT_ONCE) |
         BIT(OPT_TIMEOUT) | BIT(OPT_LOG_LEVEL);
-    static const uint32_t meters_options = BIT(OPT_SIMULATE) | BIT(OPT_SEED) | BIT(OPT_INTERVAL);
+    static const uint32_t meters_options = BIT(OPT_SIMULATE) | BIT(OPT_SEED) | BIT(OPT_ALL);
     struct arguments a = { .enrol = { .tls = "1.2" },
                            .run = { .seed = 1, .interval_s = 900 },
                            .level = LOG_LEVEL_INFO };

@@ -5,6 +5,7 @@
 #include "agent/sim_meter.h"
 
 #include "base/cipher.h"
+#include "base/hex.h"
 #include "model/local_day.h"
 #include "parsers/oms_encode.h"
 
@@ -376,4 +377,15 @@ enum emt_err sim_meter_telegram(struct sim_meter *m, uint64_t k, struct cipher *
                                      .records_len = r.w.len };
     memcpy(telegram.key, m->key, sizeof telegram.key);
     return oms_encode(c, &telegram, out);
+}
+
+char *sim_meter_csv(const struct sim_meter *m, char buf[SIM_METER_CSV_MAX])
+{
+    char key[2 * sizeof m->key + 1] = "";
+
+    if (m->encrypted)
+        hex_encode(m->key, sizeof m->key, key);
+    snprintf(buf, SIM_METER_CSV_MAX, "%.8s,%s,%.3s,%u,%u", m->device.number, key,
+             m->device.manufacturer, m->device.type, m->device.version);
+    return buf;
 }

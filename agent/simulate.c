@@ -97,6 +97,11 @@ emt_time simulation_due(const struct simulation *s)
     return s->heap[0].at;
 }
 
+uint32_t simulation_due_meter(const struct simulation *s)
+{
+    return s->heap[0].meter;
+}
+
 enum emt_err simulation_next(struct simulation *s, struct sim_telegram *out)
 {
     struct turn *t = &s->heap[0];

@@ -494,11 +494,13 @@ void uplink_client_start(struct uplink_client *c, uint32_t delay_ms)
 
 void uplink_client_stop(struct uplink_client *c)
 {
-    if (c->state >= CLIENT_HELLO) {
-        client_flush(c);
-        if (c->tls)
-            tls_conn_shutdown(c->tls);
+    if (c->state == CLIENT_READY) {
+        struct uplink_message m = { .kind = UPLINK_BYE, .u.bye = { "stopping", 0 } };
+        if (client_put(c, &m))
+            client_flush(c); /* once, without waiting */
     }
+    if (c->tls)
+        tls_conn_shutdown(c->tls);
     close_socket(c);
     c->naddresses = 0;
     client_move(c, CLIENT_STOPPED);

@@ -64,4 +64,10 @@ int64_t sim_meter_register(struct sim_meter *m, emt_time t);
 EMT_CHECKED enum emt_err sim_meter_telegram(struct sim_meter *m, uint64_t k, struct cipher *c,
                                             struct writer *out);
 
+/* A line of a key list that the head-end imports; the key is empty for a meter without encryption.
+ * Returns buf. */
+#define SIM_METER_CSV_HEAD "address,key,manufacturer,deviceType,version"
+#define SIM_METER_CSV_MAX 96
+char *sim_meter_csv(const struct sim_meter *m, char buf[SIM_METER_CSV_MAX]);
+
 #endif

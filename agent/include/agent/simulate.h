@@ -36,6 +36,8 @@ EMT_CHECKED enum emt_err simulation_new(const struct simulation_config *config,
 void simulation_free(struct simulation *s);
 /* When the next telegram is sent. */
 emt_time simulation_due(const struct simulation *s);
+/* Whose it is. */
+uint32_t simulation_due_meter(const struct simulation *s);
 /* The next telegram. EMT_EINTERNAL when it cannot be encoded. */
 EMT_CHECKED enum emt_err simulation_next(struct simulation *s, struct sim_telegram *out);
 const struct sim_meter *simulation_meter(const struct simulation *s, uint32_t meter);
