@@ -80,9 +80,8 @@ static enum emt_err variable_length(uint8_t lvar, size_t *len)
 {
     if (lvar <= 0xbf)
         *len = lvar;
-    else if ((lvar >= 0xc0 && lvar <= 0xc9) || (lvar >= 0xd0 && lvar <= 0xd9))
-        *len = lvar & 0x0fu;
-    else if (lvar >= 0xe0 && lvar <= 0xef)
+    else if ((lvar >= 0xc0 && lvar <= 0xc9) || (lvar >= 0xd0 && lvar <= 0xd9) ||
+             (lvar >= 0xe0 && lvar <= 0xef))
         *len = lvar & 0x0fu;
     else if (lvar >= 0xf0 && lvar <= 0xf4)
         *len = (size_t)(lvar - 0xec) * 4;

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_LIMIT (64u * 1024 * 1024)
-#define ANSWER_LIMIT (64u * 1024 * 1024)
+#define ARENA_LIMIT ((size_t)64 * 1024 * 1024)
+#define ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
 
 struct run {
     char *line; /* DECODE_LINE_MAX + 1 */

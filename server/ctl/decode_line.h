@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#define DECODE_LINE_MAX (1024 * 1024)
+#define DECODE_LINE_MAX ((size_t)1024 * 1024)
 
 /* The answer's id and what to decode. Everything is borrowed from `json` and `frame`. */
 struct decode_line {
