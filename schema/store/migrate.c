@@ -15,7 +15,7 @@
 #define FILE_MAX_BYTES ((size_t)4 << 20)
 #define CHECKSUM_MAX 65
 
-enum { LOCK, UNLOCK, RECORDED, RECORD, VERSION };
+enum { LOCK, UNLOCK, RECORDED, RECORD, VERSION, DATABASE };
 
 static const struct store_statement statements[] = {
     /* One process migrates, the others wait here and find the work done. */
@@ -234,4 +234,31 @@ enum emt_err migrate_check(struct store *s, int *version, struct emt_diag *diag)
         return emt_fail(diag, EMT_ESTATE, "the database has version %d, this program needs %d",
                         *version, STORE_SCHEMA_VERSION);
     return EMT_OK;
+}
+
+static enum emt_err make_database(struct store *s, struct emt_diag *diag)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = store_run(s, &statements[DATABASE], NULL, &r);
+    bool there = err == EMT_OK && c_bool(r, 0, 0);
+
+    store_result_free(r);
+    if (err != EMT_OK)
+        return emt_fail(diag, err, "%s", store_error(s));
+    return there ? EMT_OK : store_script(s, "create database emt owner emt_owner", diag);
+}
+
+enum emt_err migrate_cluster(struct store *superuser, const char *folder, struct emt_diag *diag)
+{
+    char path[512];
+    char *sql = NULL;
+    size_t len;
+    enum emt_err err = file_join(path, sizeof path, folder, "roles.sql");
+
+    if (err == EMT_OK)
+        err = file_read(path, FILE_MAX_BYTES, &sql, &len, diag);
+    if (err == EMT_OK)
+        err = store_script(superuser, sql, diag);
+    free(sql);
+    return err == EMT_OK ? make_database(superuser, diag) : err;
 }

@@ -10,6 +10,8 @@ struct store;
 /* Newest migration that this program knows; runs on a database that is at most one version older in operation, and refuses a newer one. */
 #define STORE_SCHEMA_VERSION 1
 
+/* Roles (roles.sql of the folder) and the database "emt" owned by STORE_OWNER, connected as the cluster's superuser to another database. Repeatable. */
+EMT_CHECKED enum emt_err migrate_cluster(struct store *superuser, const char *folder, struct emt_diag *diag);
 /* Applies what is missing from the folder, connected as STORE_OWNER. *applied (may be NULL) counts. EMT_ECONFLICT: a recorded file changed, or the
  * database is newer than this program; EMT_EDB with file and the server's message; EMT_EIO folder unreadable. */
 EMT_CHECKED enum emt_err migrate_run(struct store *owner, const char *folder, unsigned *applied, struct emt_diag *diag);

@@ -1,0 +1,357 @@
+/* emtd: the head-end. See docs/operations.md. */
+#include "base/cipher.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "config.h"
+#include "embedded_pg.h"
+#include "notify.h"
+#include "server.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE 2
+#define STOP_MS 10000
+
+struct options {
+    const char *config;   /* NULL: the default path */
+    const char *embedded; /* folder, NULL without */
+    const char *migrations;
+    long port;
+    bool check, print;
+};
+
+static const char usage[] =
+    "usage: emtd [--config FILE]\n"
+    "       emtd --embedded DIR [--port N]\n"
+    "       emtd --embedded DIR --print-config [--port N]\n"
+    "\n"
+    "  --config FILE      configuration, default " CONFIG_DEFAULT_PATH "\n"
+    "  --check-config     say whether the configuration is good, and end\n"
+    "  --embedded DIR     bring a PostgreSQL, keys and a first operator of our own, in DIR;\n"
+    "                     DIR/emtd.yaml is read where it exists\n"
+    "  --port N           HTTPS port, default 8443; field on N-1000 and N-999, metrics on N+1000; 0: any\n"
+    "  --print-config     print a configuration for another node on the database of DIR, and end\n"
+    "  --migrations DIR   where the migrations are\n"
+    "  --help, --version\n";
+
+/* ---- arguments ---- */
+
+static int parse_arguments(int argc, char **argv, struct options *o)
+{
+    enum { CHECK = 256, EMBEDDED, PORT, PRINT, MIGRATIONS, HELP, VERSION };
+    static const struct option known[] = { { "config", required_argument, NULL, 'c' },
+                                           { "check-config", no_argument, NULL, CHECK },
+                                           { "embedded", required_argument, NULL, EMBEDDED },
+                                           { "port", required_argument, NULL, PORT },
+                                           { "print-config", no_argument, NULL, PRINT },
+                                           { "migrations", required_argument, NULL, MIGRATIONS },
+                                           { "help", no_argument, NULL, HELP },
+                                           { "version", no_argument, NULL, VERSION },
+                                           { NULL, 0, NULL, 0 } };
+    char *end = NULL;
+    int c;
+
+    *o = (struct options){ .port = CONFIG_HTTPS_PORT };
+    while ((c = getopt_long(argc, argv, "c:", known, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->config = optarg;
+            break;
+        case CHECK:
+            o->check = true;
+            break;
+        case EMBEDDED:
+            o->embedded = optarg;
+            break;
+        case PORT:
+            o->port = strtol(optarg, &end, 10);
+            if (*end || !*optarg || (o->port != 0 && (o->port < 1001 || o->port > 64535))) {
+                fprintf(stderr, "emtd: --port %s: 0 or a number from 1001 to 64535 is expected\n",
+                        optarg);
+                return EXIT_USAGE;
+            }
+            break;
+        case PRINT:
+            o->print = true;
+            break;
+        case MIGRATIONS:
+            o->migrations = optarg;
+            break;
+        case HELP:
+            fputs(usage, stdout);
+            return 0;
+        case VERSION:
+            printf("emtd %s\n", EMT_VERSION);
+            return 0;
+        default:
+            fputs(usage, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind < argc || (o->config && o->embedded) || (o->print && !o->embedded)) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+/* ---- configuration ---- */
+
+static int complain(const struct emt_diag *diag, enum emt_err err)
+{
+    char text[800];
+
+    fprintf(stderr, "emtd: %s\n",
+            diag->text[0] ? emt_diag_format(diag, text, sizeof text) : emt_err_name(err));
+    return err == EMT_EMALFORMED || err == EMT_ELIMIT ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static const char *below(struct config *c, const char *dir, const char *name)
+{
+    char path[PATH_MAX];
+
+    return file_join(path, sizeof path, dir, name) == EMT_OK ? config_text(c, path) : NULL;
+}
+
+/* The folder says where everything is; a file in it may say the rest. */
+static enum emt_err load_embedded(const struct options *o, struct config *c, struct emt_diag *diag)
+{
+    const char *file = below(c, o->embedded, "emtd.yaml");
+    enum emt_err err = file ? EMT_OK : EMT_ENOMEM;
+
+    if (err == EMT_OK && access(file, F_OK) == 0)
+        err = config_load(c, file, diag);
+    if (err != EMT_OK)
+        return err;
+    c->state_dir = config_text(c, o->embedded);
+    c->master_key = below(c, o->embedded, "master.key");
+    c->conninfo = "set when it runs";
+    return c->state_dir && c->master_key ? config_check(c, file, diag) : EMT_ENOMEM;
+}
+
+static enum emt_err load_config(const struct options *o, struct config *c, struct emt_diag *diag)
+{
+    const char *file = o->config ? o->config : CONFIG_DEFAULT_PATH;
+    enum emt_err err = config_init(c, (unsigned)o->port);
+
+    if (err != EMT_OK)
+        return err;
+    if (o->embedded)
+        return load_embedded(o, c, diag);
+    err = config_load(c, file, diag);
+    if (err == EMT_EIO || err == EMT_ENOTFOUND) {
+        if (diag->text[0] == 0)
+            (void)emt_fail(diag, err, "%s: cannot be read", file);
+        return EMT_EMALFORMED;
+    }
+    return err == EMT_OK ? config_check(c, file, diag) : err;
+}
+
+/* Beside the program when it runs from where it was built or installed. */
+static const char *find_migrations(const struct options *o, struct config *c)
+{
+    static const char *const places[] = { "../share/emt/migrations", "migrations",
+                                          "../../migrations" };
+    char program[PATH_MAX], path[PATH_MAX + 64], roles[PATH_MAX + 80];
+    ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
+
+    if (o->migrations)
+        return o->migrations;
+    if (c->migrations)
+        return c->migrations;
+    program[n > 0 ? n : 0] = 0;
+    if (strrchr(program, '/'))
+        *strrchr(program, '/') = 0;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        snprintf(path, sizeof path, "%s/%s", program, places[i]);
+        snprintf(roles, sizeof roles, "%s/roles.sql", path);
+        if (access(roles, R_OK) == 0)
+            return config_text(c, path);
+    }
+    return EMT_MIGRATIONS_DIR;
+}
+
+static int print_config(const struct options *o)
+{
+    char path[PATH_MAX], dir[PATH_MAX];
+    char *conninfo = NULL;
+    struct emt_diag diag = { .line = 0 };
+    size_t len;
+    long p = o->port;
+
+    if (!realpath(o->embedded, dir) || file_join(path, sizeof path, dir, "conninfo") != EMT_OK ||
+        file_read(path, 4096, &conninfo, &len, &diag) != EMT_OK) {
+        fprintf(stderr, "emtd: %s: no embedded database was started here\n", o->embedded);
+        return EXIT_FAILED;
+    }
+    conninfo[strcspn(conninfo, "\n")] = 0;
+    printf("# Another node on the database of %s\n"
+           "state_dir: \"%s/node-%ld\"\n"
+           "master_key: \"%s/master.key\"\n"
+           "database:\n  conninfo: \"%s\"\n"
+           "field:\n  listen12: [\"0.0.0.0:%ld\"]\n  listen13: [\"0.0.0.0:%ld\"]\n"
+           "api:\n  listen: [\"0.0.0.0:%ld\"]\n"
+           "metrics:\n  listen: \"127.0.0.1:%ld\"\n",
+           dir, dir, p, dir, conninfo, p ? p - 1000 : 0, p ? p - 999 : 0, p, p ? p + 1000 : 0);
+    free(conninfo);
+    return 0;
+}
+
+/* ---- running ---- */
+
+/* Asked while something waits: the signals are blocked and collected in run_until_asked(). */
+static bool asked_to_end(void)
+{
+    sigset_t pending;
+
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
+static void block_signals(sigset_t *set)
+{
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static void run_until_asked(struct server *server, const sigset_t *set)
+{
+    const struct timespec second = { 1, 0 };
+
+    for (;;) {
+        int sig = sigtimedwait(set, NULL, &second);
+
+        if (sig == SIGTERM || sig == SIGINT)
+            return;
+        if (sig == SIGHUP)
+            server_reload(server);
+        server_tick(server);
+    }
+}
+
+static void print_start(const struct options *o, const struct server *server)
+{
+    const struct first_login *login = server_first_login(server);
+    char pin[65];
+
+    printf("emtd %s is running\n", EMT_VERSION);
+    printf("  portal and REST   %s\n", server_url(server));
+    printf("  platform root     %s (SHA-256)\n", hex_encode(server_pin(server), 32, pin));
+    if (login->created) {
+        printf("  first login       user admin, one-time password %s\n", login->password);
+        printf("                    kept in %s/first-login\n", o->embedded);
+    }
+    fflush(stdout);
+}
+
+/* Whatever hangs must not hold the machine's shutdown. */
+static void *enforce_end(void *arg)
+{
+    const struct timespec limit = { STOP_MS / 1000, 0 };
+
+    (void)nanosleep(&limit, NULL);
+    LOG_ERROR("end-enforced", LOG_I("after_ms", STOP_MS));
+    embedded_pg_abandon(arg);
+    _exit(EXIT_FAILED);
+    return NULL;
+}
+
+static void stop_in_time(struct server *server, struct embedded_pg *pg)
+{
+    pthread_t guard;
+    bool guarded = pthread_create(&guard, NULL, enforce_end, pg) == 0;
+
+    server_stop(server);
+    if (guarded) {
+        (void)pthread_cancel(guard);
+        (void)pthread_join(guard, NULL);
+    }
+}
+
+static int run_server(const struct options *o, struct config *c, struct embedded_pg *pg,
+                      const char *migrations, const sigset_t *set)
+{
+    const struct server_settings s = { c, pg, migrations, EMT_VERSION, asked_to_end };
+    struct emt_diag diag = { .line = 0 };
+    struct server *server = NULL;
+    enum emt_err err = server_start(&s, &server, &diag);
+
+    if (err == EMT_ESTATE && asked_to_end())
+        return 0;
+    if (err != EMT_OK)
+        return complain(&diag, err);
+    if (o->embedded)
+        print_start(o, server);
+    LOG_NOTICE("ready", LOG_S("version", EMT_VERSION), LOG_S("url", server_url(server)));
+    notify_manager("READY=1");
+    run_until_asked(server, set);
+    notify_manager("STOPPING=1");
+    LOG_NOTICE("ending", LOG_S("reason", "signal"));
+    stop_in_time(server, pg);
+    return 0;
+}
+
+static int run(const struct options *o, struct config *c)
+{
+    const char *migrations = find_migrations(o, c);
+    struct embedded_pg *pg = NULL;
+    struct emt_diag diag = { .line = 0 };
+    sigset_t set;
+    enum emt_err err = migrations ? EMT_OK : EMT_ENOMEM;
+    int rc;
+
+    block_signals(&set);
+    log_open("emtd", c->log_level, c->log_format, STDERR_FILENO);
+    if (err == EMT_OK && o->embedded) {
+        err = embedded_pg_start(o->embedded, asked_to_end, &pg, &diag);
+        if (err == EMT_OK)
+            c->conninfo = embedded_pg_conninfo(pg);
+    }
+    if (err != EMT_OK)
+        return asked_to_end() ? 0 : (complain(&diag, err), EXIT_FAILED);
+    rc = run_server(o, c, pg, migrations, &set);
+    embedded_pg_stop(pg);
+    LOG_NOTICE("ended", LOG_I("status", rc));
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct emt_diag diag = { .line = 0 };
+    struct options o;
+    struct config c = { .memory = NULL };
+    enum emt_err err;
+    int rc = parse_arguments(argc, argv, &o);
+
+    if (rc >= 0)
+        return rc;
+    if (o.print)
+        return print_config(&o);
+    err = load_config(&o, &c, &diag);
+    if (err != EMT_OK) {
+        rc = complain(&diag, err);
+    } else if (o.check) {
+        puts("the configuration is good");
+        rc = 0;
+    } else {
+        rc = run(&o, &c);
+    }
+    config_release(&c);
+    return rc;
+}

@@ -1,0 +1,499 @@
+#include "server.h"
+
+#include "api/api.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "embedded_pg.h"
+#include "field/field.h"
+#include "http/http_server.h"
+#include "jobs/jobs.h"
+#include "loop/metrics.h"
+#include "node.h"
+#include "pki/tls_context.h"
+#include "pki/trust.h"
+#include "platform_pki.h"
+#include "status_http.h"
+#include "store/migrate.h"
+#include "store/node_store.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CONNECT_MS 10000
+#define DRAIN_MS 5000
+/* A certificate is renewed a third of its life before it ends; after a failure again in an hour. */
+#define RENEW_BEFORE (INT64_C(30) * EMT_DAY)
+#define RENEW_RETRY EMT_HOUR
+
+struct server {
+    struct server_settings s;
+    struct seal_key master;
+    struct platform_pki pki;
+    struct trust *trust;
+    struct tls_set tls;
+    emt_time renew_at;
+    struct first_login login;
+    const char *url;
+    struct metrics *metrics;
+    struct metric *restarts, *lease, *requests, *busy, *share, *handshakes, *too_large, *failed;
+    struct node *node;
+    struct field *field;
+    struct jobs *jobs;
+    struct api *api;
+    struct http_server *https;
+    struct status_http *status;
+    _Atomic(const char *) not_ready;
+};
+
+/* ---- small things ---- */
+
+static void look(void *ctx)
+{
+    struct server *v = ctx;
+
+    if (v->field)
+        field_wake(v->field);
+    if (v->jobs)
+        jobs_wake(v->jobs);
+}
+
+static const char *why_not_ready(void *ctx)
+{
+    struct server *v = ctx;
+    const char *why = v->not_ready;
+
+    if (!why && !node_is_alive(v->node))
+        return "the lease of this node has run out: the database does not answer";
+    return why;
+}
+
+static void register_metrics(struct server *v)
+{
+    struct metrics *m = v->metrics;
+    static const char *const http = "emt_http_refused_total";
+
+    v->lease = metrics_gauge(m, "emt_node_alive", NULL, "1 while this node renews its lease");
+    v->restarts = metrics_gauge(m, "emt_embedded_postgres_restarts", NULL,
+                                "Restarts of the private PostgreSQL since the start");
+    v->requests = metrics_gauge(m, "emt_http_requests", NULL, "Requests since the start");
+    v->busy = metrics_gauge(m, http, "reason=\"busy\"", "Requests refused since the start");
+    v->share =
+        metrics_gauge(m, http, "reason=\"tenant-share\"", "Requests refused since the start");
+    v->too_large =
+        metrics_gauge(m, http, "reason=\"too-large\"", "Requests refused since the start");
+    v->handshakes =
+        metrics_gauge(m, "emt_http_handshakes_failed", NULL, "TLS handshakes that failed");
+    v->failed = metrics_gauge(m, "emt_http_responses_5xx", NULL, "Answers with a status of 500 up");
+}
+
+static void refresh_metrics(void *ctx)
+{
+    struct server *v = ctx;
+    struct http_counters c = { 0 };
+
+    metric_set(v->restarts, v->s.embedded ? embedded_pg_restarts(v->s.embedded) : 0);
+    if (v->not_ready) /* the parts come and go */
+        return;
+    metric_set(v->lease, node_is_alive(v->node));
+    if (!v->https)
+        return;
+    http_server_counters(v->https, &c);
+    metric_set(v->requests, (int64_t)c.requests);
+    metric_set(v->busy, (int64_t)c.rejected_busy);
+    metric_set(v->share, (int64_t)c.rejected_share);
+    metric_set(v->too_large, (int64_t)c.body_too_large);
+    metric_set(v->handshakes, (int64_t)c.handshake_failed);
+    metric_set(v->failed, (int64_t)c.responses_5xx);
+}
+
+/* ---- the database ---- */
+
+static enum emt_err prepare_database(struct server *v, struct store **admin, struct emt_diag *diag)
+{
+    const struct config *c = v->s.config;
+    int version;
+    enum emt_err err = EMT_OK;
+
+    if (v->s.embedded)
+        err =
+            bootstrap_cluster(embedded_pg_superuser_conninfo(v->s.embedded), v->s.migrations, diag);
+    if (err == EMT_OK && c->migrate)
+        err = bootstrap_migrate(c->conninfo, v->s.migrations, diag);
+    if (err == EMT_OK)
+        err = store_open(c->conninfo, STORE_ADMIN, CONNECT_MS, admin, diag);
+    if (err == EMT_OK)
+        err = migrate_check(*admin, &version, diag);
+    if (err == EMT_OK) {
+        err = node_partitions_ensure(*admin, (int32_t)c->worker_hot_days);
+        if (err == EMT_OK)
+            err = node_expire(*admin, NULL);
+        if (err != EMT_OK)
+            (void)emt_fail(diag, EMT_EDB, "%s", store_error(*admin));
+    }
+    return err;
+}
+
+static void rest(const struct server *v, uint32_t ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    const struct timespec step = { 0, 100000000 };
+
+    while (clock_mono_ms() < until && !v->s.cancelled())
+        (void)nanosleep(&step, NULL);
+}
+
+/* A database that is not there yet is no reason to give up: a service manager would only start us
+ * again. */
+static enum emt_err wait_for_database(struct server *v, struct store **admin, struct emt_diag *diag)
+{
+    struct backoff back = { 500, 10000, 0 };
+
+    for (;;) {
+        char text[700];
+        enum emt_err err;
+
+        *diag = (struct emt_diag){ .line = 0 };
+        err = prepare_database(v, admin, diag);
+        if (err != EMT_EDB && err != EMT_EAGAIN)
+            return err;
+        store_close(*admin);
+        *admin = NULL;
+        if (diag->file[0]) /* a migration failed: waiting does not mend it */
+            return err;
+        LOG_WARN("database-not-ready", LOG_S("error", emt_diag_format(diag, text, sizeof text)));
+        rest(v, backoff_next(&back));
+        if (v->s.cancelled())
+            return emt_fail(diag, EMT_ESTATE, "ended while waiting for the database");
+    }
+}
+
+/* ---- certificates ---- */
+
+static enum emt_err make_tls(const struct server *v, struct tls_set *out, struct emt_diag *diag)
+{
+    const struct config *c = v->s.config;
+    const struct tls_set_settings t = { .names = c->names,
+                                        .certificate = c->api.certificate,
+                                        .key = c->api.key,
+                                        .session_age_ms = c->field.session_age_ms,
+                                        .trust = v->trust };
+
+    return tls_set_make(&v->pki, &t, clock_now(), out, diag);
+}
+
+static enum emt_err open_pki(struct server *v, struct store *admin, struct emt_diag *diag)
+{
+    enum emt_err err = platform_pki_open(admin, &v->master, clock_now(), &v->pki, diag);
+
+    if (err != EMT_OK)
+        return err;
+    v->trust = trust_new();
+    if (!v->trust)
+        return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    err = trust_add_pem(v->trust, (const char *)v->pki.root_pem.data, v->pki.root_pem.len, diag);
+    if (err == EMT_OK)
+        err = make_tls(v, &v->tls, diag);
+    v->renew_at = v->tls.not_after - RENEW_BEFORE;
+    return err;
+}
+
+void server_reload(struct server *v)
+{
+    struct emt_diag diag = { .line = 0 };
+    struct tls_set fresh;
+    char text[700];
+    enum emt_err err = make_tls(v, &fresh, &diag);
+
+    if (err != EMT_OK) {
+        LOG_ERROR("certificate-not-renewed",
+                  LOG_S("error", emt_diag_format(&diag, text, sizeof text)));
+        v->renew_at = clock_now() + RENEW_RETRY;
+        return;
+    }
+    if (v->field)
+        field_set_tls(v->field, fresh.field12, fresh.field13);
+    if (v->https)
+        http_server_set_tls(v->https, fresh.https);
+    tls_set_release(&v->tls);
+    v->tls = fresh;
+    v->renew_at = fresh.not_after - RENEW_BEFORE;
+    LOG_NOTICE("certificate-renewed", LOG_S("until", time_format(fresh.not_after, text)));
+}
+
+void server_tick(struct server *v)
+{
+    if (clock_now() >= v->renew_at)
+        server_reload(v);
+}
+
+/* ---- the parts ---- */
+
+static enum emt_err start_status(struct server *v, struct emt_diag *diag)
+{
+    const struct config *c = v->s.config;
+    const struct status_settings s = { .listen = c->metrics_listen,
+                                       .conninfo = c->conninfo,
+                                       .metrics = v->metrics,
+                                       .not_ready = why_not_ready,
+                                       .refresh = refresh_metrics,
+                                       .ctx = v };
+
+    return *c->metrics_listen ? status_http_start(&s, &v->status, diag) : EMT_OK;
+}
+
+static unsigned cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n > 0 ? (unsigned)n : 1;
+}
+
+static enum emt_err start_field(struct server *v, struct emt_diag *diag)
+{
+    const struct config *c = v->s.config;
+    const struct config_field *f = &c->field;
+    struct field_settings s = { .listen12 = f->listen12.items,
+                                .nlisten12 = f->listen12.n,
+                                .listen13 = f->listen13.items,
+                                .nlisten13 = f->listen13.n,
+                                .tls12 = v->tls.field12,
+                                .tls13 = v->tls.field13,
+                                .trust = v->trust,
+                                .loops = f->loops ? (unsigned)f->loops : cores(),
+                                .handshakes = f->handshakes ? (unsigned)f->handshakes : cores(),
+                                .handshake_queue = (unsigned)f->handshake_queue,
+                                .connections = (unsigned)f->connections,
+                                .hello_ms = (uint32_t)f->hello_ms,
+                                .handshake_ms = (uint32_t)f->handshake_ms,
+                                .idle_ms = (uint32_t)f->idle_ms,
+                                .session_age_ms = (uint32_t)f->session_age_ms,
+                                .session_queue_bytes = (size_t)f->session_queue_bytes,
+                                .commands = (unsigned)f->commands,
+                                .conninfo = c->conninfo,
+                                .master = v->master,
+                                .node_id = node_id(v->node),
+                                .state_dir = c->state_dir,
+                                .budget_bytes = (size_t)f->budget_bytes,
+                                .metrics = v->metrics };
+    enum emt_err err = field_start(&s, &v->field, diag);
+
+    seal_key_wipe(&s.master);
+    return err;
+}
+
+static enum emt_err start_jobs(struct server *v, struct emt_diag *diag)
+{
+    const struct config *c = v->s.config;
+    char scratch[512];
+    struct jobs_settings s = { .conninfo = c->conninfo,
+                               .master = v->master,
+                               .workers = (unsigned)c->worker_jobs,
+                               .node_id = node_id(v->node),
+                               .hot_days = (unsigned)c->worker_hot_days,
+                               .metrics = v->metrics };
+    enum emt_err err = file_join(scratch, sizeof scratch, c->state_dir, "scratch-jobs");
+
+    if (err == EMT_OK)
+        s.scratch_path = config_text(v->s.config, scratch);
+    if (err == EMT_OK && !s.scratch_path)
+        err = EMT_ENOMEM;
+    if (err == EMT_OK)
+        err = jobs_start(&s, &v->jobs, diag);
+    seal_key_wipe(&s.master);
+    return err;
+}
+
+/* What enrolling gateways are told: as configured, or the first name with the ports that listen
+ * here. */
+static enum emt_err public_addresses(struct server *v, const struct config_list *said, bool tls13,
+                                     struct config_list *out)
+{
+    struct config *c = v->s.config;
+    const struct config_list *listen = tls13 ? &c->field.listen13 : &c->field.listen12;
+    char host[64];
+    unsigned port = 0;
+
+    *out = *said;
+    if (said->n || listen->n == 0)
+        return EMT_OK;
+    if (v->field)
+        port = tls13 ? field_port13(v->field, 0) : field_port12(v->field, 0);
+    else if (config_parse_address(listen->items[0], host, sizeof host, &port) != EMT_OK)
+        return EMT_EINTERNAL;
+    out->items = arena_alloc(c->memory, sizeof *out->items);
+    if (!out->items)
+        return EMT_ENOMEM;
+    out->items[0] = config_address(c, config_first_name(c), port);
+    out->n = 1;
+    return out->items[0] ? EMT_OK : EMT_ENOMEM;
+}
+
+static const char *make_url(struct config *c, unsigned port)
+{
+    char text[400];
+    const char *address = config_address(c, config_first_name(c), port);
+
+    if (c->api.url)
+        return c->api.url;
+    snprintf(text, sizeof text, "https://%s", address ? address : "");
+    return config_text(c, text);
+}
+
+static enum emt_err start_https(struct server *v, struct emt_diag *diag)
+{
+    const struct config_api *a = &v->s.config->api;
+    const struct http_settings s = { .listen = a->listen.items,
+                                     .nlisten = a->listen.n,
+                                     .tls = v->tls.https,
+                                     .threads = (unsigned)a->threads,
+                                     .workers = (unsigned)a->workers,
+                                     .queue = (unsigned)a->queue,
+                                     .tenant_share = (unsigned)a->tenant_share,
+                                     .body_max = (size_t)a->body_bytes,
+                                     .connections = (unsigned)a->connections,
+                                     .idle_s = (unsigned)a->idle_s,
+                                     .handshake_s = (unsigned)a->handshake_s };
+
+    return http_server_start(&s, api_handler(v->api), &v->https, diag);
+}
+
+static enum emt_err start_api(struct server *v, struct emt_diag *diag)
+{
+    struct config *c = v->s.config;
+    struct config_list p12, p13;
+    char host[64];
+    unsigned port;
+    struct api_settings s = { .conninfo = c->conninfo,
+                              .master = v->master,
+                              .leaf_lifetime_s = c->leaf_lifetime_ms / 1000,
+                              .wake = node_wake,
+                              .wake_ctx = v->node,
+                              .metrics = v->metrics };
+    enum emt_err err = public_addresses(v, &c->field.public12, false, &p12);
+
+    if (err == EMT_OK)
+        err = public_addresses(v, &c->field.public13, true, &p13);
+    if (err == EMT_OK)
+        err = config_parse_address(c->api.listen.items[0], host, sizeof host, &port);
+    if (err != EMT_OK)
+        return emt_fail(diag, err, "addresses");
+    v->url = make_url(c, port);
+    s.base_url = v->url;
+    s.field12 = p12.items;
+    s.nfield12 = p12.n;
+    s.field13 = p13.items;
+    s.nfield13 = p13.n;
+    memcpy(s.server_pin, v->pki.pin, sizeof s.server_pin);
+    err = api_new(&s, &v->api, diag);
+    seal_key_wipe(&s.master);
+    if (err == EMT_OK)
+        err = start_https(v, diag);
+    if (err == EMT_OK && port == 0)
+        v->url = make_url(c, http_server_port(v->https, 0));
+    return err == EMT_OK && !v->url ? EMT_ENOMEM : err;
+}
+
+static enum emt_err start_parts(struct server *v, struct store *admin, struct emt_diag *diag)
+{
+    struct config *c = v->s.config;
+    const struct node_settings n = { c->conninfo, c->node, v->s.version };
+    enum emt_err err = bootstrap_master_key(admin, c->master_key, &v->master, diag);
+
+    if (err == EMT_OK)
+        err = open_pki(v, admin, diag);
+    if (err == EMT_OK)
+        err = bootstrap_operator(admin, c->state_dir, "", v->pki.pin, &v->login, diag);
+    if (err == EMT_OK)
+        err = node_open(&n, &v->node, diag);
+    if (err == EMT_OK && (c->roles & CONFIG_WORKER))
+        err = start_jobs(v, diag);
+    if (err == EMT_OK && (c->roles & CONFIG_FIELD))
+        err = start_field(v, diag);
+    if (err == EMT_OK && (c->roles & CONFIG_API))
+        err = start_api(v, diag);
+    if (err == EMT_OK && v->url)
+        err = first_login_set_url(c->state_dir, v->url, diag);
+    if (err == EMT_OK)
+        err = node_start(v->node, look, v);
+    return err;
+}
+
+enum emt_err server_start(const struct server_settings *s, struct server **out,
+                          struct emt_diag *diag)
+{
+    struct server *v = calloc(1, sizeof *v);
+    struct store *admin = NULL;
+    enum emt_err err;
+
+    if (!v)
+        return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    v->s = *s;
+    v->not_ready = "starting";
+    v->metrics = metrics_new();
+    err = v->metrics ? EMT_OK : emt_fail(diag, EMT_ENOMEM, "out of memory");
+    if (err == EMT_OK) {
+        register_metrics(v);
+        err = file_mkdirs(s->config->state_dir, 0755, diag);
+    }
+    if (err == EMT_OK)
+        err = start_status(v, diag);
+    if (err == EMT_OK)
+        err = wait_for_database(v, &admin, diag);
+    if (err == EMT_OK)
+        err = start_parts(v, admin, diag);
+    store_close(admin);
+    if (err != EMT_OK) {
+        server_stop(v);
+        return err;
+    }
+    v->not_ready = NULL;
+    *out = v;
+    return EMT_OK;
+}
+
+const struct first_login *server_first_login(const struct server *v)
+{
+    return &v->login;
+}
+
+const char *server_url(const struct server *v)
+{
+    return v->url ? v->url : "";
+}
+
+const uint8_t *server_pin(const struct server *v)
+{
+    return v->pki.pin;
+}
+
+void server_stop(struct server *v)
+{
+    if (!v)
+        return;
+    v->not_ready = "ending";
+    /* Nothing looks into parts that end; the lease holds until the last session is closed in order.
+     */
+    node_halt(v->node);
+    if (v->field)
+        field_stop(v->field, DRAIN_MS);
+    status_http_stop(v->status);
+    if (v->https)
+        http_server_stop(v->https);
+    if (v->jobs)
+        jobs_stop(v->jobs);
+    api_free(v->api);
+    node_close(v->node);
+    tls_set_release(&v->tls);
+    trust_unref(v->trust);
+    platform_pki_release(&v->pki);
+    seal_key_wipe(&v->master);
+    metrics_free(v->metrics);
+    free(v);
+}
