@@ -34,7 +34,7 @@ struct batch_frame *batch_frame_new(struct batch_source *source, const void *dat
     f->source = source;
     f->why = "";
     f->len = len;
-    if (len)
+    if (data && len)
         memcpy(f->data, data, len);
     return f;
 }

@@ -89,7 +89,7 @@ struct batch_frame {
     uint8_t data[];
 };
 
-/* A copy of data; NULL when out of memory. free() it. */
+/* A copy of data (zeros where that is NULL); NULL when out of memory. free() it. */
 struct batch_frame *batch_frame_new(struct batch_source *source, const void *data, size_t len);
 /* As if it had not been looked at. */
 void batch_frame_reset(struct batch_frame *f);
