@@ -2,29 +2,27 @@
 
 enum { API_KEY_INSERT, API_KEY_LIST, API_KEY_USE, API_KEY_REVOKE, STATEMENTS };
 
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [API_KEY_INSERT] = { "api_key_insert", 5,
-                         "INSERT INTO api_key (tenant_id, name, hash, role, expires_at) VALUES "
-                         "($1, $2, $3, $4, $5) RETURNING key_id" },
+        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at)"
+        " VALUES ($1, $2, $3, $4, $5) RETURNING key_id" },
     [API_KEY_LIST] = { "api_key_list", 3,
-                       "SELECT key_id::text, key_id, name, role, created_at, expires_at, "
-                       "revoked_at, last_used_at"
-                       " FROM api_key WHERE tenant_id = $1 AND key_id > $2 ORDER BY key_id LIMIT "
-                       "$3" },
+        "SELECT key_id::text, key_id, name, role, created_at, expires_at, revoked_at, last_used_at"
+        " FROM api_key WHERE tenant_id = $1 AND key_id > $2"
+        " ORDER BY api_key.key_id LIMIT $3" },
     [API_KEY_USE] = { "api_key_use", 4,
-                      "WITH used AS (UPDATE api_key SET last_used_at = $4 WHERE tenant_id = $1 AND "
-                      "key_id = $2"
-                      " AND (last_used_at IS NULL OR last_used_at < $4::timestamptz - interval '1 "
-                      "minute'))"
-                      " SELECT k.role, k.name, t.key FROM api_key k JOIN tenant t ON t.id = "
-                      "k.tenant_id"
-                      " WHERE k.tenant_id = $1 AND k.key_id = $2 AND k.hash = $3 AND k.revoked_at "
-                      "IS NULL"
-                      " AND (k.expires_at IS NULL OR k.expires_at > $4) AND t.state = 0" },
+        "WITH used AS (UPDATE api_key SET last_used_at = $4 WHERE tenant_id = $1 AND key_id = $2"
+        "  AND (last_used_at IS NULL OR last_used_at < $4::timestamptz - interval '1 minute'))"
+        " SELECT k.role, k.name, t.key"
+        " FROM api_key k JOIN tenant t ON t.id = k.tenant_id"
+        " WHERE k.tenant_id = $1 AND k.key_id = $2 AND k.hash = $3 AND k.revoked_at IS NULL"
+        " AND (k.expires_at IS NULL OR k.expires_at > $4) AND t.state = 0" },
     [API_KEY_REVOKE] = { "api_key_revoke", 3,
-                         "UPDATE api_key SET revoked_at = $3 WHERE tenant_id = $1 AND key_id = $2 "
-                         "AND revoked_at IS NULL" },
+        "UPDATE api_key SET revoked_at = $3"
+        " WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL" },
 };
+/* clang-format on */
 
 const struct store_statement *api_key_store_statements(size_t *n)
 {

@@ -10,29 +10,32 @@ enum {
     STATEMENTS
 };
 
+/* Never the blob. */
+#define DEVICE_KEY_SELECT                                                                          \
+    "SELECT key_id::text, key_id, number, manufacturer, version, type, label, created_at"          \
+    " FROM device_key"
+
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [DEVICE_KEY_NEXT] = { "device_key_next", 1,
-                          "SELECT nextval(pg_get_serial_sequence('device_key', 'key_id')) WHERE "
-                          "$1::int4 IS NOT NULL" },
+        "SELECT nextval(pg_get_serial_sequence('device_key', 'key_id')) WHERE $1::int4 IS NOT NULL" },
     [DEVICE_KEY_INSERT] = { "device_key_insert", 8,
-                            "INSERT INTO device_key (tenant_id, key_id, manufacturer, number, "
-                            "version, type, label, blob)"
-                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)" },
+        "INSERT INTO device_key (tenant_id, key_id, manufacturer, number, version, type, label, blob)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)" },
     [DEVICE_KEY_LIST] = { "device_key_list", 3,
-                          "SELECT key_id::text, key_id, number, manufacturer, version, type, "
-                          "label, created_at FROM device_key"
-                          " WHERE tenant_id = $1 AND key_id > $2 ORDER BY key_id LIMIT $3" },
+        DEVICE_KEY_SELECT
+        " WHERE tenant_id = $1 AND key_id > $2"
+        " ORDER BY device_key.key_id LIMIT $3" },
     [DEVICE_KEY_GET] = { "device_key_get", 2,
-                         "SELECT key_id::text, key_id, number, manufacturer, version, type, label, "
-                         "created_at FROM device_key"
-                         " WHERE tenant_id = $1 AND key_id = $2" },
+        DEVICE_KEY_SELECT
+        " WHERE tenant_id = $1 AND key_id = $2" },
     [DEVICE_KEY_DELETE] = { "device_key_delete", 2,
-                            "DELETE FROM device_key WHERE tenant_id = $1 AND key_id = $2" },
+        "DELETE FROM device_key WHERE tenant_id = $1 AND key_id = $2" },
     [REGISTRY_TOUCH] = { "registry_touch", 1,
-                         "INSERT INTO registry_version (tenant_id, version) VALUES ($1, 1)"
-                         " ON CONFLICT (tenant_id) DO UPDATE SET version = "
-                         "registry_version.version + 1" },
+        "INSERT INTO registry_version (tenant_id, version) VALUES ($1, 1)"
+        " ON CONFLICT (tenant_id) DO UPDATE SET version = registry_version.version + 1" },
 };
+/* clang-format on */
 
 const struct store_statement *device_key_store_statements(size_t *n)
 {

@@ -2,38 +2,43 @@
 
 enum { DEVICE_LIST, DEVICE_GET, DEVICE_FIND, DEVICE_UPDATE, CHANNEL_LIST, CHANNEL_GET, STATEMENTS };
 
+/* clang-format off */
+#define DEVICE_SELECT \
+    "SELECT ident, ident, manufacturer, number, version, type, name, place, active, assignment," \
+    " accept_plaintext, created_at, device_id FROM device"
+#define CHANNEL_SELECT \
+    "SELECT c.channel_id::text, c.channel_id, d.ident, c.kind, c.obis, q.name, c.unit," \
+    " c.function, c.storage, c.tariff, c.subunit, c.qualifier, c.nth" \
+    " FROM channel c" \
+    " JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id" \
+    " JOIN quantity q ON q.id = c.quantity"
+/* clang-format on */
+
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [DEVICE_LIST] = { "device_list", 4,
-                      "SELECT ident, ident, manufacturer, number, version, type, name, place, "
-                      "active, assignment, accept_plaintext, created_at, device_id FROM device"
-                      " WHERE tenant_id = $1 AND ($2::text IS NULL OR number = $2) AND ident > $3 "
-                      "ORDER BY ident LIMIT $4" },
+        DEVICE_SELECT
+        " WHERE tenant_id = $1 AND ($2::text IS NULL OR number = $2) AND ident > $3"
+        " ORDER BY ident LIMIT $4" },
     [DEVICE_GET] = { "device_get", 2,
-                     "SELECT ident, ident, manufacturer, number, version, type, name, place, "
-                     "active, assignment, accept_plaintext, created_at, device_id FROM device"
-                     " WHERE tenant_id = $1 AND ident = $2" },
+        DEVICE_SELECT
+        " WHERE tenant_id = $1 AND ident = $2" },
     [DEVICE_FIND] = { "device_find", 2,
-                      "SELECT device_id FROM device WHERE tenant_id = $1 AND ident = $2" },
+        "SELECT device_id FROM device WHERE tenant_id = $1 AND ident = $2" },
     [DEVICE_UPDATE] = { "device_update", 7,
-                        "UPDATE device SET name = coalesce($3, name), place = coalesce($4, place), "
-                        "active = coalesce($5::int2 = 1, active),"
-                        " assignment = coalesce($6, assignment), accept_plaintext = "
-                        "coalesce($7::int2 = 1, accept_plaintext)"
-                        " WHERE tenant_id = $1 AND ident = $2" },
+        "UPDATE device SET name = coalesce($3, name), place = coalesce($4, place),"
+        " active = coalesce($5::int2 = 1, active), assignment = coalesce($6, assignment),"
+        " accept_plaintext = coalesce($7::int2 = 1, accept_plaintext)"
+        " WHERE tenant_id = $1 AND ident = $2" },
     [CHANNEL_LIST] = { "channel_list", 4,
-                       "SELECT c.channel_id::text, c.channel_id, d.ident, c.kind, c.obis, q.name, "
-                       "c.unit, c.function, c.storage, c.tariff, c.subunit, c.qualifier, c.nth "
-                       "FROM channel c JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id "
-                       "= c.device_id JOIN quantity q ON q.id = c.quantity"
-                       " WHERE c.tenant_id = $1 AND c.device_id = $2 AND c.channel_id > $3 ORDER "
-                       "BY c.channel_id LIMIT $4" },
+        CHANNEL_SELECT
+        " WHERE c.tenant_id = $1 AND c.device_id = $2 AND c.channel_id > $3"
+        " ORDER BY c.channel_id LIMIT $4" },
     [CHANNEL_GET] = { "channel_get", 2,
-                      "SELECT c.channel_id::text, c.channel_id, d.ident, c.kind, c.obis, q.name, "
-                      "c.unit, c.function, c.storage, c.tariff, c.subunit, c.qualifier, c.nth FROM "
-                      "channel c JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = "
-                      "c.device_id JOIN quantity q ON q.id = c.quantity"
-                      " WHERE c.tenant_id = $1 AND c.channel_id = $2" },
+        CHANNEL_SELECT
+        " WHERE c.tenant_id = $1 AND c.channel_id = $2" },
 };
+/* clang-format on */
 
 const struct store_statement *device_store_statements(size_t *n)
 {

@@ -18,44 +18,43 @@ enum {
     "file_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to,"          \
     " created_at, messages, notes, length(content)"
 
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [TENANT] = { "export_tenant", 1,
-                 "SELECT coalesce(own_mp_id, ''), profile_tolerance_s FROM tenant WHERE id = $1" },
+        "SELECT coalesce(own_mp_id, ''), profile_tolerance_s FROM tenant WHERE id = $1" },
     [BINDINGS] = { "export_bindings", 5,
-                   "SELECT l.code, coalesce(l.receiver_mp_id, ''), b.binding_id, b.channel_id, "
-                   "b.obis,"
-                   " b.ratio_mantissa, b.ratio_exponent, b.device_number, coalesce(c.unit, ''),"
-                   " c.kind, d.active, b.valid_from, b.valid_to"
-                   " FROM location l"
-                   " LEFT JOIN location_channel b ON b.tenant_id = l.tenant_id AND b.location_id = "
-                   "l.location_id"
-                   "  AND b.valid_from < $5 AND (b.valid_to IS NULL OR b.valid_to > $4)"
-                   " LEFT JOIN channel c ON c.tenant_id = b.tenant_id AND c.channel_id = "
-                   "b.channel_id"
-                   " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
-                   " WHERE l.tenant_id = $1 AND l.kind = $2 AND ($3::text IS NULL OR l.code = $3)"
-                   " ORDER BY 2, l.code, b.obis, b.valid_from, b.binding_id" },
+        "SELECT l.code, coalesce(l.receiver_mp_id, ''), b.binding_id, b.channel_id, b.obis,"
+        " b.ratio_mantissa, b.ratio_exponent, b.device_number, coalesce(c.unit, ''),"
+        " c.kind, d.active, b.valid_from, b.valid_to"
+        " FROM location l"
+        " LEFT JOIN location_channel b ON b.tenant_id = l.tenant_id"
+        "  AND b.location_id = l.location_id"
+        "  AND b.valid_from < $5 AND (b.valid_to IS NULL OR b.valid_to > $4)"
+        " LEFT JOIN channel c ON c.tenant_id = b.tenant_id AND c.channel_id = b.channel_id"
+        " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
+        " WHERE l.tenant_id = $1 AND l.kind = $2 AND ($3::text IS NULL OR l.code = $3)"
+        " ORDER BY 2, l.code, b.obis, b.valid_from, b.binding_id" },
     [NUMBER_SEED] = { "export_number_seed", 2,
-                      "INSERT INTO export_number (tenant_id, sender, last) VALUES ($1, $2, '')"
-                      " ON CONFLICT (tenant_id, sender) DO NOTHING" },
+        "INSERT INTO export_number (tenant_id, sender, last) VALUES ($1, $2, '')"
+        " ON CONFLICT (tenant_id, sender) DO NOTHING" },
     [NUMBER_LOCK] = { "export_number_lock", 2,
-                      "SELECT last FROM export_number WHERE tenant_id = $1 AND sender = $2 FOR "
-                      "UPDATE" },
+        "SELECT last FROM export_number WHERE tenant_id = $1 AND sender = $2 FOR UPDATE" },
     [NUMBER_SET] = { "export_number_set", 3,
-                     "UPDATE export_number SET last = $3 WHERE tenant_id = $1 AND sender = $2" },
+        "UPDATE export_number SET last = $3 WHERE tenant_id = $1 AND sender = $2" },
     [FILE_INSERT] = { "export_file_insert", 13,
-                      "INSERT INTO export_file (tenant_id, kind, pid, sender, receiver, reference,"
-                      " file_name, period_from, period_to, created_at, messages, notes, content)"
-                      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-                      " RETURNING file_id" },
+        "INSERT INTO export_file (tenant_id, kind, pid, sender, receiver, reference,"
+        " file_name, period_from, period_to, created_at, messages, notes, content)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        " RETURNING file_id" },
     [FILE_LIST] = { "export_file_list", 3,
-                    "SELECT " FILE_COLUMNS " FROM export_file"
-                    " WHERE tenant_id = $1 AND ($2::int8 = 0 OR file_id < $2)"
-                    " ORDER BY file_id DESC LIMIT $3" },
+        "SELECT " FILE_COLUMNS " FROM export_file"
+        " WHERE tenant_id = $1 AND ($2::int8 = 0 OR file_id < $2)"
+        " ORDER BY file_id DESC LIMIT $3" },
     [FILE_GET] = { "export_file_get", 2,
-                   "SELECT " FILE_COLUMNS ", content FROM export_file"
-                   " WHERE tenant_id = $1 AND file_id = $2" },
+        "SELECT " FILE_COLUMNS ", content FROM export_file"
+        " WHERE tenant_id = $1 AND file_id = $2" },
 };
+/* clang-format on */
 
 const struct store_statement *export_store_statements(size_t *n)
 {

@@ -2,39 +2,36 @@
 
 enum { FRAME_LIST, EVENT_LIST, CONFLICT_LIST, STATEMENTS };
 
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [FRAME_LIST] = { "frame_list", 8,
-                     "SELECT (extract(epoch from f.stored_at) * 1000000)::int8 || '.' || "
-                     "f.gateway_id || '.' || f.seq, g.external_id, encode(f.spool_id, 'hex'), "
-                     "f.seq,"
-                     " f.received_at, f.stored_at, d.ident, f.protocol, f.state, f.reason, "
-                     "f.rssi_dbm, f.data"
-                     " FROM raw_frame f JOIN gateway g ON g.tenant_id = f.tenant_id AND "
-                     "g.gateway_id = f.gateway_id"
-                     " LEFT JOIN device d ON d.tenant_id = f.tenant_id AND d.device_id = "
-                     "f.device_id"
-                     " WHERE f.tenant_id = $1 AND ($2::text IS NULL OR d.ident = $2) AND ($3::text "
-                     "IS NULL OR g.external_id = $3) AND ($4::int2 IS NULL OR f.state = $4)"
-                     " AND ($5::timestamptz IS NULL OR (f.stored_at, f.gateway_id, f.seq) < ($5, "
-                     "$6, $7))"
-                     " ORDER BY f.stored_at DESC, f.gateway_id DESC, f.seq DESC LIMIT $8" },
+        "SELECT (extract(epoch from f.stored_at) * 1000000)::int8"
+        "  || '.' || f.gateway_id || '.' || f.seq,"
+        " g.external_id, encode(f.spool_id, 'hex'), f.seq, f.received_at, f.stored_at, d.ident,"
+        " f.protocol, f.state, f.reason, f.rssi_dbm, f.data"
+        " FROM raw_frame f"
+        " JOIN gateway g ON g.tenant_id = f.tenant_id AND g.gateway_id = f.gateway_id"
+        " LEFT JOIN device d ON d.tenant_id = f.tenant_id AND d.device_id = f.device_id"
+        " WHERE f.tenant_id = $1 AND ($2::text IS NULL OR d.ident = $2)"
+        " AND ($3::text IS NULL OR g.external_id = $3) AND ($4::int2 IS NULL OR f.state = $4)"
+        " AND ($5::timestamptz IS NULL OR (f.stored_at, f.gateway_id, f.seq) < ($5, $6, $7))"
+        " ORDER BY f.stored_at DESC, f.gateway_id DESC, f.seq DESC LIMIT $8" },
     [EVENT_LIST] = { "event_list", 3,
-                     "SELECT e.event_id::text, e.event_id, e.at, e.severity, e.kind, "
-                     "g.external_id, d.ident, e.detail FROM event e"
-                     " LEFT JOIN gateway g ON g.tenant_id = e.tenant_id AND g.gateway_id = "
-                     "e.gateway_id"
-                     " LEFT JOIN device d ON d.tenant_id = e.tenant_id AND d.device_id = "
-                     "e.device_id"
-                     " WHERE e.tenant_id = $1 AND ($2::int8 = 0 OR e.event_id < $2) ORDER BY "
-                     "e.event_id DESC LIMIT $3" },
+        "SELECT e.event_id::text, e.event_id, e.at, e.severity, e.kind, g.external_id, d.ident,"
+        " e.detail"
+        " FROM event e"
+        " LEFT JOIN gateway g ON g.tenant_id = e.tenant_id AND g.gateway_id = e.gateway_id"
+        " LEFT JOIN device d ON d.tenant_id = e.tenant_id AND d.device_id = e.device_id"
+        " WHERE e.tenant_id = $1 AND ($2::int8 = 0 OR e.event_id < $2)"
+        " ORDER BY e.event_id DESC LIMIT $3" },
+    /* Rows are numbered before OFFSET leaves the first ones out. */
     [CONFLICT_LIST] = { "conflict_list", 3,
-                        "SELECT (row_number() OVER (ORDER BY seen_at, channel_id, ts, mantissa, "
-                        "exponent) + $2)::text, channel_id, ts, mantissa, exponent,"
-                        " kept_mantissa, kept_exponent, seen_at FROM reading_conflict WHERE "
-                        "tenant_id = $1 AND resolved_at IS NULL"
-                        " ORDER BY seen_at, channel_id, ts, mantissa, exponent OFFSET $2 LIMIT "
-                        "$3" },
+        "SELECT (row_number() OVER (ORDER BY seen_at, channel_id, ts, mantissa, exponent))::text,"
+        " channel_id, ts, mantissa, exponent, kept_mantissa, kept_exponent, seen_at"
+        " FROM reading_conflict WHERE tenant_id = $1 AND resolved_at IS NULL"
+        " ORDER BY seen_at, channel_id, ts, mantissa, exponent OFFSET $2 LIMIT $3" },
 };
+/* clang-format on */
 
 const struct store_statement *frame_query_store_statements(size_t *n)
 {

@@ -17,91 +17,85 @@ enum {
     STATEMENTS
 };
 
+/* clang-format off */
+#define SPOOLS_OF_GATEWAY \
+    "coalesce((SELECT json_agg(json_build_object('id', encode(c.spool_id, 'hex')," \
+    "   'last_seq', c.last_seq, 'frames', c.frames, 'updated_at'," \
+    "   to_char(c.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'))" \
+    "   ORDER BY c.updated_at)" \
+    "  FROM gateway_cursor c" \
+    "  WHERE c.tenant_id = g.tenant_id AND c.gateway_id = g.gateway_id), '[]')::text"
+/* The columns of enum gateway_column. */
+#define GATEWAY_SELECT \
+    "SELECT g.external_id, g.external_id, g.name, g.place, g.state, g.software, g.hardware," \
+    " g.serial, g.created_at," \
+    " s.state, s.since, s.ended_at, host(s.peer), s.tls, s.epoch, s.node_id, s.reason," \
+    " st.at, st.uptime_s, st.spool_bytes, st.spool_frames, st.frames_heard, " \
+    SPOOLS_OF_GATEWAY ", g.gateway_id" \
+    " FROM gateway g" \
+    " LEFT JOIN gateway_session s ON s.tenant_id = g.tenant_id AND s.gateway_id = g.gateway_id" \
+    " LEFT JOIN gateway_status st ON st.tenant_id = g.tenant_id AND st.gateway_id = g.gateway_id"
+#define COMMAND_SELECT \
+    "SELECT command_id::text, command_id, name, arguments::text, state, created_at, sent_at," \
+    " ended_at, result FROM command"
+/* clang-format on */
+
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [GATEWAY_INSERT] = { "gateway_insert", 4,
-                         "INSERT INTO gateway (tenant_id, external_id, name, place) VALUES ($1, "
-                         "$2, $3, $4) RETURNING gateway_id" },
+        "INSERT INTO gateway (tenant_id, external_id, name, place)"
+        " VALUES ($1, $2, $3, $4) RETURNING gateway_id" },
     [GATEWAY_LIST] = { "gateway_list", 3,
-                       "SELECT g.external_id, g.external_id, g.name, g.place, g.state, g.software, "
-                       "g.hardware, g.serial, g.created_at,"
-                       " s.state, s.since, s.ended_at, host(s.peer), s.tls, s.epoch, s.node_id, "
-                       "s.reason,"
-                       " st.at, st.uptime_s, st.spool_bytes, st.spool_frames, st.frames_heard,"
-                       " coalesce((SELECT json_agg(json_build_object('id', encode(c.spool_id, "
-                       "'hex'), 'last_seq', c.last_seq, 'frames', c.frames,"
-                       " 'updated_at', to_char(c.updated_at AT TIME ZONE 'UTC', "
-                       "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) ORDER BY c.updated_at)"
-                       " FROM gateway_cursor c WHERE c.tenant_id = g.tenant_id AND c.gateway_id = "
-                       "g.gateway_id), '[]')::text, g.gateway_id"
-                       " FROM gateway g LEFT JOIN gateway_session s ON s.tenant_id = g.tenant_id "
-                       "AND s.gateway_id = g.gateway_id"
-                       " LEFT JOIN gateway_status st ON st.tenant_id = g.tenant_id AND "
-                       "st.gateway_id = g.gateway_id"
-                       " WHERE g.tenant_id = $1 AND g.external_id > $2 ORDER BY g.external_id "
-                       "LIMIT $3" },
+        GATEWAY_SELECT
+        " WHERE g.tenant_id = $1 AND g.external_id > $2"
+        " ORDER BY g.external_id LIMIT $3" },
     [GATEWAY_GET] = { "gateway_get", 2,
-                      "SELECT g.external_id, g.external_id, g.name, g.place, g.state, g.software, "
-                      "g.hardware, g.serial, g.created_at,"
-                      " s.state, s.since, s.ended_at, host(s.peer), s.tls, s.epoch, s.node_id, "
-                      "s.reason,"
-                      " st.at, st.uptime_s, st.spool_bytes, st.spool_frames, st.frames_heard,"
-                      " coalesce((SELECT json_agg(json_build_object('id', encode(c.spool_id, "
-                      "'hex'), 'last_seq', c.last_seq, 'frames', c.frames,"
-                      " 'updated_at', to_char(c.updated_at AT TIME ZONE 'UTC', "
-                      "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')) ORDER BY c.updated_at)"
-                      " FROM gateway_cursor c WHERE c.tenant_id = g.tenant_id AND c.gateway_id = "
-                      "g.gateway_id), '[]')::text, g.gateway_id"
-                      " FROM gateway g LEFT JOIN gateway_session s ON s.tenant_id = g.tenant_id "
-                      "AND s.gateway_id = g.gateway_id"
-                      " LEFT JOIN gateway_status st ON st.tenant_id = g.tenant_id AND "
-                      "st.gateway_id = g.gateway_id"
-                      " WHERE g.tenant_id = $1 AND g.external_id = $2" },
+        GATEWAY_SELECT
+        " WHERE g.tenant_id = $1 AND g.external_id = $2" },
     [GATEWAY_FIND] = { "gateway_find", 2,
-                       "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND external_id = $2" },
+        "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND external_id = $2" },
     [GATEWAY_UPDATE] = { "gateway_update", 4,
-                         "UPDATE gateway SET name = coalesce($3, name), place = coalesce($4, "
-                         "place) WHERE tenant_id = $1 AND external_id = $2" },
+        "UPDATE gateway SET name = coalesce($3, name), place = coalesce($4, place)"
+        " WHERE tenant_id = $1 AND external_id = $2" },
     [GATEWAY_REVOKE] = { "gateway_revoke", 4,
-                         "WITH c AS (UPDATE gateway_certificate SET revoked_at = $3, revoke_reason "
-                         "= $4 WHERE tenant_id = $1 AND gateway_id = $2 AND revoked_at IS NULL),"
-                         " e AS (DELETE FROM enrolment WHERE tenant_id = $1 AND gateway_id = $2 "
-                         "AND used_at IS NULL)"
-                         " UPDATE gateway SET state = 2 WHERE tenant_id = $1 AND gateway_id = $2" },
+        "WITH c AS (UPDATE gateway_certificate SET revoked_at = $3, revoke_reason = $4"
+        "  WHERE tenant_id = $1 AND gateway_id = $2 AND revoked_at IS NULL),"
+        " e AS (DELETE FROM enrolment"
+        "  WHERE tenant_id = $1 AND gateway_id = $2 AND used_at IS NULL)"
+        " UPDATE gateway SET state = 2 WHERE tenant_id = $1 AND gateway_id = $2" },
     [ENROLMENT_INSERT] = { "enrolment_insert", 4,
-                           "INSERT INTO enrolment (tenant_id, gateway_id, token_hash, expires_at) "
-                           "VALUES ($1, $2, $3, $4) RETURNING enrolment_id" },
+        "INSERT INTO enrolment (tenant_id, gateway_id, token_hash, expires_at)"
+        " VALUES ($1, $2, $3, $4) RETURNING enrolment_id" },
     [ENROLMENT_LOCK] = { "enrolment_lock", 4,
-                         "SELECT e.gateway_id, g.external_id, t.key, e.used_at IS NOT NULL, "
-                         "e.expires_at <= $4"
-                         " FROM enrolment e JOIN gateway g ON g.tenant_id = e.tenant_id AND "
-                         "g.gateway_id = e.gateway_id"
-                         " JOIN tenant t ON t.id = e.tenant_id WHERE e.tenant_id = $1 AND "
-                         "e.enrolment_id = $2 AND e.token_hash = $3 FOR UPDATE OF e, g" },
+        "SELECT e.gateway_id, g.external_id, t.key, e.used_at IS NOT NULL, e.expires_at <= $4"
+        " FROM enrolment e"
+        " JOIN gateway g ON g.tenant_id = e.tenant_id AND g.gateway_id = e.gateway_id"
+        " JOIN tenant t ON t.id = e.tenant_id"
+        " WHERE e.tenant_id = $1 AND e.enrolment_id = $2 AND e.token_hash = $3 AND t.state = 0"
+        " FOR UPDATE OF e, g" },
     [ENROLMENT_USE] = { "enrolment_use", 4,
-                        "WITH u AS (UPDATE enrolment SET used_at = $4 WHERE tenant_id = $1 AND "
-                        "enrolment_id = $2)"
-                        " UPDATE gateway SET state = 1 WHERE tenant_id = $1 AND gateway_id = $3" },
+        "WITH u AS (UPDATE enrolment SET used_at = $4"
+        "  WHERE tenant_id = $1 AND enrolment_id = $2)"
+        " UPDATE gateway SET state = 1 WHERE tenant_id = $1 AND gateway_id = $3" },
     [CERTIFICATE_INSERT] = { "certificate_insert", 6,
-                             "INSERT INTO gateway_certificate (tenant_id, fingerprint, gateway_id, "
-                             "serial, not_before, not_after)"
-                             " VALUES ($1, $2, $3, $4, $5, $6)" },
+        "INSERT INTO gateway_certificate"
+        " (tenant_id, fingerprint, gateway_id, serial, not_before, not_after)"
+        " VALUES ($1, $2, $3, $4, $5, $6)" },
     [COMMAND_INSERT] = { "command_insert", 7,
-                         "INSERT INTO command (tenant_id, gateway_id, idempotency_key, name, "
-                         "arguments, expires_at)"
-                         " SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM command"
-                         " WHERE tenant_id = $1 AND gateway_id = $2 AND state < 2) < $7 RETURNING "
-                         "command_id" },
+        "INSERT INTO command (tenant_id, gateway_id, idempotency_key, name, arguments, expires_at)"
+        " SELECT $1, $2, $3, $4, $5, $6"
+        " WHERE (SELECT count(*) FROM command"
+        "  WHERE tenant_id = $1 AND gateway_id = $2 AND state < 2) < $7::int4"
+        " RETURNING command_id" },
     [COMMAND_LIST] = { "command_list", 4,
-                       "SELECT command_id::text, command_id, name, arguments::text, state, "
-                       "created_at, sent_at, ended_at, result"
-                       " FROM command WHERE tenant_id = $1 AND gateway_id = $2 AND ($3::int8 = 0 "
-                       "OR command_id < $3)"
-                       " ORDER BY command_id DESC LIMIT $4" },
+        COMMAND_SELECT
+        " WHERE tenant_id = $1 AND gateway_id = $2 AND ($3::int8 = 0 OR command_id < $3)"
+        " ORDER BY command.command_id DESC LIMIT $4" },
     [COMMAND_GET] = { "command_get", 2,
-                      "SELECT command_id::text, command_id, name, arguments::text, state, "
-                      "created_at, sent_at, ended_at, result"
-                      " FROM command WHERE tenant_id = $1 AND command_id = $2" },
+        COMMAND_SELECT
+        " WHERE tenant_id = $1 AND command_id = $2" },
 };
+/* clang-format on */
 
 const struct store_statement *gateway_store_statements(size_t *n)
 {
@@ -297,7 +291,7 @@ enum emt_err command_insert(struct store *s, int32_t tenant, int64_t gateway_id,
     enum emt_err err = store_run(s, &statements[COMMAND_INSERT], p, &r);
     if (err != EMT_OK)
         return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
+    err = store_rows(r) == 1 ? EMT_OK : EMT_ELIMIT;
     if (err == EMT_OK)
         *id = c_int(r, 0, 0);
     store_result_free(r);

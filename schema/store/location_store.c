@@ -5,6 +5,7 @@ enum {
     LOCATION_LIST,
     LOCATION_GET,
     LOCATION_FIND,
+    LOCATION_LOCK,
     LOCATION_DELETE,
     BINDING_INSERT,
     BINDING_OVERLAP,
@@ -14,43 +15,51 @@ enum {
     STATEMENTS
 };
 
+#define LOCATION_SELECT                                                                            \
+    "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id FROM location"
+#define BINDING_SELECT                                                                             \
+    "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent,"       \
+    " device_number, valid_from, valid_to FROM location_channel"
+
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [LOCATION_INSERT] = { "location_insert", 5,
-                          "INSERT INTO location (tenant_id, kind, code, name, receiver_mp_id) "
-                          "VALUES ($1, $2, $3, $4, $5) RETURNING location_id" },
+        "INSERT INTO location (tenant_id, kind, code, name, receiver_mp_id)"
+        " VALUES ($1, $2, $3, $4, $5) RETURNING location_id" },
     [LOCATION_LIST] = { "location_list", 3,
-                        "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id "
-                        "FROM location"
-                        " WHERE tenant_id = $1 AND code > $2 ORDER BY code LIMIT $3" },
+        LOCATION_SELECT
+        " WHERE tenant_id = $1 AND code > $2"
+        " ORDER BY code LIMIT $3" },
     [LOCATION_GET] = { "location_get", 2,
-                       "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id "
-                       "FROM location"
-                       " WHERE tenant_id = $1 AND code = $2" },
+        LOCATION_SELECT
+        " WHERE tenant_id = $1 AND code = $2" },
     [LOCATION_FIND] = { "location_find", 2,
-                        "SELECT location_id FROM location WHERE tenant_id = $1 AND code = $2" },
+        "SELECT location_id FROM location WHERE tenant_id = $1 AND code = $2" },
+    [LOCATION_LOCK] = { "location_lock", 2,
+        "SELECT location_id FROM location WHERE tenant_id = $1 AND code = $2 FOR UPDATE" },
     [LOCATION_DELETE] = { "location_delete", 2,
-                          "DELETE FROM location WHERE tenant_id = $1 AND code = $2" },
+        "DELETE FROM location WHERE tenant_id = $1 AND code = $2" },
     [BINDING_INSERT] = { "binding_insert", 9,
-                         "INSERT INTO location_channel (tenant_id, location_id, channel_id, obis, "
-                         "ratio_mantissa, ratio_exponent, device_number, valid_from, valid_to)"
-                         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING binding_id" },
-    [BINDING_OVERLAP] = { "binding_overlap", 5,
-                          "SELECT count(*) FROM location_channel WHERE tenant_id = $1 AND "
-                          "location_id = $2 AND obis = $3"
-                          " AND (valid_to IS NULL OR valid_to > $4) AND ($5::timestamptz IS NULL "
-                          "OR valid_from < $5)" },
+        "INSERT INTO location_channel (tenant_id, location_id, channel_id, obis,"
+        " ratio_mantissa, ratio_exponent, device_number, valid_from, valid_to)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING binding_id" },
+    [BINDING_OVERLAP] = { "binding_overlap", 6,
+        "SELECT count(*) FROM location_channel"
+        " WHERE tenant_id = $1 AND location_id = $2 AND obis = $3 AND binding_id <> $6"
+        " AND (valid_to IS NULL OR valid_to > $4)"
+        " AND ($5::timestamptz IS NULL OR valid_from < $5)" },
     [BINDING_LIST] = { "binding_list", 3,
-                       "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, "
-                       "ratio_exponent, device_number, valid_from, valid_to FROM location_channel"
-                       " WHERE tenant_id = $1 AND location_id = $2 ORDER BY binding_id LIMIT $3" },
+        BINDING_SELECT
+        " WHERE tenant_id = $1 AND location_id = $2"
+        " ORDER BY location_channel.binding_id LIMIT $3" },
     [BINDING_GET] = { "binding_get", 3,
-                      "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, "
-                      "ratio_exponent, device_number, valid_from, valid_to FROM location_channel"
-                      " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
+        BINDING_SELECT
+        " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
     [BINDING_END] = { "binding_end", 4,
-                      "UPDATE location_channel SET valid_to = $4 WHERE tenant_id = $1 AND "
-                      "location_id = $2 AND binding_id = $3" },
+        "UPDATE location_channel SET valid_to = $4"
+        " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
 };
+/* clang-format on */
 
 const struct store_statement *location_store_statements(size_t *n)
 {
@@ -109,14 +118,15 @@ enum emt_err location_get(struct store *s, int32_t tenant, const char *code,
     return EMT_OK;
 }
 
-enum emt_err location_find(struct store *s, int32_t tenant, const char *code, int64_t *id)
+static enum emt_err number_of(struct store *s, unsigned statement, int32_t tenant, const char *code,
+                              int64_t *id)
 {
     struct store_param p[2];
     struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], code);
-    enum emt_err err = store_run(s, &statements[LOCATION_FIND], p, &r);
+    enum emt_err err = store_run(s, &statements[statement], p, &r);
     if (err != EMT_OK)
         return err;
     err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
@@ -124,6 +134,16 @@ enum emt_err location_find(struct store *s, int32_t tenant, const char *code, in
         *id = c_int(r, 0, 0);
     store_result_free(r);
     return err;
+}
+
+enum emt_err location_find(struct store *s, int32_t tenant, const char *code, int64_t *id)
+{
+    return number_of(s, LOCATION_FIND, tenant, code, id);
+}
+
+enum emt_err location_lock(struct store *s, int32_t tenant, const char *code, int64_t *id)
+{
+    return number_of(s, LOCATION_LOCK, tenant, code, id);
 }
 
 enum emt_err location_delete(struct store *s, int32_t tenant, const char *code)
@@ -169,9 +189,9 @@ enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id
 }
 
 enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id, const char *obis,
-                             emt_time valid_from, emt_time valid_to, int64_t *id)
+                             emt_time valid_from, emt_time valid_to, int64_t except, int64_t *n)
 {
-    struct store_param p[5];
+    struct store_param p[6];
     struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
@@ -179,14 +199,13 @@ enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_i
     p_text(&p[2], obis);
     p_time(&p[3], valid_from);
     p_time(&p[4], valid_to);
+    p_int8(&p[5], except);
     enum emt_err err = store_run(s, &statements[BINDING_OVERLAP], p, &r);
     if (err != EMT_OK)
         return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
+    *n = c_int(r, 0, 0);
     store_result_free(r);
-    return err;
+    return EMT_OK;
 }
 
 enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id, int limit,

@@ -7,21 +7,23 @@
 
 enum { RANGE, TEXT_RANGE, STATEMENTS };
 
+/* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [RANGE] = { "reading_range", 5,
-                "SELECT DISTINCT ON (ts) ts, mantissa, exponent, quality FROM ("
-                " SELECT ts, mantissa, exponent, quality FROM reading"
-                "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4"
-                " UNION ALL"
-                " SELECT ts, mantissa, exponent, quality FROM reading_late"
-                "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4) v"
-                " ORDER BY ts, CASE quality & 255 WHEN 5 THEN 2 WHEN 0 THEN 1 ELSE 0 END DESC"
-                " LIMIT $5" },
+        "SELECT DISTINCT ON (ts) ts, mantissa, exponent, quality FROM ("
+        " SELECT ts, mantissa, exponent, quality FROM reading"
+        "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4"
+        " UNION ALL"
+        " SELECT ts, mantissa, exponent, quality FROM reading_late"
+        "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4) v"
+        " ORDER BY ts, CASE quality & 255 WHEN 5 THEN 2 WHEN 0 THEN 1 ELSE 0 END DESC"
+        " LIMIT $5" },
     [TEXT_RANGE] = { "reading_text_range", 5,
-                     "SELECT ts, text, quality FROM reading_text"
-                     " WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4"
-                     " ORDER BY ts LIMIT $5" },
+        "SELECT ts, text, quality FROM reading_text"
+        " WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4"
+        " ORDER BY ts LIMIT $5" },
 };
+/* clang-format on */
 
 const struct store_statement *reading_query_store_statements(size_t *n)
 {

@@ -9,6 +9,7 @@
 #include "api_call.h"
 #include "api_internal.h"
 #include "api_route.h"
+#include "api_text.h"
 #include "base/log.h"
 #include "loop/metrics.h"
 #include "store/tenant_store.h"
@@ -16,6 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
 
 static void *worker_new(void *ctx)
 {
@@ -100,7 +104,7 @@ static enum emt_err in_transaction(struct api_call *c, const struct api_route *r
     if (err != EMT_OK)
         return api_store_problem(c, EMT_EDB, "tenant");
     err = route->handle(c);
-    if (err != EMT_OK || c->status >= 400) {
+    if (err != EMT_OK || c->status == 0 || c->status >= 400) {
         store_rollback(c->store);
         return err;
     }
@@ -165,18 +169,76 @@ static enum emt_err common_headers(struct http_response *out)
     return EMT_OK;
 }
 
+static bool query_is_utf8(const struct http_request *r)
+{
+    const char *value = NULL;
+
+    for (unsigned i = 0; http_request_query_at(r, i, &value) != NULL; i++) {
+        if (value != NULL && !text_is_utf8(value, strlen(value)))
+            return false;
+    }
+    return true;
+}
+
+static enum emt_err wrong_method(struct api_call *c, const char *path)
+{
+    char allow[64];
+    enum emt_err err = http_response_header(c->out, "Allow", api_route_allow(path, allow));
+
+    if (err != EMT_OK)
+        return err;
+    return api_problem(c, 405, "method", NULL, "%s is not for this path: %s",
+                       http_method_name(http_request_method(c->req)), allow);
+}
+
 static enum emt_err dispatch(struct api_call *c)
 {
+    const char *path = http_request_path(c->req);
     bool path_known = false;
     const struct api_route *route =
-        api_route_find(http_request_method(c->req), http_request_path(c->req), c, &path_known);
+        text_is_utf8(path, strlen(path))
+            ? api_route_find(http_request_method(c->req), path, c, &path_known)
+            : NULL;
 
-    if (route != NULL)
-        return run(c, route);
-    if (path_known)
-        return api_problem(c, 405, "method", NULL, "%s is not for this path",
-                           http_method_name(http_request_method(c->req)));
-    return api_problem(c, 404, "not-found", NULL, "no such path; see /api/v1/openapi.yaml");
+    if (route == NULL && !path_known)
+        return api_problem(c, 404, "not-found", NULL, "no such path; see /api/v1/openapi.yaml");
+    if (route == NULL)
+        return wrong_method(c, path);
+    if (!query_is_utf8(c->req))
+        return api_problem(c, 400, "invalid", NULL, "query: a value is not UTF-8");
+    return run(c, route);
+}
+
+/* The answer's own headers, once it is final: a commit that failed has replaced it. */
+static enum emt_err finish(struct api_call *c)
+{
+    char seconds[16];
+    enum emt_err err = EMT_OK;
+
+    if (c->status == 0)
+        return EMT_EINTERNAL; /* a handler that gave no answer */
+    http_response_status(c->out, c->status);
+    if (c->content_type != NULL)
+        err = http_response_header(c->out, "Content-Type", c->content_type);
+    if (err == EMT_OK && c->disposition[0] != '\0')
+        err = http_response_header(c->out, "Content-Disposition", c->disposition);
+    snprintf(seconds, sizeof seconds, "%u", c->retry_after_s);
+    if (err == EMT_OK && c->retry_after_s != 0)
+        err = http_response_header(c->out, "Retry-After", seconds);
+    return err;
+}
+
+static void count_and_log(const struct api_call *c, unsigned status, int64_t took)
+{
+    struct api *a = c->api;
+
+    metric_observe_ms(a->duration, took);
+    metric_add(status < 400 ? a->answered : status < 500 ? a->refused : a->failed, 1);
+    LOG_INFO("request", LOG_S("method", http_method_name(http_request_method(c->req))),
+             LOG_S("path", http_request_path(c->req)), LOG_I("status", status), LOG_I("ms", took),
+             LOG_S("peer", http_request_peer(c->req)),
+             LOG_S("actor", c->who.actor[0] ? c->who.actor : NULL),
+             LOG_S("request", http_request_id(c->req)));
 }
 
 static enum emt_err handle(void *ctx, void *worker, const struct http_request *r,
@@ -196,14 +258,14 @@ static enum emt_err handle(void *ctx, void *worker, const struct http_request *r
     enum emt_err err = common_headers(out);
     if (err == EMT_OK)
         err = dispatch(&c);
-    int64_t took = clock_mono_ms() - start;
-    metric_observe_ms(a->duration, took);
-    metric_add(c.status < 400 ? a->answered : c.status < 500 ? a->refused : a->failed, 1);
-    LOG_INFO("request", LOG_S("method", http_method_name(http_request_method(r))),
-             LOG_S("path", http_request_path(r)), LOG_I("status", err == EMT_OK ? c.status : 500),
-             LOG_I("ms", took), LOG_S("peer", http_request_peer(r)),
-             LOG_S("actor", c.who.actor[0] ? c.who.actor : NULL),
-             LOG_S("request", http_request_id(r)));
+    if (err == EMT_OK)
+        err = finish(&c);
+    /* Whatever a handler forgot must not reach the next request of this worker. */
+    if (c.worker->app != NULL)
+        store_rollback(c.worker->app);
+    if (c.worker->admin != NULL)
+        store_rollback(c.worker->admin);
+    count_and_log(&c, err == EMT_OK ? c.status : 500, clock_mono_ms() - start);
     if (err == EMT_OK && c.wake && c.status < 400 && a->settings.wake != NULL)
         a->settings.wake(a->settings.wake_ctx);
     return err;

@@ -2,6 +2,7 @@
  * and needs no slow hash. */
 #include "api_auth.h"
 
+#include "api_text.h"
 #include "base/cipher.h"
 #include "store/api_key_store.h"
 #include "store/directory_store.h"
@@ -10,14 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define SCHEME "Bearer " /* its case does not matter (RFC 9110, 11.1) */
 
 static const char *bearer(const struct http_request *r)
 {
     const char *text = http_request_header(r, "Authorization");
 
-    if (text == NULL || strncmp(text, "Bearer ", 7) != 0)
+    if (text == NULL || strncasecmp(text, SCHEME, strlen(SCHEME)) != 0)
         return NULL;
-    text += 7;
+    text += strlen(SCHEME);
     return strlen(text) >= 20 && strlen(text) < 128 ? text : NULL;
 }
 
@@ -35,6 +42,7 @@ static enum emt_err authenticate_operator(struct api_call *c, const uint8_t hash
     c->who.auditor = key.role == PLATFORM_AUDITOR;
     c->who.role = ROLE_TENANT_ADMIN;
     snprintf(c->who.actor, sizeof c->who.actor, "user:%.100s", key.user_name);
+    text_clean(c->who.actor);
     return platform_key_used(admin, key.id, c->now);
 }
 
@@ -56,6 +64,7 @@ static enum emt_err authenticate_tenant(struct api_call *c, const uint8_t hash[3
         c->who.role = (enum api_role)c_int(r, 0, 0);
         snprintf(c->who.actor, sizeof c->who.actor, "key:%lld %.90s", (long long)key_id,
                  c_text(r, 0, 1));
+        text_clean(c->who.actor);
         snprintf(c->who.tenant_key, sizeof c->who.tenant_key, "%s", c_text(r, 0, 2));
         store_result_free(r);
         return store_commit(c->store);
@@ -82,8 +91,10 @@ enum emt_err api_authenticate(struct api_call *c)
 
 int32_t api_key_claim(const char *authorization)
 {
-    if (authorization == NULL || strncmp(authorization, "Bearer emt_", 11) != 0)
+    static const char start[] = SCHEME API_KEY_TENANT_PREFIX;
+
+    if (authorization == NULL || strncasecmp(authorization, start, strlen(start)) != 0)
         return 0;
-    long v = strtol(authorization + 11, NULL, 10);
+    long v = strtol(authorization + strlen(start), NULL, 10);
     return v > 0 && v < INT32_MAX ? (int32_t)v : 0;
 }

@@ -1,23 +1,29 @@
 #include "api_call.h"
 
+#include "api_text.h"
 #include "base/cipher.h"
 #include "base/hex.h"
 #include "base/seal.h"
 #include "store/audit_store.h"
 #include "store/secret_store.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define RETRY_AFTER_S 5
 
 const char *const api_role_names[ROLES + 1] = { "reader",       "field-technician",
                                                 "data-manager", "certificate-manager",
                                                 "tenant-admin", NULL };
 
-/* --- answers
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- answers --- */
 
 static const char *status_title(unsigned status)
 {
@@ -60,9 +66,9 @@ static enum emt_err put_body(struct api_call *c, unsigned status, const char *ty
     bool ok = writer_text(w, text);
     free(text);
     c->status = status;
-    http_response_status(c->out, status);
-    enum emt_err err = http_response_header(c->out, "Content-Type", type);
-    return ok ? err : EMT_ENOMEM;
+    c->content_type = type;
+    c->disposition[0] = '\0';
+    return ok ? EMT_OK : EMT_ENOMEM;
 }
 
 enum emt_err api_json(struct api_call *c, unsigned status, json_t *body)
@@ -70,10 +76,11 @@ enum emt_err api_json(struct api_call *c, unsigned status, json_t *body)
     return put_body(c, status, "application/json", body);
 }
 
-enum emt_err api_empty(struct api_call *c)
+enum emt_err api_empty(struct api_call *c, unsigned status)
 {
-    c->status = 204;
-    http_response_status(c->out, 204);
+    writer_clear(http_response_body(c->out));
+    c->status = status;
+    c->content_type = NULL;
     return EMT_OK;
 }
 
@@ -87,6 +94,7 @@ enum emt_err api_problem(struct api_call *c, unsigned status, const char *proble
     va_start(ap, fmt);
     vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
+    text_clean(detail);
     snprintf(type, sizeof type, "urn:emt:problem:%s", problem);
     json_t *body = json_pack("{s:s, s:s, s:i, s:s*, s:s*, s:s}", "type", type, "title",
                              status_title(status), "status", (int)status, "detail", detail, "field",
@@ -113,12 +121,11 @@ enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char 
             return err;
         break;
     }
+    c->retry_after_s = RETRY_AFTER_S;
     return api_problem(c, 503, "unavailable", NULL, "the database does not answer; try again");
 }
 
-/* --- bodies
- * -----------------------------------------------------------------------------------------------------------
- */
+/* --- bodies --- */
 
 static bool value_number(struct api_call *c, const struct api_field *f, const json_t *j,
                          struct api_value *v)
@@ -160,12 +167,7 @@ static bool value_text(struct api_call *c, const struct api_field *f, const json
         api_problem(c, 400, "invalid", f->name, "%s: must be a text", f->name);
         return false;
     }
-    v->text = json_string_value(j);
-    size_t n = json_string_length(j);
-    if (strlen(v->text) != n) {
-        api_problem(c, 400, "invalid", f->name, "%s: has a zero byte", f->name);
-        return false;
-    }
+    v->text = json_string_value(j); /* UTF-8 without zero bytes: jansson refuses others */
     if (f->kind == FIELD_ENUM)
         return value_name(c, f, v);
     if (f->kind == FIELD_TIME) {
@@ -175,6 +177,7 @@ static bool value_text(struct api_call *c, const struct api_field *f, const json
                     f->name);
         return false;
     }
+    size_t n = text_length(v->text);
     if (n >= (size_t)f->least && n <= (size_t)f->most)
         return true;
     api_problem(c, 400, "invalid", f->name, "%s: must have %lld to %lld characters", f->name,
@@ -226,7 +229,9 @@ static json_t *body_object(struct api_call *c)
         return json_object();
     json_t *j = json_loadb((const char *)p, len, JSON_REJECT_DUPLICATES, &error);
     if (j == NULL) {
-        api_problem(c, 400, "invalid", NULL, "body: no JSON: line %d: %s", error.line, error.text);
+        /* The parser's own words quote the body, which may hold a key. */
+        api_problem(c, 400, "invalid", NULL, "body: no JSON: line %d, column %d", error.line,
+                    error.column);
     } else if (!json_is_object(j)) {
         api_problem(c, 400, "invalid", NULL, "body: must be an object");
         json_decref(j);
@@ -273,21 +278,33 @@ void api_body(struct api_call *c, const struct api_field *fields, size_t n,
         }
     }
     if (!*ok) {
-        json_decref(*body);
+        api_body_wipe(*body);
         *body = NULL;
     }
 }
 
-/* --- query parameters
- * ---------------------------------------------------------------------------------------------------
- */
+void api_body_wipe(json_t *body)
+{
+    const char *name;
+    json_t *member;
+
+    json_object_foreach(body, name, member)
+    {
+        if (json_is_string(member))
+            cipher_wipe((void *)(uintptr_t)json_string_value(member), json_string_length(member));
+    }
+    json_decref(body);
+}
+
+/* --- query parameters --- */
 
 static bool parse_number(const char *text, int64_t least, int64_t most, int64_t *out)
 {
     char *end = NULL;
-    long long v = strtoll(text, &end, 10);
 
-    if (*text < '0' || *text > '9' || *end != '\0' || v < least || v > most)
+    errno = 0;
+    long long v = strtoll(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || v < least || v > most)
         return false;
     *out = v;
     return true;
@@ -306,7 +323,7 @@ bool api_page_read(struct api_call *c, int most, int usual, bool numeric, struct
     out->limit = (int)n;
     out->cursor = cursor != NULL ? cursor : "";
     out->cursor_number = 0;
-    if (numeric && *out->cursor && !parse_number(cursor, 0, INT64_MAX, &out->cursor_number)) {
+    if (numeric && *out->cursor && !parse_number(out->cursor, 0, INT64_MAX, &out->cursor_number)) {
         api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
         return false;
     }
@@ -331,9 +348,7 @@ bool api_param_number(struct api_call *c, unsigned i, const char *what, int64_t 
     return false;
 }
 
-/* --- rows to JSON
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- rows to JSON --- */
 
 json_t *api_time(emt_time t)
 {
@@ -427,18 +442,21 @@ enum emt_err api_page_answer(struct api_call *c, struct store_result *r, int lim
 
     for (int i = 0; i < shown && ok; i++)
         ok = json_array_append_new(items, row_of ? row_of(r, i) : api_row(r, i, 1, cols, n)) == 0;
-    json_t *page = ok ? json_pack("{s:o}", "items", items) : NULL;
-    if (page == NULL)
-        json_decref(items);
-    else if (rows > limit)
-        json_object_set_new(page, "next", json_string(c_text(r, shown - 1, 0)));
+    json_t *page = ok ? json_object() : NULL;
+    if (page != NULL && rows > limit)
+        ok = json_object_set_new(page, "next", json_string(c_text(r, shown - 1, 0))) == 0;
+    if (json_object_set(page, "items", items) != 0)
+        ok = false;
+    json_decref(items);
     store_result_free(r);
+    if (!ok) {
+        json_decref(page);
+        return EMT_ENOMEM;
+    }
     return api_json(c, 200, page);
 }
 
-/* --- others
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- others --- */
 
 enum emt_err api_audit(struct api_call *c, const char *action, const char *object, const char *fmt,
                        ...)
@@ -449,6 +467,7 @@ enum emt_err api_audit(struct api_call *c, const char *action, const char *objec
     va_start(ap, fmt);
     vsnprintf(detail, sizeof detail, fmt, ap);
     va_end(ap);
+    text_clean(detail);
     struct audit_entry entry = { .tenant = c->tenant,
                                  .actor = c->who.actor,
                                  .action = action,

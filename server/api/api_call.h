@@ -43,7 +43,7 @@ struct api_principal {
     int32_t tenant;
     char tenant_key[64];
     enum api_role role;
-    char actor[128]; /* for the audit: "key:3 nightly export", "operator:admin" */
+    char actor[128]; /* for the audit: "key:3 nightly export", "user:admin" */
 };
 
 struct api_call {
@@ -57,28 +57,28 @@ struct api_call {
     int32_t tenant; /* of the path; 0 on platform routes */
     const char *tenant_key;
     const char *param[API_PARAMS_MAX]; /* path parameters behind {tenant}, in order */
-    struct store *store; /* emt_app, inside a transaction of the tenant on tenant routes */
-    unsigned status;     /* of the answer so far, 0: none yet */
-    bool wake;           /* tell jobs and field after the commit */
-    char buf[4][512];    /* where path parameters live */
+    struct store *store;      /* emt_app, inside a transaction of the tenant on tenant routes */
+    unsigned status;          /* of the answer so far, 0: none yet */
+    const char *content_type; /* static text; NULL: no body */
+    char disposition[160];    /* Content-Disposition; "" for none */
+    unsigned retry_after_s;   /* 0: not said */
+    bool wake;                /* tell jobs and field after the commit */
+    char buf[4][512];         /* where path parameters live */
 };
 
-/* --- answers: each returns EMT_OK, so that a handler may `return api_problem(…)`
- * ------------------------------------- */
+/* --- answers: each returns EMT_OK, so that a handler may `return api_problem(…)` --- */
 
 /* problem: last part of the type ("invalid"); field may be NULL. */
 enum emt_err api_problem(struct api_call *c, unsigned status, const char *problem,
                          const char *field, const char *fmt, ...) EMT_PRINTF(5, 6);
 /* Steals body; NULL body is out of memory. */
 enum emt_err api_json(struct api_call *c, unsigned status, json_t *body);
-enum emt_err api_empty(struct api_call *c); /* 204 */
+enum emt_err api_empty(struct api_call *c, unsigned status); /* 204 or 202 */
 /* What an error of a store call means to the client: 404 for EMT_ENOTFOUND (naming `what`), 409,
  * 400, 503. Returns EMT_OK. */
 enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char *what);
 
-/* --- bodies
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- bodies --- */
 
 enum api_field_kind { FIELD_TEXT, FIELD_INT, FIELD_BOOL, FIELD_TIME, FIELD_ENUM, FIELD_OBJECT };
 struct api_field {
@@ -103,10 +103,10 @@ struct api_value {
  * alive: json_decref() it after use (NULL on failure). */
 void api_body(struct api_call *c, const struct api_field *fields, size_t n,
               struct api_value *values, json_t **body, bool *ok);
+/* For bodies with a secret: wipes the texts, then json_decref(). NULL is fine. */
+void api_body_wipe(json_t *body);
 
-/* --- query parameters
- * --------------------------------------------------------------------------------------------------
- */
+/* --- query parameters --- */
 
 struct api_page {
     int limit;
@@ -121,9 +121,7 @@ bool api_query_time(struct api_call *c, const char *name, emt_time *out);
 bool api_param_number(struct api_call *c, unsigned i, const char *what,
                       int64_t *out); /* path parameter; 404 otherwise */
 
-/* --- rows to JSON
- * --------------------------------------------------------------------------------------------------------
- */
+/* --- rows to JSON --- */
 
 enum api_column_kind {
     COL_SKIP,
@@ -152,9 +150,7 @@ enum emt_err api_page_answer(struct api_call *c, struct store_result *r, int lim
 json_t *api_time(emt_time t); /* null for EMT_TIME_NONE */
 json_t *api_decimal(struct decimal d);
 
-/* --- others
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- others --- */
 
 /* Notes the change in the tenant's audit, in the transaction of the call (tenant 0: the platform,
  * on the admin connection). */

@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 static const char *const assignment_names[] = { "heard", "adopted", "ignored", NULL };
 static const char *const kind_names[] = { "number", "text", "state", "raw", NULL };
 static const char *const function_names[] = { "instantaneous", "maximum", "minimum", "error",
@@ -40,7 +43,6 @@ static const struct api_column channel_columns[] = {
 };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 #define DEVICE_TYPE 5
-#define DEVICE_ID 12
 
 static json_t *device_json(const struct store_result *r, int row)
 {

@@ -3,6 +3,7 @@
 #include "api_route.h"
 #include "base/cipher.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/seal.h"
 #include "pki/authority.h"
 #include "store/directory_store.h"
@@ -13,16 +14,56 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define ENROLMENT_HOURS 72
+#define AGENT_FOLDER "/var/lib/emt-agent"
+#define GATEWAY_IS_REVOKED 2 /* gateway.state */
+
+/* The gateway's number; false: the problem is answered. Who may not revoke cannot undo it either.
+ */
+static bool gateway_to_enrol(struct api_call *c, int64_t *gateway)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = gateway_get(c->store, c->tenant, c->param[0], &r);
+
+    if (err != EMT_OK) {
+        api_store_problem(c, err, "gateway");
+        return false;
+    }
+    bool revoked = c_int(r, 0, GATEWAY_STATE) == GATEWAY_IS_REVOKED;
+    *gateway = c_int(r, 0, GATEWAY_ID);
+    store_result_free(r);
+    if (!revoked || (ROLES_REVOKE & ROLE_BIT(c->who.role)) != 0)
+        return true;
+    api_problem(c, 409, "conflict", NULL,
+                "gateway %s is revoked: a certificate manager enrols it again", c->param[0]);
+    return false;
+}
+
+static enum emt_err answer_token(struct api_call *c, const char *token, emt_time expires)
+{
+    const char *url = c->settings->base_url;
+    char pin[65];
+
+    hex_encode(c->settings->server_pin, 32, pin);
+    return api_json(
+        c, 201,
+        json_pack("{s:s, s:o, s:s, s:s, s:o}", "token", token, "expires_at", api_time(expires),
+                  "server", url, "pin", pin, "command",
+                  json_sprintf("emt-agent enrol --server %s --token %s --pin %s --dir %s", url,
+                               token, pin, AGENT_FOLDER)));
+}
 
 enum emt_err api_enrolment_create(struct api_call *c)
 {
-    static const struct api_field fields[] = { { "valid_hours", FIELD_INT, false, false, 1, 720,
-                                                 NULL } };
+    static const struct api_field fields[] = {
+        { "valid_hours", FIELD_INT, false, false, 1, 720, NULL },
+    };
     struct api_value v[1];
     uint8_t hash[32];
     char token[128];
-    char pin[65];
     json_t *body = NULL;
     int64_t gateway = 0;
     int64_t id = 0;
@@ -33,25 +74,18 @@ enum emt_err api_enrolment_create(struct api_call *c)
         return EMT_OK;
     emt_time expires = c->now + (v[0].present ? v[0].number : ENROLMENT_HOURS) * EMT_HOUR;
     json_decref(body);
-    enum emt_err err = gateway_find(c->store, c->tenant, c->param[0], &gateway);
-    if (err == EMT_OK)
-        err = api_secret("emt_enrol_", token, hash);
+    if (!gateway_to_enrol(c, &gateway))
+        return EMT_OK;
+    enum emt_err err = api_secret("emt_enrol_", token, hash);
     if (err == EMT_OK)
         err = enrolment_insert(c->store, c->tenant, gateway, hash, expires, &id);
     if (err == EMT_OK)
         err = directory_add(c->store, DIRECTORY_ENROLMENT, hash, id);
     if (err == EMT_OK)
         err = api_audit(c, "gateway.enrolment", c->param[0], "token %lld", (long long)id);
-    if (err != EMT_OK)
-        return api_store_problem(c, err, "gateway");
-    hex_encode(c->settings->server_pin, 32, pin);
-    json_t *answer = json_pack(
-        "{s:s, s:o, s:s, s:s, s:o}", "token", token, "expires_at", api_time(expires), "server",
-        c->settings->base_url, "pin", pin, "command",
-        json_sprintf("emt-agent enrol --server %s --token %s --pin %s --dir /var/lib/emt-agent",
-                     c->settings->base_url, token, pin));
+    err = err == EMT_OK ? answer_token(c, token, expires) : api_store_problem(c, err, "gateway");
     cipher_wipe(token, sizeof token);
-    return api_json(c, 201, answer);
+    return err;
 }
 
 struct enrolment {
@@ -68,14 +102,12 @@ static bool find_enrolment(struct api_call *c, const uint8_t hash[32], struct en
     struct store_result *r = NULL;
     enum emt_err err = enrolment_lock(c->store, e->tenant, e->id, hash, c->now, &r);
 
-    if (err == EMT_ENOTFOUND) {
+    if (err == EMT_ENOTFOUND)
         api_problem(c, 401, "unauthorized", "token", "token: unknown");
-        return false;
-    }
-    if (err != EMT_OK) {
+    else if (err != EMT_OK)
         api_store_problem(c, err, "token");
+    if (err != EMT_OK)
         return false;
-    }
     e->gateway = c_int(r, 0, 0);
     snprintf(e->external_id, sizeof e->external_id, "%s", c_text(r, 0, 1));
     snprintf(e->tenant_key, sizeof e->tenant_key, "%s", c_text(r, 0, 2));
@@ -114,17 +146,28 @@ static enum emt_err open_ca(struct api_call *c, struct authority **out, struct e
     return err;
 }
 
-static enum emt_err issue(struct api_call *c, const struct enrolment *e, const char *csr,
-                          struct writer *chain, struct leaf_info *leaf, struct emt_diag *diag)
+/* The certificate; false: the problem is answered. */
+static bool issue(struct api_call *c, const struct enrolment *e, const char *csr,
+                  struct writer *chain, struct leaf_info *leaf)
 {
+    struct emt_diag diag = { 0 };
     struct authority *ca = NULL;
-    enum emt_err err = open_ca(c, &ca, diag);
+    enum emt_err err = open_ca(c, &ca, &diag);
 
-    if (err == EMT_OK)
-        err = authority_issue_gateway(ca, csr, strlen(csr), e->tenant_key, e->external_id, c->now,
-                                      c->settings->leaf_lifetime_s * EMT_SECOND, chain, leaf, diag);
+    if (err != EMT_OK) {
+        LOG_ERROR("tenant-ca-unusable", LOG_I("tenant", c->tenant),
+                  LOG_S("error", emt_err_name(err)), LOG_S("reason", diag.text));
+        api_store_problem(c, EMT_EDB, "ca");
+        return false;
+    }
+    err = authority_issue_gateway(ca, csr, strlen(csr), e->tenant_key, e->external_id, c->now,
+                                  c->settings->leaf_lifetime_s * EMT_SECOND, chain, leaf, &diag);
     authority_free(ca);
-    return err;
+    if (emt_err_class(err) == EMT_CLASS_REJECT)
+        api_problem(c, 400, "invalid", "csr", "csr: %s", diag.text);
+    else if (err != EMT_OK)
+        api_store_problem(c, EMT_EDB, "csr");
+    return err == EMT_OK;
 }
 
 static enum emt_err keep(struct api_call *c, const struct enrolment *e,
@@ -189,25 +232,35 @@ static enum emt_err answer(struct api_call *c, const struct enrolment *e, struct
 static enum emt_err enrol(struct api_call *c, const uint8_t hash[32], struct enrolment *e,
                           const char *csr)
 {
-    struct emt_diag diag = { 0 };
     struct leaf_info leaf;
     struct writer chain;
+    enum emt_err err = EMT_OK;
 
     if (!find_enrolment(c, hash, e))
         return EMT_OK;
     snprintf(c->who.actor, sizeof c->who.actor, "gateway:%s", e->external_id);
     writer_init_heap(&chain, 64u << 10);
-    enum emt_err err = issue(c, e, csr, &chain, &leaf, &diag);
-    if (emt_err_class(err) == EMT_CLASS_REJECT)
-        err = api_problem(c, 400, "invalid", "csr", "csr: %s", diag.text);
-    else if (err == EMT_OK)
+    if (issue(c, e, csr, &chain, &leaf)) {
         err = keep(c, e, &leaf);
-    if (err == EMT_OK && c->status == 0)
-        err = answer(c, e, &chain);
-    else if (err != EMT_OK)
-        err = api_store_problem(c, err, "enrolment");
+        err = err == EMT_OK ? answer(c, e, &chain) : api_store_problem(c, err, "enrolment");
+    }
     writer_release(&chain);
     return err;
+}
+
+/* A token that led to no certificate stays good. */
+static enum emt_err enrol_in_transaction(struct api_call *c, const uint8_t hash[32],
+                                         struct enrolment *e, const char *csr)
+{
+    c->tenant = e->tenant;
+    if (store_begin(c->store, e->tenant) != EMT_OK)
+        return api_store_problem(c, EMT_EDB, "enrolment");
+    enum emt_err err = enrol(c, hash, e, csr);
+    if (err != EMT_OK || c->status != 201) {
+        store_rollback(c->store);
+        return err;
+    }
+    return store_commit(c->store) == EMT_OK ? EMT_OK : api_store_problem(c, EMT_EDB, "enrolment");
 }
 
 enum emt_err api_enrol(struct api_call *c)
@@ -227,24 +280,12 @@ enum emt_err api_enrol(struct api_call *c)
         return EMT_OK;
     cipher_sha256(v[0].text, strlen(v[0].text), hash);
     enum emt_err err = directory_find(c->store, DIRECTORY_ENROLMENT, hash, &e.tenant, &e.id);
-    if (err == EMT_OK) {
-        c->tenant = e.tenant;
-        err = store_begin(c->store, e.tenant);
-        if (err == EMT_OK) {
-            err = enrol(c, hash, &e, v[1].text);
-            if (err == EMT_OK && c->status == 201)
-                err = store_commit(c->store) == EMT_OK ? EMT_OK
-                                                       : api_store_problem(c, EMT_EDB, "enrolment");
-            else
-                store_rollback(c->store);
-        } else {
-            err = api_store_problem(c, EMT_EDB, "enrolment");
-        }
-    } else if (err == EMT_ENOTFOUND) {
+    if (err == EMT_OK)
+        err = enrol_in_transaction(c, hash, &e, v[1].text);
+    else if (err == EMT_ENOTFOUND)
         err = api_problem(c, 401, "unauthorized", "token", "token: unknown");
-    } else {
+    else
         err = api_store_problem(c, err, "token");
-    }
-    json_decref(body);
+    api_body_wipe(body);
     return err;
 }

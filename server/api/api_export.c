@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define NOTES_MAX 5000
 
 static const struct api_column columns[] = {
@@ -93,28 +96,22 @@ enum emt_err api_export_get(struct api_call *c)
 enum emt_err api_export_content(struct api_call *c)
 {
     struct store_result *r = NULL;
-    char disposition[160];
     size_t n = 0;
     enum emt_err err = get_file(c, &r);
 
     if (err != EMT_OK)
         return err == EMT_ESTATE ? EMT_OK : err;
     const uint8_t *p = c_bytes(r, 0, FILE_CONTENT, &n);
-    snprintf(disposition, sizeof disposition, "attachment; filename=\"%s\"",
+    snprintf(c->disposition, sizeof c->disposition, "attachment; filename=\"%s\"",
              c_text(r, 0, FILE_NAME));
     err = writer_bytes(http_response_body(c->out), p, n) ? EMT_OK : EMT_ENOMEM;
     store_result_free(r);
     c->status = 200;
-    if (err == EMT_OK)
-        err = http_response_header(c->out, "Content-Type", "application/edifact");
-    if (err == EMT_OK)
-        err = http_response_header(c->out, "Content-Disposition", disposition);
+    c->content_type = "application/edifact";
     return err;
 }
 
-/* --- a new export
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- a new export --- */
 
 struct outcome {
     json_t *ids;

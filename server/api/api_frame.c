@@ -6,8 +6,12 @@
 #include "store/frame_query_store.h"
 #include "store/job_store.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
 
 static const char *const severity_names[] = { "information", "warning", "alarm", NULL };
 
@@ -25,6 +29,8 @@ static const struct api_column behind_state[] = {
 #define FRAME_PROTOCOL 7
 #define FRAME_STATE 8
 #define FRAME_REASON 9
+#define CURSOR_TIME_MAX                                                                            \
+    (INT64_C(100000) * 365 * EMT_DAY) /* the database knows later times, nobody else */
 
 static json_t *frame_json(const struct store_result *r, int row)
 {
@@ -48,22 +54,24 @@ static json_t *frame_json(const struct store_result *r, int row)
 static bool read_cursor(struct api_call *c, const char *text, emt_time *at, int64_t *gateway,
                         int64_t *seq)
 {
-    long long a = 0;
-    long long b = 0;
-    long long s = 0;
-    char more;
+    int64_t part[3] = { EMT_TIME_NONE, 0, 0 };
+    const char *p = text;
+    char *end = NULL;
 
-    *at = EMT_TIME_NONE;
-    *gateway = *seq = 0;
-    if (*text == '\0')
-        return true;
-    if (sscanf(text, "%lld.%lld.%lld%c", &a, &b, &s, &more) != 3) {
-        api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
-        return false;
+    errno = 0;
+    for (int i = 0; i < 3 && *text != '\0'; i++) {
+        bool digit = *p >= '0' && *p <= '9';
+
+        part[i] = digit ? strtoll(p, &end, 10) : 0;
+        if (!digit || errno != 0 || *end != (i < 2 ? '.' : '\0') || part[0] > CURSOR_TIME_MAX) {
+            api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
+            return false;
+        }
+        p = end + 1;
     }
-    *at = a;
-    *gateway = b;
-    *seq = s;
+    *at = part[0];
+    *gateway = part[1];
+    *seq = part[2];
     return true;
 }
 
@@ -150,7 +158,5 @@ enum emt_err api_replay_create(struct api_call *c)
     if (err != EMT_OK)
         return api_store_problem(c, err, "replay");
     c->wake = true;
-    c->status = 202;
-    http_response_status(c->out, 202);
-    return EMT_OK;
+    return api_empty(c, 202);
 }

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define COMMANDS_OPEN_MAX 64
 
 static const char *const state_names[] = { "announced", "enrolled", "revoked", NULL };
@@ -112,8 +115,9 @@ enum emt_err api_gateway_create(struct api_call *c)
         err = api_problem(c, 409, "conflict", "id", "id: a gateway %s exists", v[0].text);
     else if (err == EMT_OK)
         err = api_audit(c, "gateway.create", v[0].text, "gateway %lld", (long long)id);
-    if (err == EMT_OK && c->status == 0)
-        err = answer_gateway(c, 201, v[0].text);
+    if (c->status == 0)
+        err = err == EMT_OK ? answer_gateway(c, 201, v[0].text)
+                            : api_store_problem(c, err, "gateway");
     json_decref(body);
     return err;
 }
@@ -159,12 +163,10 @@ enum emt_err api_gateway_revoke(struct api_call *c)
         err = api_audit(c, "gateway.revoke", c->param[0], "%s", reason);
     json_decref(body);
     c->wake = true;
-    return err == EMT_OK ? api_empty(c) : api_store_problem(c, err, "gateway");
+    return err == EMT_OK ? api_empty(c, 204) : api_store_problem(c, err, "gateway");
 }
 
-/* --- commands
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- commands --- */
 
 enum emt_err api_command_list(struct api_call *c)
 {
@@ -216,8 +218,6 @@ static enum emt_err insert_command(struct api_call *c, const struct api_value *v
         err = command_insert(c->store, c->tenant, gateway, key, v[0].text,
                              arguments != NULL ? arguments : "{}",
                              v[2].present ? v[2].time : EMT_TIME_NONE, COMMANDS_OPEN_MAX, id);
-        if (err == EMT_ENOTFOUND)
-            err = EMT_ELIMIT;
     }
     free(arguments);
     return err;

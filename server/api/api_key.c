@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 static const struct api_column columns[] = {
     { "id", COL_INT, NULL },
     { "name", COL_TEXT, NULL },
@@ -88,5 +91,5 @@ enum emt_err api_key_delete(struct api_call *c)
     enum emt_err err = api_key_revoke(c->store, c->tenant, id, c->now);
     if (err == EMT_OK)
         err = api_audit(c, "api-key.revoke", c->param[0], "key %lld", (long long)id);
-    return err == EMT_OK ? api_empty(c) : api_store_problem(c, err, "key");
+    return err == EMT_OK ? api_empty(c, 204) : api_store_problem(c, err, "key");
 }

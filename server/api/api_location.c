@@ -8,7 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define BINDINGS_MAX 1000
+/* Columns of binding_get(). */
+#define BINDING_OBIS 3
+#define BINDING_FROM 7
 
 /* Numbers of enum location_kind. */
 static const char *const location_kind_names[] = { "none", "melo", "malo", NULL };
@@ -105,12 +111,10 @@ enum emt_err api_location_delete(struct api_call *c)
     if (err == EMT_ECONFLICT)
         return api_problem(c, 409, "conflict", NULL,
                            "location %s: channels are or were bound to it", c->param[0]);
-    return err == EMT_OK ? api_empty(c) : api_store_problem(c, err, "location");
+    return err == EMT_OK ? api_empty(c, 204) : api_store_problem(c, err, "location");
 }
 
-/* --- bindings
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* --- bindings --- */
 
 enum emt_err api_binding_list(struct api_call *c)
 {
@@ -178,7 +182,7 @@ static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, in
 {
     struct store_result *channel = NULL;
     int64_t overlapping = 0;
-    enum emt_err err = location_find(c->store, c->tenant, c->param[0], &b->location);
+    enum emt_err err = location_lock(c->store, c->tenant, c->param[0], &b->location);
 
     if (err != EMT_OK)
         return api_store_problem(c, err, "location");
@@ -188,7 +192,7 @@ static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, in
                            (long long)b->channel);
     if (err == EMT_OK) {
         store_result_free(channel);
-        err = binding_overlap(c->store, c->tenant, b->location, b->obis, b->from, b->to,
+        err = binding_overlap(c->store, c->tenant, b->location, b->obis, b->from, b->to, 0,
                               &overlapping);
     }
     if (err == EMT_OK && overlapping > 0)
@@ -230,13 +234,46 @@ enum emt_err api_binding_create(struct api_call *c)
     return err;
 }
 
+/* No later binding of the same register may begin before the new end. */
+static enum emt_err end_binding(struct api_call *c, int64_t id, emt_time to)
+{
+    struct store_result *r = NULL;
+    int64_t overlapping = 0;
+    int64_t location = 0;
+    enum emt_err err = location_lock(c->store, c->tenant, c->param[0], &location);
+
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "location");
+    err = binding_get(c->store, c->tenant, location, id, &r);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "binding");
+    emt_time from = c_time(r, 0, BINDING_FROM);
+    if (to <= from)
+        err = api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
+    else
+        err = binding_overlap(c->store, c->tenant, location, c_text(r, 0, BINDING_OBIS), from, to,
+                              id, &overlapping);
+    store_result_free(r);
+    if (c->status != 0)
+        return err;
+    if (err == EMT_OK && overlapping > 0)
+        return api_problem(c, 409, "conflict", "valid_to",
+                           "valid_to: another binding of this register begins before it");
+    if (err == EMT_OK)
+        err = binding_end(c->store, c->tenant, location, id, to);
+    if (err == EMT_OK)
+        err = api_audit(c, "location.unbind", c->param[0], "binding %lld", (long long)id);
+    return err == EMT_OK ? answer_binding(c, 200, location, id)
+                         : api_store_problem(c, err, "binding");
+}
+
 enum emt_err api_binding_update(struct api_call *c)
 {
-    static const struct api_field fields[] = { { "valid_to", FIELD_TIME, true, false, 0, 0,
-                                                 NULL } };
+    static const struct api_field fields[] = {
+        { "valid_to", FIELD_TIME, true, false, 0, 0, NULL },
+    };
     struct api_value v[1];
     json_t *body = NULL;
-    int64_t location = 0;
     int64_t id = 0;
     bool ok = false;
 
@@ -245,14 +282,7 @@ enum emt_err api_binding_update(struct api_call *c)
     api_body(c, fields, 1, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum emt_err err = location_find(c->store, c->tenant, c->param[0], &location);
-    if (err == EMT_OK)
-        err = binding_end(c->store, c->tenant, location, id, v[0].time);
-    if (err == EMT_OK)
-        err = api_audit(c, "location.unbind", c->param[0], "binding %lld", (long long)id);
+    emt_time to = v[0].time;
     json_decref(body);
-    if (err == EMT_ELIMIT)
-        return api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
-    return err == EMT_OK ? answer_binding(c, 200, location, id)
-                         : api_store_problem(c, err, "binding");
+    return end_binding(c, id, to);
 }

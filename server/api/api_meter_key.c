@@ -5,6 +5,7 @@
 #include "base/hex.h"
 #include "base/seal.h"
 #include "meter_key_csv.h"
+#include "model/frame_state.h"
 #include "store/device_key_store.h"
 #include "store/job_store.h"
 
@@ -12,6 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
 
 static const struct api_column columns[] = {
     { "id", COL_INT, NULL },
@@ -57,27 +62,39 @@ static enum emt_err keep_key(struct api_call *c, const struct seal_key *data_key
     return err;
 }
 
-/* Frames that wait for a key of this meter, or of any, are decoded again. */
-static enum emt_err wake_waiting(struct api_call *c, const struct meter_key *k)
+static enum emt_err order_replay(struct api_call *c, enum frame_state state,
+                                 const struct meter_key *k)
 {
-    json_t *j = json_object();
-    char dedupe[160];
-    enum emt_err err = EMT_ENOMEM;
+    json_t *j = json_pack("{s:s}", "state", frame_state_name(state));
+    int failed = 0;
 
-    if (j == NULL)
-        return err;
-    json_object_set_new(j, "state", json_string("key-needed"));
-    if (k != NULL && k->number[0])
-        json_object_set_new(j, "number", json_string(k->number));
-    if (k != NULL && k->manufacturer[0])
-        json_object_set_new(j, "manufacturer", json_string(k->manufacturer));
-    char *payload = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+    if (k->number[0])
+        failed |= json_object_set_new(j, "number", json_string(k->number));
+    if (k->manufacturer[0])
+        failed |= json_object_set_new(j, "manufacturer", json_string(k->manufacturer));
+    if (k->version >= 0)
+        failed |= json_object_set_new(j, "version", json_integer(k->version));
+    if (k->type >= 0)
+        failed |= json_object_set_new(j, "type", json_integer(k->type));
+    char *payload = failed ? NULL : json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(j);
     if (payload == NULL)
-        return err;
-    snprintf(dedupe, sizeof dedupe, "%s", payload);
-    err = job_store_add(c->store, c->tenant, "replay", dedupe, payload, EMT_TIME_NONE);
+        return EMT_ENOMEM;
+    enum emt_err err =
+        job_store_add(c->store, c->tenant, "replay", payload, payload, EMT_TIME_NONE);
     free(payload);
+    return err;
+}
+
+/* Frames that wait for a key of such a meter are decoded again. */
+static enum emt_err wake_waiting(struct api_call *c, const struct meter_key *k)
+{
+    enum emt_err err = EMT_OK;
+
+    for (unsigned s = 0; s < FRAME_STATES && err == EMT_OK; s++) {
+        if (frame_state_retry((enum frame_state)s) == FRAME_RETRY_KEY)
+            err = order_replay(c, (enum frame_state)s, k);
+    }
     return err;
 }
 
@@ -89,7 +106,7 @@ static bool read_one(struct api_call *c, struct meter_key *k)
         { "manufacturer", FIELD_TEXT, false, false, 3, 3, NULL },
         { "version", FIELD_INT, false, false, 0, 255, NULL },
         { "type", FIELD_INT, false, false, 0, 255, NULL },
-        { "label", FIELD_TEXT, false, false, 0, 100, NULL },
+        { "label", FIELD_TEXT, false, false, 0, METER_KEY_LABEL_MAX, NULL },
     };
     struct api_value v[6];
     struct emt_diag diag = { 0 };
@@ -97,9 +114,9 @@ static bool read_one(struct api_call *c, struct meter_key *k)
     bool ok = false;
 
     api_body(c, fields, 6, v, &body, &ok);
+    meter_key_init(k);
     if (!ok)
         return false;
-    meter_key_init(k);
     static const char *const names[] = {
         "key", "number", "manufacturer", "version", "type", "label"
     };
@@ -113,10 +130,7 @@ static bool read_one(struct api_call *c, struct meter_key *k)
         if (!ok)
             api_problem(c, 400, "invalid", names[i], "%s", diag.text);
     }
-    /* The key's text stood in this document. */
-    if (v[0].text != NULL)
-        cipher_wipe((void *)(uintptr_t)v[0].text, strlen(v[0].text));
-    json_decref(body);
+    api_body_wipe(body);
     return ok;
 }
 
@@ -138,8 +152,10 @@ static enum emt_err create_one(struct api_call *c)
     struct meter_key k;
     int64_t id = 0;
 
-    if (!read_one(c, &k))
+    if (!read_one(c, &k)) {
+        meter_key_wipe(&k);
         return EMT_OK;
+    }
     enum emt_err err = api_data_key(c, &data_key);
     if (err == EMT_OK) {
         err = keep_key(c, &data_key, &k, &id);
@@ -157,9 +173,7 @@ static enum emt_err create_one(struct api_call *c)
     return err == EMT_OK ? answer_key(c, id) : api_store_problem(c, err, "key");
 }
 
-/* --- CSV
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- CSV --- */
 
 struct import {
     struct api_call *call;
@@ -191,10 +205,12 @@ static enum emt_err create_many(struct api_call *c)
 {
     struct import in = { .call = c, .lines = json_array() };
     struct emt_diag diag = { 0 };
+    struct meter_key any;
     size_t len = 0;
     const uint8_t *text = http_request_body(c->req, &len);
     enum emt_err err = api_data_key(c, &in.data_key);
 
+    meter_key_init(&any);
     if (err == EMT_OK) {
         err = meter_key_csv_read((const char *)text, len, import_line, &in, &diag);
         seal_key_wipe(&in.data_key);
@@ -207,7 +223,7 @@ static enum emt_err create_many(struct api_call *c)
     if (err == EMT_OK && in.accepted > 0)
         err = registry_touch(c->store, c->tenant);
     if (err == EMT_OK && in.accepted > 0)
-        err = wake_waiting(c, NULL);
+        err = wake_waiting(c, &any);
     if (err == EMT_OK)
         err = api_audit(c, "meter-key.import", "csv", "%lld keys, %lld lines rejected",
                         (long long)in.accepted, (long long)in.rejected);
@@ -225,7 +241,7 @@ enum emt_err api_meter_key_create(struct api_call *c)
 {
     const char *type = http_request_header(c->req, "Content-Type");
 
-    return type != NULL && strncmp(type, "text/csv", 8) == 0 ? create_many(c) : create_one(c);
+    return type != NULL && strncasecmp(type, "text/csv", 8) == 0 ? create_many(c) : create_one(c);
 }
 
 enum emt_err api_meter_key_delete(struct api_call *c)
@@ -239,5 +255,5 @@ enum emt_err api_meter_key_delete(struct api_call *c)
         err = registry_touch(c->store, c->tenant);
     if (err == EMT_OK)
         err = api_audit(c, "meter-key.delete", c->param[0], "key %lld", (long long)id);
-    return err == EMT_OK ? api_empty(c) : api_store_problem(c, err, "key");
+    return err == EMT_OK ? api_empty(c, 204) : api_store_problem(c, err, "key");
 }

@@ -2,11 +2,17 @@
 #include "api/password.h"
 #include "api_internal.h"
 #include "api_route.h"
+#include "api_text.h"
 #include "base/cipher.h"
+#include "base/log.h"
 #include "openapi_text.h"
 #include "store/user_store.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
 
 #define OPERATOR_KEY_LIFETIME (30 * EMT_DAY)
 
@@ -18,9 +24,9 @@ enum emt_err api_health(struct api_call *c)
 enum emt_err api_openapi(struct api_call *c)
 {
     c->status = 200;
-    if (!writer_bytes(http_response_body(c->out), openapi_text, openapi_text_len))
-        return EMT_ENOMEM;
-    return http_response_header(c->out, "Content-Type", "application/yaml");
+    c->content_type = "application/yaml";
+    return writer_bytes(http_response_body(c->out), openapi_text, openapi_text_len) ? EMT_OK
+                                                                                    : EMT_ENOMEM;
 }
 
 /* One bucket for all: an operator's password is guessed from many addresses. */
@@ -69,13 +75,15 @@ static enum emt_err give_key(struct api_call *c, struct store *admin,
         err = platform_key_create(admin, user->id, "login", hash, expires, &id);
     if (err == EMT_OK)
         err = api_audit(c, "operator.login", user->name, "key %lld", (long long)id);
-    if (err != EMT_OK)
-        return api_store_problem(c, err, "key");
-    json_t *body = json_pack("{s:s, s:s, s:o}", "api_key", key, "role",
-                             user->role == PLATFORM_AUDITOR ? "auditor" : "operator", "expires_at",
-                             api_time(expires));
+    if (err == EMT_OK)
+        err = api_json(c, 201,
+                       json_pack("{s:s, s:s, s:o}", "api_key", key, "role",
+                                 user->role == PLATFORM_AUDITOR ? "auditor" : "operator",
+                                 "expires_at", api_time(expires)));
+    else
+        err = api_store_problem(c, err, "key");
     cipher_wipe(key, sizeof key);
-    return api_json(c, 201, body);
+    return err;
 }
 
 static enum emt_err login(struct api_call *c, struct store *admin, const struct api_value *v)
@@ -90,16 +98,25 @@ static enum emt_err login(struct api_call *c, struct store *admin, const struct 
     bool good = password_verify(hash, v[1].text) == EMT_OK && err == EMT_OK;
     if (!good || user.disabled) {
         login_failed(c->api);
+        LOG_NOTICE("login-failed", LOG_S("peer", http_request_peer(c->req)),
+                   LOG_S("request", http_request_id(c->req)));
         return api_problem(c, 401, "unauthorized", NULL, "user or password is wrong");
     }
     snprintf(c->who.actor, sizeof c->who.actor, "user:%.100s", user.name);
+    text_clean(c->who.actor);
     if (user.one_time && !v[2].present)
         return api_problem(
             c, 403, "password-change-required", "new_password",
             "the one-time password is exchanged for one of your own: send new_password "
             "(12 characters or more) as well");
+    if (v[2].present && strcmp(v[1].text, v[2].text) == 0)
+        return api_problem(c, 400, "invalid", "new_password",
+                           "new_password: must be another one than password");
     if (v[2].present) {
         err = exchange_password(admin, &user, v[2].text);
+        if (err == EMT_ELIMIT)
+            return api_problem(c, 400, "invalid", "new_password",
+                               "new_password: longer than %d bytes", PASSWORD_MAX);
         if (err == EMT_ECONFLICT)
             return api_problem(c, 401, "unauthorized", NULL, "user or password is wrong");
         if (err != EMT_OK)
@@ -119,9 +136,11 @@ enum emt_err api_login(struct api_call *c)
     json_t *body = NULL;
     bool ok = false;
 
-    if (!login_allowed(c->api, c->now))
+    if (!login_allowed(c->api, c->now)) {
+        c->retry_after_s = (unsigned)(LOGIN_WINDOW / EMT_SECOND);
         return api_problem(c, 429, "too-many", NULL,
                            "too many failed logins; try again in five minutes");
+    }
     api_body(c, fields, 3, v, &body, &ok);
     if (!ok)
         return EMT_OK;
@@ -138,6 +157,6 @@ enum emt_err api_login(struct api_call *c)
     } else {
         err = api_store_problem(c, EMT_EDB, "user");
     }
-    json_decref(body);
+    api_body_wipe(body);
     return err;
 }

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define CHANNEL_KIND 3
 #define CHANNEL_UNIT 6
 

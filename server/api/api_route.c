@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define T "/api/v1/tenants/{tenant}"
 
 /* clang-format off */
@@ -100,6 +103,23 @@ const struct api_route *api_route_find(enum http_method method, const char *path
         *path_known = true;
     }
     return NULL;
+}
+
+const char *api_route_allow(const char *path, char buf[64])
+{
+    struct api_call scratch;
+    size_t at = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (!route_match(routes[i].pattern, path, &scratch))
+            continue;
+        int n = snprintf(buf + at, 64 - at, "%s%s%s", at > 0 ? ", " : "",
+                         http_method_name(routes[i].method),
+                         routes[i].method == HTTP_GET ? ", HEAD" : "");
+        at += n > 0 && at + (size_t)n < 64 ? (size_t)n : 0;
+    }
+    return buf;
 }
 
 const struct api_route *api_route_at(size_t i)

@@ -35,6 +35,8 @@ struct api_route {
 /* The route of a request, its parameters in c; NULL: none (*path_known tells 405 from 404). */
 const struct api_route *api_route_find(enum http_method method, const char *path,
                                        struct api_call *c, bool *path_known);
+/* The methods of a path for the Allow header, "GET, HEAD, POST". Returns buf. */
+const char *api_route_allow(const char *path, char buf[64]);
 /* Enumerates: NULL past the end. */
 const struct api_route *api_route_at(size_t i);
 

@@ -9,7 +9,11 @@
 #include "store/tenant_store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
 
 #define TENANT_CA_LIFETIME (10 * 365 * EMT_DAY)
 #define TENANT_PAGE_MAX 200
@@ -18,8 +22,10 @@ static const char *const policy_names[] = { "learn", "allow-list", "ignore", NUL
 
 static json_t *tenant_json(const struct tenant *t)
 {
+    unsigned policy = (unsigned)t->device_policy <= TENANT_IGNORE ? t->device_policy : TENANT_LEARN;
+
     return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:s?, s:o}", "key", t->key, "name", t->name,
-                     "device_policy", policy_names[t->device_policy], "profile_tolerance_s",
+                     "device_policy", policy_names[policy], "profile_tolerance_s",
                      (int)t->profile_tolerance_s, "raw_retention_days", (int)t->raw_retention_days,
                      "reading_retention_days", (int)t->reading_retention_days, "own_mp_id",
                      t->own_mp_id[0] ? t->own_mp_id : NULL, "created_at", api_time(t->created_at));
@@ -39,33 +45,40 @@ static enum emt_err own_tenant(struct api_call *c)
     return api_json(c, 200, json_pack("{s:[o]}", "items", tenant_json(&t)));
 }
 
-enum emt_err api_tenant_list(struct api_call *c)
+static json_t *tenants_json(const struct tenant *list, size_t n, size_t limit)
 {
-    static const int most = TENANT_PAGE_MAX;
-    struct tenant list[TENANT_PAGE_MAX + 1];
-    struct api_page page;
-    json_t *items;
+    json_t *items = json_array();
+    size_t shown = n > limit ? limit : n;
 
-    if (!c->who.is_operator)
-        return own_tenant(c);
-    if (!api_page_read(c, 1000, 100, true, &page))
-        return EMT_OK;
-    if (page.limit > most)
-        page.limit = most;
-    if (page.cursor_number > INT32_MAX)
-        return api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
-    size_t n = (size_t)page.limit + 1;
-    enum emt_err err = tenant_list(c->worker->admin, (int32_t)page.cursor_number, list, &n);
-    if (err != EMT_OK)
-        return api_store_problem(c, err, "tenants");
-    size_t shown = n > (size_t)page.limit ? (size_t)page.limit : n;
-    items = json_array();
     for (size_t i = 0; i < shown; i++)
         json_array_append_new(items, tenant_json(&list[i]));
     json_t *body = json_pack("{s:o}", "items", items);
     if (body != NULL && n > shown)
         json_object_set_new(body, "next", json_sprintf("%d", (int)list[shown - 1].id));
-    return api_json(c, 200, body);
+    return body;
+}
+
+enum emt_err api_tenant_list(struct api_call *c)
+{
+    struct api_page page;
+
+    if (!c->who.is_operator)
+        return own_tenant(c);
+    if (!api_page_read(c, 1000, 100, true, &page))
+        return EMT_OK;
+    if (page.limit > TENANT_PAGE_MAX)
+        page.limit = TENANT_PAGE_MAX;
+    if (page.cursor_number > INT32_MAX)
+        return api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
+    size_t n = (size_t)page.limit + 1;
+    struct tenant *list = calloc(n, sizeof *list);
+    if (list == NULL)
+        return EMT_ENOMEM;
+    enum emt_err err = tenant_list(c->worker->admin, (int32_t)page.cursor_number, list, &n);
+    err = err == EMT_OK ? api_json(c, 200, tenants_json(list, n, (size_t)page.limit))
+                        : api_store_problem(c, err, "tenants");
+    free(list);
+    return err;
 }
 
 enum emt_err api_tenant_get(struct api_call *c)
@@ -252,9 +265,11 @@ enum emt_err api_tenant_create(struct api_call *c)
             store_rollback(admin);
     }
     json_decref(body);
-    if (err != EMT_OK)
-        return tenant_problem(c, err, &diag);
-    json_t *answer = json_pack("{s:o, s:s}", "tenant", tenant_json(&t), "api_key", secret);
+    if (err == EMT_OK)
+        err =
+            api_json(c, 201, json_pack("{s:o, s:s}", "tenant", tenant_json(&t), "api_key", secret));
+    else
+        err = tenant_problem(c, err, &diag);
     cipher_wipe(secret, sizeof secret);
-    return api_json(c, 201, answer);
+    return err;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define METER_KEY_LINES_MAX 200000
+#define METER_KEY_LABEL_MAX 100 /* characters */
 
 /* "" and -1 match any meter. */
 struct meter_key {
@@ -18,7 +19,7 @@ struct meter_key {
     char number[33];
     int version;
     int type;
-    char label[101];
+    char label[4 * METER_KEY_LABEL_MAX + 1];
     uint8_t key[32];
     size_t key_len; /* 16, 32, or 8 for DES */
 };
@@ -29,8 +30,9 @@ void meter_key_wipe(struct meter_key *k);
 EMT_CHECKED enum emt_err meter_key_set(struct meter_key *k, const char *name, const char *text,
                                        struct emt_diag *diag);
 
-/* Calls take once per line behind the head: with a key, or with NULL and the reason. EMT_EMALFORMED
- * no head or no column "key"; EMT_ELIMIT more than METER_KEY_LINES_MAX lines. */
+/* Calls take once per line behind the head: with a key, or with NULL and the reason, which quotes
+ * nothing of the line. EMT_EMALFORMED no head, a column that is unknown or there twice, or no
+ * column "key"; EMT_ELIMIT more than METER_KEY_LINES_MAX lines. */
 EMT_CHECKED enum emt_err meter_key_csv_read(const char *text, size_t n,
                                             void (*take)(void *ctx, unsigned line,
                                                          const struct meter_key *k,

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 #define FILE_BYTES_MAX (256u << 20)
 #define NOTES_BYTES_MAX (1u << 20)
 
@@ -175,10 +178,10 @@ static enum emt_err export_file_of(struct file_job *j, const struct store_result
         if (err == EMT_OK)
             err = store_commit(j->store);
         if (err != EMT_OK)
-            return emt_fail(diag, err, "file not kept: %s", store_error(j->store));
-        return EMT_OK;
+            (void)emt_fail(diag, err, "file not kept: %s", store_error(j->store));
     }
-    store_rollback(j->store);
+    if (err != EMT_OK)
+        store_rollback(j->store);
     return err;
 }
 
@@ -201,10 +204,12 @@ static enum emt_err export_receiver(struct file_job *j, const struct store_resul
     writer_init_heap(&j->content, FILE_BYTES_MAX);
     enum emt_err err = export_file_of(j, rows, first, end, diag);
     const struct mscons_export_handler *h = j->tap->handler;
-    if (err == EMT_OK && h->file != NULL)
+    if (err == EMT_ENOTFOUND)
+        err = EMT_OK; /* no message: the notes say why */
+    else if (err == EMT_OK && h->file != NULL)
         err = h->file(h->ctx, j->file_id, j->name, j->content.data, j->content.len, j->messages);
     writer_release(&j->content);
-    return err == EMT_ENOTFOUND ? EMT_OK : err; /* no message: the notes say why */
+    return err;
 }
 
 static enum emt_err read_plan(struct store *s, const struct mscons_export_request *req,

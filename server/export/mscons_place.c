@@ -14,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
 /* Registers of one place. */
 #define PLACE_REGISTERS_MAX 32
 
@@ -109,6 +112,8 @@ static enum emt_err read_register(const struct mscons_run *run, const struct pla
         from = reg->valid_from;
     if (reg->valid_to != EMT_TIME_NONE && to > reg->valid_to + 1)
         to = reg->valid_to + 1;
+    if (to > run->req->now + 1)
+        to = run->req->now + 1; /* a value of the future is a wrong clock */
     *out = NULL;
     *n = 0;
     if (from >= to)
@@ -135,9 +140,14 @@ static enum emt_err read_register(const struct mscons_run *run, const struct pla
     return EMT_OK;
 }
 
-/* --- one message
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- one message --- */
+
+/* What is wrong with a place is its own matter; what is broken on our side ends the export, as does
+ * a transaction that the database gave up. */
+static bool ends_export(enum emt_err err)
+{
+    return emt_err_class(err) == EMT_CLASS_BROKEN || emt_err_class(err) == EMT_CLASS_RETRY;
+}
 
 static enum emt_err put_document(struct mscons_run *run, const struct place *place,
                                  struct export_document *doc)
@@ -154,9 +164,7 @@ static enum emt_err put_document(struct mscons_run *run, const struct place *pla
         run->documents++;
         return EMT_OK;
     }
-    /* What is wrong with this place is its own matter; what is broken on our side ends the export.
-     */
-    if (emt_err_class(err) == EMT_CLASS_BROKEN)
+    if (ends_export(err))
         return err;
     mscons_note(run, place->code, "left out: %s", diag.text);
     return EMT_OK;
@@ -222,6 +230,16 @@ static void note_gaps(const struct mscons_run *run, const struct place *place,
     }
 }
 
+static void note_held(const struct mscons_run *run, const struct place *place,
+                      const struct obis *obis, emt_time from, const char *why)
+{
+    char code[OBIS_TEXT_MAX];
+    struct local_date d = local_date_of(from);
+
+    mscons_note(run, place->code, "%s: %04d-%02d-%02d is held back: it %s",
+                obis_format_short(*obis, code), d.year, d.month, d.day, why);
+}
+
 static bool has_obis_twice(const struct obis *obis, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -251,6 +269,8 @@ static enum emt_err put_day(struct mscons_run *run, const struct place *place,
             whole_obis[n_whole++] = obis[i];
         } else if (profiles[i].n_gaps == 0 || !run->req->hold_gaps) {
             err = put_spans(run, place, &obis[i], &profiles[i]);
+        } else {
+            note_held(run, place, &obis[i], from, "has gaps");
         }
     }
     if (err == EMT_OK && n_whole > 0)
@@ -281,13 +301,29 @@ static bool is_bound(const struct place_register *reg, emt_time from, emt_time t
     return reg->valid_from < to && (reg->valid_to == EMT_TIME_NONE || reg->valid_to > from);
 }
 
+/* The end of a day that is not over is the last whole step before now. */
+static emt_time past_steps(emt_time from, emt_time to, emt_time now)
+{
+    return to <= now ? to : from + (now - from) / LOAD_PROFILE_STEP * LOAD_PROFILE_STEP;
+}
+
 static enum emt_err place_profile_day(struct mscons_run *run, const struct place *place,
                                       emt_time from, emt_time to)
 {
     struct load_profile profiles[PLACE_REGISTERS_MAX];
     struct obis obis[PLACE_REGISTERS_MAX];
     size_t n = 0;
+    emt_time past = past_steps(from, to, run->req->now);
     enum emt_err err = EMT_OK;
+
+    if (past < to && run->req->hold_gaps) {
+        for (size_t i = 0; i < place->n; i++)
+            note_held(run, place, &place->regs[i].obis, from, "is not over");
+        return EMT_OK;
+    }
+    to = past;
+    if (from == to)
+        return EMT_OK;
 
     for (size_t i = 0; i < place->n && err == EMT_OK; i++) {
         struct emt_diag diag = { 0 };
@@ -297,7 +333,7 @@ static enum emt_err place_profile_day(struct mscons_run *run, const struct place
         err = build_profile(run, &place->regs[i], from, to, &profiles[n], &diag);
         if (err == EMT_OK) {
             obis[n++] = place->regs[i].obis;
-        } else if (emt_err_class(err) != EMT_CLASS_BROKEN) {
+        } else if (!ends_export(err)) {
             mscons_note(run, place->code, "left out: %s", diag.text);
             err = EMT_OK;
         }
@@ -309,8 +345,7 @@ static enum emt_err place_profile_day(struct mscons_run *run, const struct place
     return err;
 }
 
-/* --- register readings
- * ---------------------------------------------------------------------------------------------- */
+/* --- register readings --- */
 
 /* The register's reading at the instant as the market wants it (kWh, ratio not applied); false:
  * there is none. */

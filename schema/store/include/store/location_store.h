@@ -26,6 +26,9 @@ EMT_CHECKED enum emt_err location_get(struct store *s, int32_t tenant, const cha
 /* Its number. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err location_find(struct store *s, int32_t tenant, const char *code,
                                        int64_t *id);
+/* The same, and locks the place until the end of the transaction: who binds does so alone. */
+EMT_CHECKED enum emt_err location_lock(struct store *s, int32_t tenant, const char *code,
+                                       int64_t *id);
 /* EMT_ECONFLICT something is bound to it; EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err location_delete(struct store *s, int32_t tenant, const char *code);
 /* EMT_ECONFLICT no such channel; EMT_ELIMIT the period ends before it begins. */
@@ -34,10 +37,10 @@ EMT_CHECKED enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t
                                         int64_t ratio_mantissa, int ratio_exponent,
                                         const char *device_number, emt_time valid_from,
                                         emt_time valid_to, int64_t *id);
-/* How many bindings of this place and code overlap the period. */
+/* How many bindings of this place and code, but one (0: none), overlap the period. */
 EMT_CHECKED enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id,
                                          const char *obis, emt_time valid_from, emt_time valid_to,
-                                         int64_t *id);
+                                         int64_t except, int64_t *n);
 /* (cursor, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent, device_number, valid_from,
  * valid_to). */
 EMT_CHECKED enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id,
