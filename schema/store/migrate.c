@@ -26,6 +26,8 @@ static const struct store_statement statements[] = {
     [RECORD] = { "migrate_record", 3,
                  "insert into schema_migration (version, name, checksum) values ($1, $2, $3)" },
     [VERSION] = { "migrate_version", 0, "select coalesce(max(version), 0) from schema_migration" },
+    [DATABASE] = { "migrate_database", 0,
+                   "select exists (select from pg_database where datname = 'emt')" },
 };
 
 static const char table_sql[] =

@@ -24,6 +24,7 @@
 #define SOCKET_NAME "/.s.PGSQL.5432.lock"
 #define SOCKET_PATH_MAX 100 /* sun_path holds 107 */
 #define MAJOR_LEAST 15
+#define ARGS_MAX 31
 
 /* ---- who ---- */
 
@@ -260,11 +261,18 @@ enum emt_err pg_cluster_spawn(const struct pg_cluster *c, const char *program,
     /* Nothing of ours: libpq variables and a locale would change what the server does. */
     static const char *const env[] = { "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "LC_ALL=C.UTF-8",
                                        NULL };
+    const char *argv[ARGS_MAX + 1];
     char path[300], log[300];
     sigset_t none;
+    size_t n = 1;
     int fd;
 
     snprintf(path, sizeof path, "%s/%s", c->bin, program);
+    /* These programs look for each other beside their own path. */
+    argv[0] = path;
+    for (; args[n] && n < ARGS_MAX; n++)
+        argv[n] = args[n];
+    argv[n] = NULL;
     snprintf(log, sizeof log, "%s/start.log", c->base);
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
@@ -286,7 +294,7 @@ enum emt_err pg_cluster_spawn(const struct pg_cluster *c, const char *program,
                 close(i);
         if (!become_user(c) || chdir(c->base) != 0)
             _exit(126);
-        execve(path, (char *const *)(uintptr_t)args, (char *const *)(uintptr_t)env);
+        execve(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
         _exit(127);
     }
     close(fd);
