@@ -1,5 +1,6 @@
 /* emtctl: the operator's command line. */
 #include "ctl_decode.h"
+#include "ctl_export.h"
 #include "ctl_mscons.h"
 
 #include <stdio.h>
@@ -18,6 +19,8 @@ struct command {
 
 static const struct command commands[] = {
     { "decode", "", "decode telegrams: JSON lines in, JSON lines out", ctl_decode },
+    { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",
+      ctl_export },
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },
 };
 

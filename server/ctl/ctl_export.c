@@ -1,0 +1,309 @@
+#include "ctl_export.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/yaml.h"
+#include "export/mscons_export.h"
+#include "store/audit_store.h"
+#include "store/store.h"
+#include "store/tenant_store.h"
+
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define CONNECT_MS 10000
+#define CONFIG_DEFAULT "/etc/emt/emtd.yaml"
+#define CONNINFO_MAX 4096
+
+static const char usage[] =
+    "usage: emtctl export mscons --tenant KEY --pid N --from DAY --to DAY --out DIR\n"
+    "                            [--location ID] [--test] [--hold-gaps]\n"
+    "                            [--embedded DIR | --config FILE | --conninfo TEXT]\n"
+    "\n"
+    "Writes MSCONS files with their exact names into DIR and keeps them in the database.\n"
+    "  --pid        13017 meter readings, 13018 load profile of MeLos, 13025 of MaLos\n"
+    "  --from --to  German local days as 2026-11-20, --to exclusive\n"
+    "  --location   one MeLo or MaLo; all of that kind without it\n"
+    "  --test       test flag of the interchange\n"
+    "  --hold-gaps  holds a day with a gap back instead of sending it in contiguous spans\n"
+    "  --embedded   folder of emtd --embedded; --config: configuration of emtd (default\n"
+    "               " CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
+    "The paths written go to stdout, what did not go out and why to stderr.\n"
+    "exit: 0 files written, 1 failed or nothing to write, 2 wrong usage\n";
+
+struct options {
+    const char *tenant, *pid, *from, *to, *location, *out;
+    const char *embedded, *config, *conninfo;
+    bool test, hold_gaps;
+    struct mscons_export_request request;
+};
+
+static int wrong_usage(const char *what, const char *arg)
+{
+    if (what != NULL)
+        (void)fprintf(stderr, "emtctl export: %s%s\n", what, arg != NULL ? arg : "");
+    (void)fputs(usage, stderr);
+    return 2;
+}
+
+/* Where the text behind an option goes; NULL: no such option. */
+static const char **text_of(struct options *o, const char *name)
+{
+    const struct {
+        const char *name;
+        const char **text;
+    } texts[] = {
+        { "--tenant", &o->tenant },     { "--pid", &o->pid },
+        { "--from", &o->from },         { "--to", &o->to },
+        { "--location", &o->location }, { "--out", &o->out },
+        { "--embedded", &o->embedded }, { "--config", &o->config },
+        { "--conninfo", &o->conninfo },
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(name, texts[i].name) == 0)
+            return texts[i].text;
+    }
+    return NULL;
+}
+
+/* 0, or the exit code. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    for (int i = 2; i < argc; i++) {
+        const char **text = text_of(o, argv[i]);
+
+        if (strcmp(argv[i], "--test") == 0)
+            o->test = true;
+        else if (strcmp(argv[i], "--hold-gaps") == 0)
+            o->hold_gaps = true;
+        else if (text == NULL)
+            return wrong_usage("unknown option ", argv[i]);
+        else if (*text != NULL)
+            return wrong_usage("given twice: ", argv[i]);
+        else if (i + 1 == argc)
+            return wrong_usage("a value is missing behind ", argv[i]);
+        else
+            *text = argv[++i];
+    }
+    if (o->tenant == NULL || o->pid == NULL || o->from == NULL || o->to == NULL || o->out == NULL)
+        return wrong_usage("--tenant, --pid, --from, --to and --out are needed", NULL);
+    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
+        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
+    return 0;
+}
+
+static int read_request(struct options *o)
+{
+    char *end = NULL;
+    unsigned long pid = strtoul(o->pid, &end, 10);
+
+    if (*o->pid < '0' || *o->pid > '9' || *end != '\0' || pid > 99999)
+        return wrong_usage("--pid must be a number, not ", o->pid);
+    o->request.pid = (unsigned)pid;
+    if (local_date_parse(o->from, &o->request.from) != EMT_OK)
+        return wrong_usage("--from must be a day as 2026-11-20, not ", o->from);
+    if (local_date_parse(o->to, &o->request.to) != EMT_OK)
+        return wrong_usage("--to must be a day as 2026-11-20, not ", o->to);
+    o->request.location = o->location;
+    o->request.test = o->test;
+    o->request.hold_gaps = o->hold_gaps;
+    o->request.now = clock_now();
+    return 0;
+}
+
+/* --- the database --- */
+
+static enum emt_err embedded_conninfo(const char *dir, char **out, struct emt_diag *diag)
+{
+    char path[1024];
+    size_t n = 0;
+    enum emt_err err = file_join(path, sizeof path, dir, "conninfo");
+
+    if (err != EMT_OK)
+        return emt_fail(diag, err, "%s: the path is too long", dir);
+    err = file_read(path, CONNINFO_MAX, out, &n, diag);
+    if (err == EMT_OK)
+        (*out)[strcspn(*out, "\r\n")] = '\0';
+    return err;
+}
+
+static enum emt_err config_conninfo(const char *path, char **out, struct emt_diag *diag)
+{
+    struct yaml *y = NULL;
+    const char *text = NULL;
+    enum emt_err err = yaml_load_file(path, &y, diag);
+
+    if (err != EMT_OK)
+        return err;
+    err = yaml_text(y, yaml_get(y, yaml_root(y), "database"), "conninfo", &text, diag);
+    if (err == EMT_OK && text == NULL)
+        err = emt_fail(diag, EMT_ENOTFOUND, "%s: database.conninfo is missing", path);
+    if (err == EMT_OK) {
+        *out = strdup(text);
+        err = *out != NULL ? EMT_OK : emt_fail(diag, EMT_ENOMEM, "out of memory");
+    }
+    yaml_free(y);
+    return err;
+}
+
+static enum emt_err find_conninfo(const struct options *o, char **out, struct emt_diag *diag)
+{
+    if (o->embedded != NULL)
+        return embedded_conninfo(o->embedded, out, diag);
+    if (o->conninfo == NULL)
+        return config_conninfo(o->config != NULL ? o->config : CONFIG_DEFAULT, out, diag);
+    *out = strdup(o->conninfo);
+    return *out != NULL ? EMT_OK : emt_fail(diag, EMT_ENOMEM, "out of memory");
+}
+
+/* Only the platform's administrator knows tenants by their key. */
+static enum emt_err find_tenant(const char *conninfo, const char *key, int32_t *id,
+                                struct emt_diag *diag)
+{
+    struct store *admin = NULL;
+    struct tenant t;
+    enum emt_err err = store_open(conninfo, STORE_ADMIN, CONNECT_MS, &admin, diag);
+
+    if (err != EMT_OK)
+        return err;
+    err = tenant_find(admin, key, &t);
+    if (err == EMT_ENOTFOUND)
+        (void)emt_fail(diag, err, "there is no tenant %s", key);
+    else if (err != EMT_OK)
+        (void)emt_fail(diag, err, "%s", store_error(admin));
+    else
+        *id = t.id;
+    store_close(admin);
+    return err;
+}
+
+/* --- the files --- */
+
+struct run {
+    struct store *store;
+    const struct options *options;
+    unsigned files;
+};
+
+/* Files leave the tenant: who took them stands in its audit. */
+static enum emt_err audit_file(const struct run *run, const char *name, int messages)
+{
+    const struct passwd *who = getpwuid(getuid());
+    int32_t tenant = run->options->request.tenant;
+    char actor[96];
+    char detail[64];
+    struct audit_entry entry = { .tenant = tenant,
+                                 .actor = actor,
+                                 .action = "export.mscons",
+                                 .object = name,
+                                 .detail = detail };
+
+    (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
+    (void)snprintf(detail, sizeof detail, "%d messages", messages);
+    enum emt_err err = store_begin(run->store, tenant);
+    if (err != EMT_OK)
+        return err;
+    err = audit_append(run->store, &entry);
+    if (err == EMT_OK)
+        return store_commit(run->store);
+    store_rollback(run->store);
+    return err;
+}
+
+static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
+                              size_t len, int messages)
+{
+    struct run *run = ctx;
+    struct emt_diag diag = { 0 };
+    char path[2048];
+    enum emt_err err = audit_file(run, name, messages);
+
+    if (err != EMT_OK)
+        (void)emt_fail(&diag, err, "the audit cannot be written: %s", store_error(run->store));
+    if (err == EMT_OK)
+        err = file_join(path, sizeof path, run->options->out, name);
+    /* A name is used once: whatever stands there already is something else. */
+    if (err == EMT_OK)
+        err = file_create(path, content, len, 0640, &diag);
+    if (err != EMT_OK) {
+        (void)fprintf(stderr, "emtctl export: %s: %s; it is kept in the database as export %lld\n",
+                      name, diag.text[0] ? diag.text : emt_err_name(err), (long long)file_id);
+        return err;
+    }
+    run->files++;
+    return printf("%s\n", path) < 0 || fflush(stdout) != 0 ? EMT_EIO : EMT_OK;
+}
+
+static void take_note(void *ctx, const char *text)
+{
+    (void)ctx;
+    (void)fprintf(stderr, "%s\n", text);
+}
+
+static enum emt_err run_export(struct options *o, const char *conninfo, struct run *run,
+                               struct emt_diag *diag)
+{
+    const struct mscons_export_handler handler = { take_file, take_note, run };
+    enum emt_err err = find_tenant(conninfo, o->tenant, &o->request.tenant, diag);
+
+    if (err == EMT_OK)
+        err = file_mkdirs(o->out, 0750, diag);
+    if (err == EMT_OK)
+        err = store_open(conninfo, STORE_APP, CONNECT_MS, &run->store, diag);
+    if (err == EMT_OK)
+        err = mscons_export_run(run->store, &o->request, &handler, diag);
+    store_close(run->store);
+    return err;
+}
+
+static int export_mscons(struct options *o)
+{
+    struct run run = { NULL, o, 0 };
+    struct emt_diag diag = { 0 };
+    char text[512];
+    char *conninfo = NULL;
+    enum emt_err err = find_conninfo(o, &conninfo, &diag);
+
+    if (err == EMT_OK)
+        err = run_export(o, conninfo, &run, &diag);
+    free(conninfo);
+    if (err != EMT_OK) {
+        (void)emt_diag_format(&diag, text, sizeof text);
+        (void)fprintf(stderr, "emtctl export: %s\n", *text ? text : emt_err_name(err));
+        return 1;
+    }
+    if (run.files == 0)
+        (void)fprintf(stderr, "emtctl export: nothing to write\n");
+    return run.files > 0 ? 0 : 1;
+}
+
+int ctl_export(int argc, char **argv)
+{
+    struct options o = { 0 };
+
+    if (argc < 2)
+        return wrong_usage(NULL, NULL);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        (void)fputs(usage, stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "mscons") != 0)
+        return wrong_usage("unknown format ", argv[1]);
+    if (argc == 3 && strcmp(argv[2], "--help") == 0) {
+        (void)fputs(usage, stdout);
+        return 0;
+    }
+    int code = read_options(argc, argv, &o);
+    if (code == 0)
+        code = read_request(&o);
+    return code == 0 ? export_mscons(&o) : code;
+}
