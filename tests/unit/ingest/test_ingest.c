@@ -538,7 +538,6 @@ int main(void)
     int failed;
 
     rig_fixture = pg_fixture_start();
-    pg_fixture_sql(rig_fixture, "select partitions_ensure(now(), 92)");
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_telegram_becomes_device_channel_reading_and_frame);
     tcase_add_test(t, without_meter_time_the_reception_is_the_time);
