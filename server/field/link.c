@@ -43,6 +43,7 @@ struct link {
     enum link_phase phase;
     bool ended;     /* nothing more comes in; the handler was told, or will be after this turn */
     bool reporting; /* the report runs after this turn */
+    bool lost;      /* nothing can be sent any more */
     bool doomed;    /* freed after this turn */
     enum link_end end;
     struct loop_timer *linger;
@@ -237,10 +238,19 @@ static void end(struct link *l, enum link_end why)
     l->read_wait = l->write_wait = 0;
     watch(l);
     /* Without memory for the list nobody is told, and the session's idle timer finds out. */
-    if (l->phase != PHASE_OPEN)
-        doom(l);
+    (void)!loop_after_turn(l->pool->loop, on_report, l);
+}
+
+/* The connection is of no use in either direction. */
+static void lose(struct link *l, enum link_end why)
+{
+    l->lost = true;
+    l->write_wait = 0;
+    if (l->phase == PHASE_OPEN)
+        end(l, why);
     else
-        (void)!loop_after_turn(l->pool->loop, on_report, l);
+        doom(l);
+    watch(l);
 }
 
 /* ---- in ---- */
@@ -327,7 +337,7 @@ static void read_failed(struct link *l, enum emt_err err)
     if (err == EMT_ENOTFOUND)
         end(l, inside ? LINK_LOST : LINK_CLOSED);
     else
-        end(l, emt_err_class(err) == EMT_CLASS_REJECT ? LINK_UNREADABLE : LINK_LOST);
+        lose(l, emt_err_class(err) == EMT_CLASS_REJECT ? LINK_UNREADABLE : LINK_LOST);
 }
 
 static void read_some(struct link *l)
@@ -381,7 +391,7 @@ static void flush(struct link *l)
             return;
         }
         if (err != EMT_OK) {
-            end(l, LINK_LOST);
+            lose(l, LINK_LOST);
             return;
         }
         l->out_head += n;
@@ -419,7 +429,7 @@ static enum emt_err queue(struct link *l, const uint8_t *p, size_t n)
 enum emt_err link_send(struct link *l, const uint8_t *p, size_t n)
 {
     /* Nothing waits: past the queue, without a copy. */
-    while (n > 0 && l->out_len == 0 && !l->ended && l->write_wait == 0) {
+    while (n > 0 && l->out_len == 0 && !l->lost && l->write_wait == 0) {
         size_t done = 0;
         unsigned wait = 0;
         enum emt_err err = l->wire_ops->write(l->wire, p, n, &done, &wait);
@@ -428,13 +438,13 @@ enum emt_err link_send(struct link *l, const uint8_t *p, size_t n)
             break;
         }
         if (err != EMT_OK) {
-            end(l, LINK_LOST);
+            lose(l, LINK_LOST);
             break;
         }
         p += done;
         n -= done;
     }
-    if (l->ended || n == 0)
+    if (l->lost || n == 0)
         return EMT_OK;
     watch(l);
     return queue(l, p, n);
@@ -445,7 +455,7 @@ void link_close(struct link *l)
     if (l->phase != PHASE_OPEN)
         return;
     l->phase = PHASE_FLUSHING;
-    if (l->ended) {
+    if (l->lost) {
         doom(l);
         return;
     }
@@ -485,9 +495,9 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
         discard(l);
         return;
     }
-    if (l->out_len > 0 && (l->write_wait & met) && !l->ended) {
+    if (l->out_len > 0 && (l->write_wait & met) && !l->lost) {
         flush(l);
-        if (l->phase == PHASE_FLUSHING && l->out_len == 0 && !l->ended)
+        if (l->phase == PHASE_FLUSHING && l->out_len == 0 && !l->lost)
             linger(l);
     }
     if (l->phase == PHASE_OPEN && !l->ended && (l->read_wait & met))

@@ -3,7 +3,6 @@
 #include "base/cipher.h"
 #include "loop/loop.h"
 
-#include <assert.h>
 #include <string.h>
 
 /* Last: banned functions do not compile from here on. */
@@ -297,6 +296,15 @@ static enum emt_err credit(struct session *s, const struct session_input *in)
     return err == EMT_OK ? credit_set(s, now) : err;
 }
 
+static enum session_ending ingest_ending(enum emt_err err)
+{
+    if (err == EMT_ESTATE)
+        return ENDING_SUPERSEDED; /* fenced, and the word of it is under way */
+    if (err == EMT_ELIMIT)
+        return ENDING_BUSY;
+    return emt_err_class(err) == EMT_CLASS_REJECT ? ENDING_PROTOCOL : ENDING_MEMORY;
+}
+
 static enum emt_err take_frame(struct session *s, const struct uplink_frame *f)
 {
     struct ingest_frame frame = { f->seq,  f->received_at, f->protocol, f->format,
@@ -309,7 +317,7 @@ static enum emt_err take_frame(struct session *s, const struct uplink_frame *f)
         return end_with(s, ENDING_CREDIT);
     err = s->ops->ingest_frame(s->host_ctx, s, &frame);
     if (err != EMT_OK)
-        return end_with(s, err == EMT_ENOMEM ? ENDING_MEMORY : ENDING_BUSY);
+        return end_with(s, ingest_ending(err));
     s->last_taken = f->seq;
     s->in_flight += f->len;
     s->frames++;
@@ -354,7 +362,7 @@ static enum emt_err take_gap(struct session *s, const struct session_input *in)
         g.from = s->last_taken + 1;
     err = s->ops->ingest_gap(s->host_ctx, s, &g);
     if (err != EMT_OK)
-        return end_with(s, emt_err_class(err) == EMT_CLASS_REJECT ? ENDING_PROTOCOL : ENDING_BUSY);
+        return end_with(s, ingest_ending(err));
     s->last_taken = g.to;
     return EMT_OK;
 }
@@ -570,7 +578,8 @@ void session_handle(struct session *s, enum session_event ev, const struct sessi
     if (s->state == SESSION_CLOSED)
         return;
     err = step->act ? step->act(s, in) : EMT_OK;
-    assert(s->state != SESSION_CLOSED); /* nobody feeds events from inside an action */
+    if (s->state == SESSION_CLOSED)
+        return; /* something that the action set off has ended it */
     if (err != EMT_OK && s->ending == ENDING_NONE)
         s->ending = ENDING_MEMORY;
     session_move(s, err == EMT_OK ? step->next : SESSION_CLOSED, ev);

@@ -618,13 +618,32 @@ static void on_committed(void *ctx, uint64_t ticket, const struct ingest_report 
         session_handle(s, EV_COMMITTED, &(struct session_input){ .report = r });
 }
 
-static void on_fenced(void *ctx, uint64_t ticket)
+struct fencing {
+    struct shard *shard;
+    uint64_t ticket;
+};
+
+static void on_fenced_after(void *arg)
 {
-    struct shard *sh = ctx;
-    struct session *s = map_get(sh->by_ticket, &ticket, sizeof ticket);
+    struct fencing *f = arg;
+    struct session *s = map_get(f->shard->by_ticket, &f->ticket, sizeof f->ticket);
 
     if (s)
         session_handle(s, EV_FENCED, &(struct session_input){ 0 });
+    free(f);
+}
+
+/* May come from inside ingest_frame(), that is, from inside the session: told after the turn.
+ * Should there be no memory for that, the next frame is refused. */
+static void on_fenced(void *ctx, uint64_t ticket)
+{
+    struct fencing *f = malloc(sizeof *f);
+
+    if (!f)
+        return;
+    *f = (struct fencing){ ctx, ticket };
+    if (loop_after_turn(f->shard->loop, on_fenced_after, f) != EMT_OK)
+        free(f);
 }
 
 static void on_credit_due(void *arg)

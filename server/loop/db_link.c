@@ -13,7 +13,7 @@
 
 /* Waiting between attempts, and how long one attempt may take. */
 #define RETRY_FIRST_MS 100
-#define RETRY_MOST_MS 5000
+#define RETRY_MOST_MS 2000
 #define CONNECT_MS 10000
 
 enum db_link_state { DB_LINK_DOWN, DB_LINK_CONNECTING, DB_LINK_UP };
