@@ -41,23 +41,23 @@ struct http_front {
     int64_t end_ms;          /* 0: not ending */
     pthread_t thread;
     /* One circular list per state, oldest first, so that the first has the earliest deadline. */
-    struct link lists[LINK_DEAD + 1];
+    struct http_link lists[LINK_DEAD + 1];
     unsigned nagain;
     uint8_t scratch[LINK_SCRATCH];
 };
 
-static void list_init(struct link *head)
+static void list_init(struct http_link *head)
 {
     head->prev = head->next = head;
 }
 
-static void list_remove(struct link *l)
+static void list_remove(struct http_link *l)
 {
     l->prev->next = l->next;
     l->next->prev = l->prev;
 }
 
-static void list_append(struct link *head, struct link *l)
+static void list_append(struct http_link *head, struct http_link *l)
 {
     l->prev = head->prev;
     l->next = head;
@@ -86,8 +86,8 @@ static void endpoint_forget(struct http_front *f, struct endpoint *e)
 
 /* Puts the link where its state says. The dead wait until the end of the turn: more events of
  * theirs may stand in the same batch. */
-static void link_settle(struct http_front *f, struct link *l, enum link_state before,
-                        bool had_again)
+static void http_link_settle(struct http_front *f, struct http_link *l, enum http_link_state before,
+                             bool had_again)
 {
     if (l->state == LINK_DEAD)
         l->again = false;
@@ -103,13 +103,13 @@ static void link_settle(struct http_front *f, struct link *l, enum link_state be
         endpoint_forget(f, &l->pair);
         return;
     }
-    endpoint_watch(f, &l->sock, link_sock_interest(l));
+    endpoint_watch(f, &l->sock, http_link_sock_interest(l));
     if (!l->up.discard) /* after a hang-up the pair is read without epoll, which would not stop
                            reporting it */
-        endpoint_watch(f, &l->pair, link_pair_interest(l));
+        endpoint_watch(f, &l->pair, http_link_pair_interest(l));
 }
 
-static void log_handshake(const struct link *l, const char *reason)
+static void log_handshake(const struct http_link *l, const char *reason)
 {
     char peer[INET6_ADDRSTRLEN];
 
@@ -118,9 +118,9 @@ static void log_handshake(const struct link *l, const char *reason)
              LOG_S("reason", reason));
 }
 
-static void link_shake(struct http_front *f, struct link *l)
+static void http_link_shake(struct http_front *f, struct http_link *l)
 {
-    enum emt_err err = link_handshake(l);
+    enum emt_err err = http_link_handshake(l);
 
     if (err == EMT_EAGAIN)
         return;
@@ -130,55 +130,55 @@ static void link_shake(struct http_front *f, struct link *l)
         l->state = LINK_DEAD;
         return;
     }
-    if (link_attach(l, f->daemon))
-        link_pump(l, f->scratch); /* the request may have come with the handshake */
+    if (http_link_attach(l, f->daemon))
+        http_link_pump(l, f->scratch); /* the request may have come with the handshake */
     else
         l->state = LINK_DEAD;
 }
 
-static void link_work(struct http_front *f, struct link *l)
+static void http_link_work(struct http_front *f, struct http_link *l)
 {
-    enum link_state before = l->state;
+    enum http_link_state before = l->state;
     bool had_again = l->again;
 
     if (l->state == LINK_DEAD)
         return;
     if (l->state == LINK_HANDSHAKE)
-        link_shake(f, l);
+        http_link_shake(f, l);
     else
-        link_pump(l, f->scratch);
-    link_settle(f, l, before, had_again);
+        http_link_pump(l, f->scratch);
+    http_link_settle(f, l, before, had_again);
 }
 
-static void link_kill(struct http_front *f, struct link *l)
+static void http_link_kill(struct http_front *f, struct http_link *l)
 {
-    enum link_state before = l->state;
+    enum http_link_state before = l->state;
     bool had_again = l->again;
 
     if (before == LINK_DEAD)
         return;
     l->state = LINK_DEAD;
-    link_settle(f, l, before, had_again);
+    http_link_settle(f, l, before, had_again);
 }
 
-static void on_pair(struct http_front *f, struct link *l, uint32_t events)
+static void on_pair(struct http_front *f, struct http_link *l, uint32_t events)
 {
     /* MHD has closed its end; its last bytes are still to be read, as fast as the peer takes them.
      */
     if (events & (EPOLLHUP | EPOLLERR)) {
         endpoint_forget(f, &l->pair);
-        link_pair_hangup(l);
+        http_link_pair_hangup(l);
     }
-    link_work(f, l);
+    http_link_work(f, l);
 }
 
-static void on_sock(struct http_front *f, struct link *l, uint32_t events)
+static void on_sock(struct http_front *f, struct http_link *l, uint32_t events)
 {
     /* Reset, or closed on both sides: nothing can be delivered any more. */
     if (l->state != LINK_HANDSHAKE && (events & (EPOLLHUP | EPOLLERR)))
-        link_kill(f, l);
+        http_link_kill(f, l);
     else
-        link_work(f, l);
+        http_link_work(f, l);
 }
 
 static struct tls_context *current_tls(struct http_server *s)
@@ -200,13 +200,13 @@ static void admit_tls(struct http_front *f, int fd, const struct sockaddr *peer,
         close(fd);
         return;
     }
-    struct link *l = link_new(fd, tls, peer, len);
+    struct http_link *l = http_link_new(fd, tls, peer, len);
     if (!l)
         return;
     atomic_fetch_add(&s->links, 1);
     l->deadline_ms = clock_mono_ms() + (int64_t)s->settings.handshake_s * 1000;
     list_append(&f->lists[LINK_HANDSHAKE], l);
-    link_work(f, l);
+    http_link_work(f, l);
 }
 
 static void admit(struct http_front *f, int fd, const struct sockaddr *peer, socklen_t len)
@@ -300,40 +300,40 @@ static void on_event(struct http_front *f, struct endpoint *e, uint32_t events)
 
 static void work_again(struct http_front *f)
 {
-    for (enum link_state s = LINK_OPEN; f->nagain > 0 && s <= LINK_LINGER; s++) {
-        struct link *end = &f->lists[s];
-        for (struct link *l = end->next, *next; l != end; l = next) {
+    for (enum http_link_state s = LINK_OPEN; f->nagain > 0 && s <= LINK_LINGER; s++) {
+        struct http_link *end = &f->lists[s];
+        for (struct http_link *l = end->next, *next; l != end; l = next) {
             next = l->next;
             if (l->again)
-                link_work(f, l);
+                http_link_work(f, l);
         }
     }
 }
 
 static void bury(struct http_front *f)
 {
-    struct link *dead = &f->lists[LINK_DEAD];
+    struct http_link *dead = &f->lists[LINK_DEAD];
 
     while (dead->next != dead) {
-        struct link *l = dead->next;
+        struct http_link *l = dead->next;
         list_remove(l);
-        link_free(l);
+        http_link_free(l);
         atomic_fetch_sub(&f->server->links, 1);
     }
 }
 
 /* Ends the links of this state whose time is over; answers milliseconds until the next one, or -1.
  */
-static int64_t expire(struct http_front *f, enum link_state state, int64_t now)
+static int64_t expire(struct http_front *f, enum http_link_state state, int64_t now)
 {
-    struct link *head = &f->lists[state];
+    struct http_link *head = &f->lists[state];
 
     while (head->next != head && head->next->deadline_ms <= now) {
         if (state == LINK_HANDSHAKE) {
             http_count(&f->server->counters.handshake_failed);
             log_handshake(head->next, "time-out");
         }
-        link_kill(f, head->next);
+        http_link_kill(f, head->next);
     }
     return head->next == head ? -1 : head->next->deadline_ms - now;
 }
@@ -388,9 +388,9 @@ static void *front_main(void *arg)
         work_again(f);
         bury(f);
     }
-    for (enum link_state s = LINK_HANDSHAKE; s < LINK_DEAD; s++) {
+    for (enum http_link_state s = LINK_HANDSHAKE; s < LINK_DEAD; s++) {
         while (f->lists[s].next != &f->lists[s])
-            link_kill(f, f->lists[s].next);
+            http_link_kill(f, f->lists[s].next);
     }
     bury(f);
     return NULL;

@@ -13,10 +13,10 @@
 /* Buffers that one direction moves in one go: others want their turn. */
 enum { TURNS = 4 };
 
-struct link *link_new(int sock, struct tls_conn *tls, const struct sockaddr *peer,
-                      socklen_t peer_len)
+struct http_link *http_link_new(int sock, struct tls_conn *tls, const struct sockaddr *peer,
+                                socklen_t peer_len)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct http_link *l = calloc(1, sizeof *l);
 
     if (!l) {
         tls_conn_free(tls);
@@ -32,7 +32,7 @@ struct link *link_new(int sock, struct tls_conn *tls, const struct sockaddr *pee
     return l;
 }
 
-void link_free(struct link *l)
+void http_link_free(struct http_link *l)
 {
     tls_conn_free(l->tls);
     close(l->sock.fd);
@@ -43,12 +43,12 @@ void link_free(struct link *l)
     free(l);
 }
 
-enum emt_err link_handshake(struct link *l)
+enum emt_err http_link_handshake(struct http_link *l)
 {
     return tls_conn_handshake(l->tls, &l->up.wait);
 }
 
-bool link_attach(struct link *l, struct MHD_Daemon *daemon)
+bool http_link_attach(struct http_link *l, struct MHD_Daemon *daemon)
 {
     int fds[2];
     int size = LINK_SOCKET_BUFFER;
@@ -85,14 +85,14 @@ static bool flow_keep(struct flow *f, const uint8_t *p, size_t n)
     return true;
 }
 
-static void up_discard(struct link *l)
+static void up_discard(struct http_link *l)
 {
     l->up.discard = true;
     flow_drop(&l->up);
 }
 
 /* Bytes that MHD's side took of these; 0 when it is full. A side that is gone takes everything. */
-static size_t to_pair(struct link *l, const uint8_t *p, size_t n)
+static size_t to_pair(struct http_link *l, const uint8_t *p, size_t n)
 {
     ssize_t sent = l->up.discard ? (ssize_t)n : send(l->pair.fd, p, n, MSG_NOSIGNAL);
 
@@ -105,7 +105,7 @@ static size_t to_pair(struct link *l, const uint8_t *p, size_t n)
 }
 
 /* True when nothing is kept any more. */
-static bool up_flush(struct link *l)
+static bool up_flush(struct http_link *l)
 {
     struct flow *f = &l->up;
 
@@ -121,7 +121,7 @@ static bool up_flush(struct link *l)
     return f->len == 0;
 }
 
-static void up_end(struct link *l)
+static void up_end(struct http_link *l)
 {
     if (l->up.told)
         return;
@@ -131,7 +131,7 @@ static void up_end(struct link *l)
 }
 
 /* One step from the peer to MHD; false when it has to wait. */
-static bool up_step(struct link *l, uint8_t *scratch)
+static bool up_step(struct http_link *l, uint8_t *scratch)
 {
     size_t n = 0;
 
@@ -160,7 +160,7 @@ static bool up_step(struct link *l, uint8_t *scratch)
 }
 
 /* Bytes that the TLS side took; 0 when it has to wait. */
-static size_t to_peer(struct link *l, const uint8_t *p, size_t n)
+static size_t to_peer(struct http_link *l, const uint8_t *p, size_t n)
 {
     size_t total = 0;
 
@@ -177,7 +177,7 @@ static size_t to_peer(struct link *l, const uint8_t *p, size_t n)
     return total;
 }
 
-static bool down_flush(struct link *l)
+static bool down_flush(struct http_link *l)
 {
     struct flow *f = &l->down;
 
@@ -193,7 +193,7 @@ static bool down_flush(struct link *l)
 
 /* The answer is out: say so, and let the peer close first, since closing with unread bytes in our
  * buffer would reset what it has not read yet. */
-static void down_end(struct link *l)
+static void down_end(struct http_link *l)
 {
     if (l->down.told)
         return;
@@ -204,7 +204,7 @@ static void down_end(struct link *l)
 }
 
 /* One step from MHD to the peer; false when it has to wait. */
-static bool down_step(struct link *l, uint8_t *scratch)
+static bool down_step(struct http_link *l, uint8_t *scratch)
 {
     if (!down_flush(l) || l->state == LINK_DEAD)
         return false;
@@ -225,7 +225,7 @@ static bool down_step(struct link *l, uint8_t *scratch)
     return l->state != LINK_DEAD;
 }
 
-void link_pump(struct link *l, uint8_t scratch[LINK_SCRATCH])
+void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH])
 {
     bool up = true;
     bool down = true;
@@ -242,7 +242,7 @@ void link_pump(struct link *l, uint8_t scratch[LINK_SCRATCH])
         l->state = LINK_DEAD;
 }
 
-void link_pair_hangup(struct link *l)
+void http_link_pair_hangup(struct http_link *l)
 {
     up_discard(l);
 }
@@ -260,7 +260,7 @@ static uint32_t wait_events(enum tls_wait wait, uint32_t otherwise)
     return otherwise;
 }
 
-uint32_t link_sock_interest(const struct link *l)
+uint32_t http_link_sock_interest(const struct http_link *l)
 {
     uint32_t events = 0;
 
@@ -273,7 +273,7 @@ uint32_t link_sock_interest(const struct link *l)
     return events;
 }
 
-uint32_t link_pair_interest(const struct link *l)
+uint32_t http_link_pair_interest(const struct http_link *l)
 {
     uint32_t events = 0;
 

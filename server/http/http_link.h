@@ -22,7 +22,7 @@ struct MHD_Daemon;
 
 enum { LINK_SCRATCH = 16384, LINK_SOCKET_BUFFER = 65536 };
 
-enum link_state {
+enum http_link_state {
     LINK_HANDSHAKE,
     LINK_OPEN,
     LINK_LINGER, /* all is sent; waits a moment for the peer to close, so that nothing is cut off */
@@ -35,7 +35,7 @@ struct endpoint {
     int fd;
     uint32_t interest;
     bool registered;
-    struct link *link;
+    struct http_link *link;
 };
 
 /* One direction. */
@@ -48,9 +48,9 @@ struct flow {
     bool discard;       /* the sink is gone: bytes are dropped */
 };
 
-struct link {
-    struct link *prev, *next; /* list of its state, oldest first */
-    enum link_state state;
+struct http_link {
+    struct http_link *prev, *next; /* list of its state, oldest first */
+    enum http_link_state state;
     bool again; /* more can be moved now, without an event */
     struct endpoint sock, pair;
     struct tls_conn *tls;
@@ -61,23 +61,23 @@ struct link {
 };
 
 /* NULL: no memory; sock is closed in any case. tls is taken over. */
-struct link *link_new(int sock, struct tls_conn *tls, const struct sockaddr *peer,
-                      socklen_t peer_len);
+struct http_link *http_link_new(int sock, struct tls_conn *tls, const struct sockaddr *peer,
+                                socklen_t peer_len);
 /* Closes both descriptors. */
-void link_free(struct link *l);
+void http_link_free(struct http_link *l);
 
 /* Goes on with the handshake. EMT_OK it is up; EMT_EAGAIN; else it failed (tls_conn_reason). */
-enum emt_err link_handshake(struct link *l);
+enum emt_err http_link_handshake(struct http_link *l);
 /* Makes the socketpair and gives one end to the daemon. False: the link cannot be used. */
-bool link_attach(struct link *l, struct MHD_Daemon *daemon);
+bool http_link_attach(struct http_link *l, struct MHD_Daemon *daemon);
 /* Moves what can be moved; sets `again` when it stopped for others' sake. Sets the state to
  * LINK_LINGER or LINK_DEAD at the end. */
-void link_pump(struct link *l, uint8_t scratch[LINK_SCRATCH]);
+void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH]);
 /* The pair's other end is closed for good: what is left in it is still read. */
-void link_pair_hangup(struct link *l);
+void http_link_pair_hangup(struct http_link *l);
 
 /* Events that the link waits for on each side. */
-uint32_t link_sock_interest(const struct link *l);
-uint32_t link_pair_interest(const struct link *l);
+uint32_t http_link_sock_interest(const struct http_link *l);
+uint32_t http_link_pair_interest(const struct http_link *l);
 
 #endif
