@@ -12,7 +12,8 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define LINE_MAX_LEN (2 * COMMAND_KEY_LEN + 16 + COMMAND_TEXT_MAX)
+#define KEY_HEX ((size_t)2 * COMMAND_KEY_LEN)
+#define LINE_MAX_LEN (KEY_HEX + 16 + COMMAND_TEXT_MAX)
 #define FILE_LIMIT (COMMAND_MEMORY_MAX * LINE_MAX_LEN)
 
 struct command_memory {
@@ -48,12 +49,12 @@ static enum emt_err parse_line(const char *line, size_t n, struct command_outcom
     char *end = NULL;
 
     memset(o, 0, sizeof *o);
-    if (n < 2 * COMMAND_KEY_LEN + 3 || n >= LINE_MAX_LEN || line[2 * COMMAND_KEY_LEN] != ' ')
+    if (n < KEY_HEX + 3 || n >= LINE_MAX_LEN || line[KEY_HEX] != ' ')
         return EMT_EMALFORMED;
-    enum emt_err err = hex_decode(line, 2 * COMMAND_KEY_LEN, o->key, sizeof o->key, &len);
+    enum emt_err err = hex_decode(line, KEY_HEX, o->key, sizeof o->key, &len);
     if (err != EMT_OK || len != COMMAND_KEY_LEN)
         return EMT_EMALFORMED;
-    unsigned long outcome = strtoul(line + 2 * COMMAND_KEY_LEN + 1, &end, 10);
+    unsigned long outcome = strtoul(line + KEY_HEX + 1, &end, 10);
     if (*end != ' ' || outcome > UINT32_MAX)
         return EMT_EMALFORMED;
     o->outcome = (uint32_t)outcome;
@@ -134,7 +135,7 @@ const struct command_outcome *command_memory_find(const struct command_memory *m
 static enum emt_err save(const struct command_memory *m)
 {
     struct writer w;
-    char hex[2 * COMMAND_KEY_LEN + 1];
+    char hex[KEY_HEX + 1];
 
     writer_init_heap(&w, FILE_LIMIT);
     for (size_t i = 0; i < m->n; i++) {

@@ -21,8 +21,8 @@
 
 #define SOFTWARE "emt-agent 0.1.0"
 #define PEM_MAX 65536u
-#define GROUP_MS 50 /* longest wait of a frame for the common sync */
-#define GROUP_BYTES (256u * 1024u)
+#define GROUP_US 50000L /* longest wait of a frame for the common sync */
+#define GROUP_BYTES ((size_t)256 << 10)
 
 struct gateway {
     struct gateway_options options;
@@ -137,7 +137,7 @@ static void on_group(evutil_socket_t fd, short what, void *arg)
 
 enum emt_err gateway_submit(struct gateway *g, const struct spool_frame *f)
 {
-    struct timeval tv = { 0, GROUP_MS * 1000 };
+    struct timeval tv = { 0, GROUP_US };
     uint64_t seq = 0;
     enum emt_err err = spool_append(g->spool, f, &seq);
 

@@ -19,11 +19,11 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define TICK_MS 10
+#define TICK_US 10000L
 #define TICK_FRAMES 1000u         /* most frames of a source in one tick */
 #define DRAIN_S 5                 /* how long TERM waits for acknowledgements */
 #define PRESENT (60 * EMT_SECOND) /* younger telegrams do not wait for space */
-#define ARENA_MAX (16u * 1024u * 1024u)
+#define ARENA_MAX ((size_t)16 << 20)
 
 struct run {
     const struct run_options *o;
@@ -248,7 +248,7 @@ static enum emt_err open_gateway(struct run *r)
 
 static bool make_events(struct run *r)
 {
-    struct timeval tick = { 0, TICK_MS * 1000 };
+    struct timeval tick = { 0, TICK_US };
     struct timeval limit = { (time_t)r->o->timeout_s, 0 };
 
     r->tick = event_new(r->base, -1, EV_PERSIST, on_tick, r);

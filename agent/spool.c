@@ -1,36 +1,13 @@
-/* File layout, little endian:
- *
- *   off  size
- *     0   512  header, and again at 512: one copy survives a torn sector
- *                0  8 "EMTSPOOL"   8  4 version   12  4 CRC-32C of bytes 16..39
- *               16 16 spool id    32  8 size of the ring in bytes
- *  1024   512  cursor, and again at 1536, written in turn: the one with the higher generation
- * counts 0  8 generation   8  8 acknowledged up to   16  8 durable up to   24  4 CRC-32C (id, bytes
- * 0..23) 4096     n  the ring: records at multiples of 16, never across the end
- *
- *   off  size  record
- *     0     4  "EMTR"
- *     4     4  CRC-32C of spool id and bytes 8 .. 40+n
- *     8     8  sequence number
- *    16     8  received, microseconds UTC
- *    24     4  n, bytes of data
- *    28     2  protocol
- *    30     2  format
- *    32     4  rssi, dBm
- *    36     4  0
- *    40     n  data, then zeros up to a multiple of 16
- *
- * Recovery looks at every multiple of 16 for a record whose checksum holds. The random spool id
+/* Recovery looks at every multiple of 16 for a record whose checksum holds. The random spool id
  * goes into the checksum, so that a radio telegram which contains the bytes of a record is never
  * taken for one. Frames are sent only after they are durable; a number that a power loss takes back
  * has therefore never left the gateway and may be used again. The cursor is written without sync:
  * when it is lost, more is offered than owed, and the head-end's Welcome says what it has. */
 #include "agent/spool.h"
 
-#include "agent/crc32c.h"
 #include "base/cipher.h"
-#include "base/reader.h"
-#include "base/writer.h"
+#include "seq_index.h"
+#include "spool_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,29 +23,6 @@
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
-
-#define MAGIC "EMTSPOOL"
-#define VERSION 1u
-#define HEADER_LEN 40u
-#define CURSOR_LEN 28u
-#define SECTOR 512
-#define CURSOR_AT 1024
-#define RING_AT 4096
-#define RECORD_MAGIC 0x52544d45u /* "EMTR" */
-#define RECORD_HEAD 40u
-#define UNIT 16u
-#define RECORD_MAX (RECORD_HEAD + SPOOL_FRAME_MAX + UNIT)
-#define HOLE UINT32_MAX
-
-/* Where the frames base .. base+count-1 stand, as a ring of offsets in units of 16 bytes; HOLE for
- * one that is lost. */
-struct seq_index {
-    uint32_t *unit;
-    size_t cap; /* a power of two */
-    size_t head;
-    size_t count;
-    uint64_t base;
-};
 
 struct spool {
     int fd;
@@ -88,204 +42,30 @@ struct spool {
     uint64_t damaged;
 };
 
-/* --- the index --- */
-
-static uint64_t index_end(const struct seq_index *x)
-{
-    return x->base + x->count;
-}
-
-static uint32_t index_get(const struct seq_index *x, uint64_t seq)
-{
-    if (seq < x->base || seq - x->base >= x->count)
-        return HOLE;
-    return x->unit[(x->head + (size_t)(seq - x->base)) & (x->cap - 1)];
-}
-
-static void index_set(struct seq_index *x, uint64_t seq, uint32_t unit)
-{
-    x->unit[(x->head + (size_t)(seq - x->base)) & (x->cap - 1)] = unit;
-}
-
-static enum emt_err index_grow(struct seq_index *x)
-{
-    size_t cap = x->cap ? x->cap * 2 : 64;
-    uint32_t *unit = calloc(cap, sizeof *unit);
-
-    if (!unit)
-        return EMT_ENOMEM;
-    for (size_t i = 0; i < x->count; i++)
-        unit[i] = x->unit[(x->head + i) & (x->cap - 1)];
-    free(x->unit);
-    x->unit = unit;
-    x->cap = cap;
-    x->head = 0;
-    return EMT_OK;
-}
-
-static enum emt_err index_push(struct seq_index *x, uint32_t unit)
-{
-    if (x->count == x->cap && index_grow(x) != EMT_OK)
-        return EMT_ENOMEM;
-    x->unit[(x->head + x->count) & (x->cap - 1)] = unit;
-    x->count++;
-    return EMT_OK;
-}
-
-static void index_drop_oldest(struct seq_index *x)
-{
-    x->head = (x->head + 1) & (x->cap - 1);
-    x->base++;
-    x->count--;
-}
-
-/* --- bytes of the file --- */
-
-static enum emt_err write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
-{
-    while (n > 0) {
-        ssize_t done = pwrite(fd, p, n, (off_t)at);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return EMT_EIO;
-        p += done;
-        n -= (size_t)done;
-        at += (uint64_t)done;
-    }
-    return EMT_OK;
-}
-
-static enum emt_err read_all(int fd, uint8_t *p, size_t n, uint64_t at)
-{
-    while (n > 0) {
-        ssize_t done = pread(fd, p, n, (off_t)at);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return EMT_EIO;
-        p += done;
-        n -= (size_t)done;
-        at += (uint64_t)done;
-    }
-    return EMT_OK;
-}
-
-static size_t record_size(size_t len)
-{
-    return (RECORD_HEAD + len + UNIT - 1) / UNIT * UNIT;
-}
-
-static void header_put(const uint8_t id[SPOOL_ID_LEN], uint64_t size, uint8_t out[SECTOR])
-{
-    struct writer w;
-
-    memset(out, 0, SECTOR);
-    writer_init_fixed(&w, out, SECTOR);
-    writer_text(&w, MAGIC);
-    writer_le(&w, VERSION, 4);
-    writer_le(&w, 0, 4);
-    writer_bytes(&w, id, SPOOL_ID_LEN);
-    writer_le(&w, size, 8);
-    uint32_t crc = crc32c(0, out + 16, HEADER_LEN - 16);
-    writer_init_fixed(&w, out + 12, 4);
-    writer_le(&w, crc, 4);
-}
-
-static bool header_get(const uint8_t in[SECTOR], uint8_t id[SPOOL_ID_LEN], uint64_t *size)
-{
-    struct reader r = reader_of(in, HEADER_LEN);
-    const uint8_t *magic = reader_bytes(&r, 8);
-    uint32_t version = reader_u32le(&r);
-    uint32_t crc = reader_u32le(&r);
-
-    if (memcmp(magic, MAGIC, 8) != 0 || version != VERSION ||
-        crc != crc32c(0, in + 16, HEADER_LEN - 16))
-        return false;
-    reader_copy(&r, id, SPOOL_ID_LEN);
-    *size = reader_le(&r, 8);
-    return *size >= SPOOL_SIZE_MIN && *size <= SPOOL_SIZE_MAX && *size % UNIT == 0;
-}
+/* --- recovery --- */
 
 static enum emt_err cursor_write(struct spool *s)
 {
-    uint8_t out[CURSOR_LEN];
-    struct writer w;
+    struct spool_cursor c = { ++s->generation, s->acked, s->durable };
+    uint8_t out[SPOOL_CURSOR_LEN];
 
-    s->generation++;
-    writer_init_fixed(&w, out, sizeof out);
-    writer_le(&w, s->generation, 8);
-    writer_le(&w, s->acked, 8);
-    writer_le(&w, s->durable, 8);
-    writer_le(&w, crc32c(s->seed, out, 24), 4);
-    return write_all(s->fd, out, sizeof out, CURSOR_AT + SECTOR * (s->generation & 1u));
+    spool_cursor_put(s->seed, &c, out);
+    return spool_write_at(s->fd, out, sizeof out,
+                          SPOOL_CURSOR_AT + SPOOL_SECTOR * (c.generation & 1u));
 }
 
 static void cursor_read(struct spool *s, const uint8_t *file)
 {
     for (size_t slot = 0; slot < 2; slot++) {
-        const uint8_t *in = file + CURSOR_AT + SECTOR * slot;
-        struct reader r = reader_of(in, CURSOR_LEN);
-        uint64_t generation = reader_le(&r, 8);
-        uint64_t acked = reader_le(&r, 8);
-        uint64_t durable = reader_le(&r, 8);
-
-        if (reader_u32le(&r) == crc32c(s->seed, in, 24) && generation > s->generation &&
-            acked <= durable) {
-            s->generation = generation;
-            s->acked = acked;
-            s->durable = durable;
+        struct spool_cursor c;
+        if (spool_cursor_get(s->seed, file + SPOOL_CURSOR_AT + SPOOL_SECTOR * slot, &c) &&
+            c.generation > s->generation) {
+            s->generation = c.generation;
+            s->acked = c.acked;
+            s->durable = c.durable;
         }
     }
 }
-
-static size_t record_put(const struct spool *s, const struct spool_frame *f, uint64_t seq,
-                         uint8_t out[RECORD_MAX])
-{
-    size_t size = record_size(f->len);
-    struct writer w;
-
-    memset(out, 0, size);
-    writer_init_fixed(&w, out, size);
-    writer_le(&w, RECORD_MAGIC, 4);
-    writer_le(&w, 0, 4);
-    writer_le(&w, seq, 8);
-    writer_le(&w, (uint64_t)f->received_at, 8);
-    writer_le(&w, f->len, 4);
-    writer_le(&w, f->protocol, 2);
-    writer_le(&w, f->format, 2);
-    writer_le(&w, (uint32_t)f->rssi_dbm, 4);
-    writer_le(&w, 0, 4);
-    writer_bytes(&w, f->data, f->len);
-    uint32_t crc = crc32c(s->seed, out + 8, RECORD_HEAD - 8 + f->len);
-    writer_init_fixed(&w, out + 4, 4);
-    writer_le(&w, crc, 4);
-    return size;
-}
-
-/* Fills *f (data borrowed from in) when a sound record begins at in. */
-static bool record_get(const struct spool *s, const uint8_t *in, size_t left, struct spool_frame *f)
-{
-    struct reader r = reader_of(in, left);
-    uint32_t magic = reader_u32le(&r);
-
-    if (magic != RECORD_MAGIC)
-        return false;
-    uint32_t crc = reader_u32le(&r);
-    f->seq = reader_le(&r, 8);
-    f->received_at = (emt_time)reader_le(&r, 8);
-    f->len = reader_u32le(&r);
-    f->protocol = reader_u16le(&r);
-    f->format = reader_u16le(&r);
-    f->rssi_dbm = (int32_t)reader_u32le(&r);
-    reader_skip(&r, 4);
-    if (f->len == 0 || f->len > SPOOL_FRAME_MAX || f->seq == 0)
-        return false;
-    f->data = reader_bytes(&r, f->len);
-    return !r.failed && crc == crc32c(s->seed, in + 8, RECORD_HEAD - 8 + f->len);
-}
-
-/* --- recovery --- */
 
 struct found {
     uint64_t seq;
@@ -314,13 +94,13 @@ static enum emt_err found_add(struct found_list *l, struct found f)
 
 static enum emt_err scan(const struct spool *s, const uint8_t *ring, struct found_list *out)
 {
-    for (uint64_t at = 0; at + RECORD_HEAD <= s->size;) {
+    for (uint64_t at = 0; at + SPOOL_RECORD_HEAD <= s->size;) {
         struct spool_frame f;
-        if (!record_get(s, ring + at, (size_t)(s->size - at), &f)) {
-            at += UNIT;
+        if (!spool_record_get(s->seed, ring + at, (size_t)(s->size - at), &f)) {
+            at += SPOOL_UNIT;
             continue;
         }
-        struct found found = { f.seq, at, at + record_size(f.len) };
+        struct found found = { f.seq, at, at + spool_record_size(f.len) };
         if (found_add(out, found) != EMT_OK)
             return EMT_ENOMEM;
         at = found.end;
@@ -348,7 +128,7 @@ static size_t leftover(const struct spool *s, const struct found_list *l)
         uint64_t back = (newest->end + s->size - f->at) % s->size;
 
         back = back == 0 ? s->size : back;
-        if (back <= behind || newest->seq - f->seq >= s->size / UNIT)
+        if (back <= behind || newest->seq - f->seq >= s->size / SPOOL_UNIT)
             return i + 1;
         if (i + 1 < l->n && f->seq == l->item[i + 1].seq)
             return i + 1;
@@ -364,22 +144,22 @@ static enum emt_err index_fill(struct spool *s, const struct found_list *l)
 
     x->base = l->n ? l->item[from].seq : s->durable + 1;
     for (size_t i = from; i < l->n; i++) {
-        while (index_end(x) < l->item[i].seq) {
-            if (index_push(x, HOLE) != EMT_OK)
+        while (seq_index_end(x) < l->item[i].seq) {
+            if (seq_index_push(x, HOLE) != EMT_OK)
                 return EMT_ENOMEM;
         }
-        if (index_push(x, (uint32_t)(l->item[i].at / UNIT)) != EMT_OK)
+        if (seq_index_push(x, (uint32_t)(l->item[i].at / SPOOL_UNIT)) != EMT_OK)
             return EMT_ENOMEM;
     }
     if (l->n)
         s->write_at = l->item[l->n - 1].end % s->size;
     /* Numbers that were durable once are never given again, even when their frames are damaged. */
-    if (s->durable + 1 > index_end(x) + s->size / UNIT) {
+    if (s->durable + 1 > seq_index_end(x) + s->size / SPOOL_UNIT) {
         x->count = 0;
         x->base = s->durable + 1;
     }
-    while (index_end(x) <= s->durable) {
-        if (index_push(x, HOLE) != EMT_OK)
+    while (seq_index_end(x) <= s->durable) {
+        if (seq_index_push(x, HOLE) != EMT_OK)
             return EMT_ENOMEM;
     }
     return EMT_OK;
@@ -390,8 +170,8 @@ static void count_owed(struct spool *s)
     uint64_t from = s->acked + 1 > s->index.base ? s->acked + 1 : s->index.base;
 
     s->owed = 0;
-    for (uint64_t seq = from; seq < index_end(&s->index); seq++) {
-        if (index_get(&s->index, seq) != HOLE)
+    for (uint64_t seq = from; seq < seq_index_end(&s->index); seq++) {
+        if (seq_index_get(&s->index, seq) != HOLE)
             s->owed++;
         else
             s->damaged++;
@@ -402,9 +182,9 @@ static enum emt_err recover(struct spool *s, const uint8_t *file)
 {
     struct found_list l = { 0 };
 
-    s->seed = crc32c(0, s->id, sizeof s->id);
+    s->seed = spool_seed(s->id);
     cursor_read(s, file);
-    enum emt_err err = scan(s, file + RING_AT, &l);
+    enum emt_err err = scan(s, file + SPOOL_RING_AT, &l);
     if (err == EMT_OK) {
         if (l.n)
             qsort(l.item, l.n, sizeof *l.item, by_seq);
@@ -435,17 +215,17 @@ static enum emt_err sync_folder(const char *path)
 static enum emt_err fill_new_file(int fd, uint64_t size)
 {
     uint8_t id[SPOOL_ID_LEN];
-    uint8_t header[SECTOR];
+    uint8_t header[SPOOL_SECTOR];
     enum emt_err err = cipher_random(id, sizeof id);
 
     if (err != EMT_OK)
         return err;
-    if (posix_fallocate(fd, 0, (off_t)(RING_AT + size)) != 0)
+    if (posix_fallocate(fd, 0, (off_t)(SPOOL_RING_AT + size)) != 0)
         return EMT_EIO; /* a full disk shows now and not in the middle of the night */
-    header_put(id, size, header);
-    err = write_all(fd, header, SECTOR, 0);
+    spool_header_put(id, size, header);
+    err = spool_write_at(fd, header, SPOOL_SECTOR, 0);
     if (err == EMT_OK)
-        err = write_all(fd, header, SECTOR, SECTOR);
+        err = spool_write_at(fd, header, SPOOL_SECTOR, SPOOL_SECTOR);
     if (err == EMT_OK && fsync(fd) != 0)
         err = EMT_EIO;
     return err;
@@ -506,11 +286,11 @@ static enum emt_err open_file(const char *path, const struct spool_options *opti
 
 static enum emt_err read_header(struct spool *s)
 {
-    uint8_t header[SECTOR];
+    uint8_t header[SPOOL_SECTOR];
 
     for (uint64_t copy = 0; copy < 2; copy++) {
-        if (read_all(s->fd, header, SECTOR, copy * SECTOR) == EMT_OK &&
-            header_get(header, s->id, &s->size))
+        if (spool_read_at(s->fd, header, SPOOL_SECTOR, copy * SPOOL_SECTOR) == EMT_OK &&
+            spool_header_get(header, s->id, &s->size))
             return EMT_OK;
     }
     return EMT_EMALFORMED;
@@ -519,18 +299,18 @@ static enum emt_err read_header(struct spool *s)
 /* Writes both copies again (one may be damaged) and gives a truncated file its size back. */
 static enum emt_err repair_file(struct spool *s)
 {
-    uint8_t header[SECTOR];
+    uint8_t header[SPOOL_SECTOR];
     struct stat st;
 
     if (fstat(s->fd, &st) != 0)
         return EMT_EIO;
-    if ((uint64_t)st.st_size < RING_AT + s->size &&
-        posix_fallocate(s->fd, 0, (off_t)(RING_AT + s->size)) != 0)
+    if ((uint64_t)st.st_size < SPOOL_RING_AT + s->size &&
+        posix_fallocate(s->fd, 0, (off_t)(SPOOL_RING_AT + s->size)) != 0)
         return EMT_EIO;
-    header_put(s->id, s->size, header);
-    enum emt_err err = write_all(s->fd, header, SECTOR, 0);
+    spool_header_put(s->id, s->size, header);
+    enum emt_err err = spool_write_at(s->fd, header, SPOOL_SECTOR, 0);
     if (err == EMT_OK)
-        err = write_all(s->fd, header, SECTOR, SECTOR);
+        err = spool_write_at(s->fd, header, SPOOL_SECTOR, SPOOL_SECTOR);
     return err;
 }
 
@@ -540,7 +320,7 @@ static enum emt_err load(struct spool *s, struct emt_diag *diag)
         return emt_fail(diag, EMT_EMALFORMED, "%s: no spool, or its header is damaged", s->path);
     if (repair_file(s) != EMT_OK)
         return emt_fail(diag, EMT_EIO, "%s: %s", s->path, strerror(errno));
-    size_t length = (size_t)(RING_AT + s->size);
+    size_t length = (size_t)(SPOOL_RING_AT + s->size);
     uint8_t *file = mmap(NULL, length, PROT_READ, MAP_SHARED, s->fd, 0);
     if (file == MAP_FAILED)
         return emt_fail(diag, EMT_EIO, "%s: %s", s->path, strerror(errno));
@@ -597,7 +377,7 @@ void spool_close(struct spool *s)
         return;
     close(s->fd);
     free(s->path);
-    free(s->index.unit);
+    seq_index_release(&s->index);
     free(s);
 }
 
@@ -610,9 +390,9 @@ const uint8_t *spool_id(const struct spool *s)
 
 static uint64_t first_present(const struct spool *s, uint64_t from)
 {
-    for (uint64_t seq = from > s->index.base ? from : s->index.base; seq < index_end(&s->index);
+    for (uint64_t seq = from > s->index.base ? from : s->index.base; seq < seq_index_end(&s->index);
          seq++) {
-        if (index_get(&s->index, seq) != HOLE)
+        if (seq_index_get(&s->index, seq) != HOLE)
             return seq;
     }
     return 0;
@@ -624,15 +404,15 @@ void spool_stats(const struct spool *s, struct spool_stats *out)
     uint64_t owed = first_present(s, s->acked + 1);
 
     *out = (struct spool_stats){ .size = s->size,
-                                 .next_seq = index_end(&s->index),
-                                 .oldest_seq = oldest ? oldest : index_end(&s->index),
+                                 .next_seq = seq_index_end(&s->index),
+                                 .oldest_seq = oldest ? oldest : seq_index_end(&s->index),
                                  .durable_seq = s->durable,
                                  .acked_seq = s->acked,
                                  .owed_frames = s->owed,
                                  .given_up = s->given_up,
                                  .damaged = s->damaged };
     if (owed) {
-        uint64_t at = (uint64_t)index_get(&s->index, owed) * UNIT;
+        uint64_t at = (uint64_t)seq_index_get(&s->index, owed) * SPOOL_UNIT;
         uint64_t used = (s->write_at + s->size - at) % s->size;
         out->owed_bytes = used ? used : s->size;
     }
@@ -644,8 +424,8 @@ static void make_room(struct spool *s, uint64_t from, uint64_t to)
     struct seq_index *x = &s->index;
 
     while (x->count > 0) {
-        uint32_t unit = index_get(x, x->base);
-        uint64_t at = (uint64_t)unit * UNIT;
+        uint32_t unit = seq_index_get(x, x->base);
+        uint64_t at = (uint64_t)unit * SPOOL_UNIT;
 
         if (unit != HOLE && (at < from || at >= to))
             return;
@@ -653,30 +433,30 @@ static void make_room(struct spool *s, uint64_t from, uint64_t to)
             s->given_up++;
             s->owed--;
         }
-        index_drop_oldest(x);
+        seq_index_drop_oldest(x);
     }
 }
 
 enum emt_err spool_append(struct spool *s, const struct spool_frame *frame, uint64_t *seq)
 {
-    uint8_t record[RECORD_MAX];
+    uint8_t record[SPOOL_RECORD_MAX];
 
     if (s->broken)
         return EMT_EIO;
     if (frame->len == 0 || frame->len > SPOOL_FRAME_MAX)
         return EMT_ELIMIT;
-    uint64_t next = index_end(&s->index);
-    size_t size = record_put(s, frame, next, record);
+    uint64_t next = seq_index_end(&s->index);
+    size_t size = spool_record_put(s->seed, frame, next, record);
 
     if (s->write_at + size > s->size) {
         make_room(s, s->write_at, s->size);
         s->write_at = 0;
     }
     make_room(s, s->write_at, s->write_at + size);
-    enum emt_err err = write_all(s->fd, record, size, RING_AT + s->write_at);
+    enum emt_err err = spool_write_at(s->fd, record, size, SPOOL_RING_AT + s->write_at);
     if (err != EMT_OK)
         return err;
-    err = index_push(&s->index, (uint32_t)(s->write_at / UNIT));
+    err = seq_index_push(&s->index, (uint32_t)(s->write_at / SPOOL_UNIT));
     if (err != EMT_OK)
         return err; /* the bytes are overwritten by the next frame */
     s->write_at = (s->write_at + size) % s->size;
@@ -695,7 +475,7 @@ enum emt_err spool_sync(struct spool *s)
         s->broken = true;
         return EMT_EIO;
     }
-    s->durable = index_end(&s->index) - 1;
+    s->durable = seq_index_end(&s->index) - 1;
     return EMT_OK;
 }
 
@@ -707,7 +487,7 @@ enum emt_err spool_ack(struct spool *s, uint64_t up_to)
         return EMT_OK;
     uint64_t from = s->acked + 1 > s->index.base ? s->acked + 1 : s->index.base;
     for (uint64_t seq = from; seq <= up_to; seq++) {
-        if (index_get(&s->index, seq) != HOLE)
+        if (seq_index_get(&s->index, seq) != HOLE)
             s->owed--;
     }
     s->acked = up_to;
@@ -723,17 +503,17 @@ uint64_t spool_next(const struct spool *s, uint64_t from)
 
 enum emt_err spool_read(struct spool *s, uint64_t seq, uint8_t *buf, struct spool_frame *out)
 {
-    uint32_t unit = index_get(&s->index, seq);
-    uint8_t record[RECORD_MAX];
+    uint32_t unit = seq_index_get(&s->index, seq);
+    uint8_t record[SPOOL_RECORD_MAX];
     struct spool_frame f;
 
     if (unit == HOLE)
         return EMT_ENOTFOUND;
-    uint64_t at = (uint64_t)unit * UNIT;
-    size_t left = s->size - at < RECORD_MAX ? (size_t)(s->size - at) : RECORD_MAX;
-    enum emt_err err = read_all(s->fd, record, left, RING_AT + at);
-    if (err != EMT_OK || !record_get(s, record, left, &f) || f.seq != seq) {
-        index_set(&s->index, seq, HOLE);
+    uint64_t at = (uint64_t)unit * SPOOL_UNIT;
+    size_t left = s->size - at < SPOOL_RECORD_MAX ? (size_t)(s->size - at) : SPOOL_RECORD_MAX;
+    enum emt_err err = spool_read_at(s->fd, record, left, SPOOL_RING_AT + at);
+    if (err != EMT_OK || !spool_record_get(s->seed, record, left, &f) || f.seq != seq) {
+        seq_index_set(&s->index, seq, HOLE);
         s->damaged++;
         if (seq > s->acked)
             s->owed--;

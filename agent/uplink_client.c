@@ -24,13 +24,12 @@
 #include "base/banned.h"
 
 #define CONNECT_MS 10000u
-#define HANDSHAKE_MS 20000u
-#define WELCOME_MS 20000u
+#define GREETING_MS 20000u /* handshake, and then Welcome */
 #define READ_CHUNK 16384u
 #define READ_ROUNDS 64u /* chunks per turn of the loop, so that one peer does not keep it */
 #define WRITE_CHUNK 65536u
 #define IN_MAX (UPLINK_MESSAGE_MAX + UPLINK_PREFIX_LEN + READ_CHUNK)
-#define OUT_MAX (3u * UPLINK_MESSAGE_MAX)
+#define OUT_MAX ((size_t)3 * UPLINK_MESSAGE_MAX)
 #define KEEP_BUFFER 65536u /* larger buffers are given back when they run empty */
 #define PROVED_MS 60000    /* a session that lasted this long was a good one */
 
@@ -54,9 +53,8 @@ static uint32_t state_limit_ms(enum client_state state)
     case CLIENT_CONNECTING:
         return CONNECT_MS;
     case CLIENT_TLS:
-        return HANDSHAKE_MS;
     case CLIENT_HELLO:
-        return WELCOME_MS;
+        return GREETING_MS;
     case CLIENT_STOPPED:
     case CLIENT_WAITING:
     case CLIENT_READY:

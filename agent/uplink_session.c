@@ -16,10 +16,10 @@
 #include "base/banned.h"
 
 #define BATCH_FRAMES 512u
-#define BATCH_BYTES 65536u /* data of one Frames message, before its last frame */
+#define BATCH_BYTES ((size_t)65536) /* data of one Frames message, before its last frame */
 #define BATCH_BUFFER (BATCH_BYTES + SPOOL_FRAME_MAX)
-#define OUT_HIGH (4u * BATCH_BYTES) /* no more frames while this much waits to be written */
-#define FRAME_OVERHEAD 64u          /* bytes of a frame in a message besides its data, at most */
+#define OUT_HIGH (4 * BATCH_BYTES) /* no more frames while this much waits to be written */
+#define FRAME_OVERHEAD 64u         /* bytes of a frame in a message besides its data, at most */
 #define IDLE_DEFAULT_MS 90000u
 #define IDLE_LEAST_MS 3000u
 #define RESEND_EVERY_MS 200

@@ -22,10 +22,10 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define TICK_MS 10
+#define TICK_US 10000L
 #define TICK_TELEGRAMS 5000u
 #define PRESENT (60 * EMT_SECOND)
-#define ARENA_MAX (16u * 1024u * 1024u)
+#define ARENA_MAX ((size_t)16 << 20)
 
 struct fleet {
     const struct fleet_options *o;
@@ -290,8 +290,7 @@ static enum emt_err open_simulation(struct fleet *f, struct emt_diag *diag)
 
 static bool make_events(struct fleet *f)
 {
-    struct timeval tick = { 0, TICK_MS * 1000 }, second = { 1, 0 },
-                   end = { (time_t)f->o->seconds, 0 };
+    struct timeval tick = { 0, TICK_US }, second = { 1, 0 }, end = { (time_t)f->o->seconds, 0 };
 
     f->tick = event_new(f->base, -1, EV_PERSIST, on_tick, f);
     f->report = event_new(f->base, -1, EV_PERSIST, on_report, f);

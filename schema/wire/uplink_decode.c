@@ -30,7 +30,7 @@ static_assert((int)EMT__V1__ENVELOPE__BODY_CREDIT == (int)UPLINK_CREDIT,
 /* Memory for one message: a full one of 1 MiB and 4,096 frames takes below 3 MiB. Two bytes on the
  * wire can become a struct of fifty, so without this bound a message of empty elements would take
  * 25 MiB. */
-#define DECODE_MEMORY_MAX (8u * UPLINK_MESSAGE_MAX)
+#define DECODE_MEMORY_MAX ((size_t)8 * UPLINK_MESSAGE_MAX)
 
 struct bounded {
     struct arena *arena;

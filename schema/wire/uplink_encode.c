@@ -57,9 +57,9 @@ static enum emt_err check_texts(const char *const *texts, size_t n)
     return err;
 }
 
-static enum emt_err encode_hello(const struct uplink_hello *m, Emt__V1__Envelope *e,
-                                 struct writer *w)
+static enum emt_err encode_hello(const struct uplink_hello *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Hello b = EMT__V1__HELLO__INIT;
     enum emt_err err = check_texts(m->capabilities, m->ncapabilities);
 
@@ -82,13 +82,14 @@ static enum emt_err encode_hello(const struct uplink_hello *m, Emt__V1__Envelope
     b.hardware = text_of(m->hardware);
     b.serial = text_of(m->serial);
     b.sent_at_us = time_of(m->sent_at);
-    e->hello = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_HELLO;
+    e.hello = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_welcome(const struct uplink_welcome *m, Emt__V1__Envelope *e,
-                                   struct writer *w)
+static enum emt_err encode_welcome(const struct uplink_welcome *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Welcome b = EMT__V1__WELCOME__INIT;
     enum emt_err err = check_texts(m->capabilities, m->ncapabilities);
 
@@ -104,13 +105,14 @@ static enum emt_err encode_welcome(const struct uplink_welcome *m, Emt__V1__Enve
     b.server_time_us = time_of(m->server_time);
     b.max_message = m->max_message;
     b.max_frame = m->max_frame;
-    e->welcome = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_WELCOME;
+    e.welcome = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_frames(const struct uplink_frames *m, Emt__V1__Envelope *e,
-                                  struct writer *w)
+static enum emt_err encode_frames(const struct uplink_frames *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Frames b = EMT__V1__FRAMES__INIT;
     enum emt_err err = uplink_check_count(m->nframes, UPLINK_FRAMES_MAX);
 
@@ -133,8 +135,9 @@ static enum emt_err encode_frames(const struct uplink_frames *m, Emt__V1__Envelo
             b.frames[i] = &item[i];
         }
         b.n_frames = m->nframes;
-        e->frames = &b;
-        err = pack(e, w);
+        e.body_case = EMT__V1__ENVELOPE__BODY_FRAMES;
+        e.frames = &b;
+        err = pack(&e, w);
     } else {
         err = EMT_ENOMEM;
     }
@@ -143,8 +146,9 @@ static enum emt_err encode_frames(const struct uplink_frames *m, Emt__V1__Envelo
     return err;
 }
 
-static enum emt_err encode_ack(const struct uplink_ack *m, Emt__V1__Envelope *e, struct writer *w)
+static enum emt_err encode_ack(const struct uplink_ack *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Ack b = EMT__V1__ACK__INIT;
     Emt__V1__Rejected item[UPLINK_LIST_MAX];
     Emt__V1__Rejected *list[UPLINK_LIST_MAX];
@@ -163,12 +167,14 @@ static enum emt_err encode_ack(const struct uplink_ack *m, Emt__V1__Envelope *e,
     b.credit_bytes = m->credit_bytes;
     b.rejected = list;
     b.n_rejected = m->nrejected;
-    e->ack = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_ACK;
+    e.ack = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_gap(const struct uplink_gap *m, Emt__V1__Envelope *e, struct writer *w)
+static enum emt_err encode_gap(const struct uplink_gap *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Gap b = EMT__V1__GAP__INIT;
     enum emt_err err = uplink_check_text(m->reason);
 
@@ -177,13 +183,14 @@ static enum emt_err encode_gap(const struct uplink_gap *m, Emt__V1__Envelope *e,
     b.from = m->from;
     b.to = m->to;
     b.reason = text_of(m->reason);
-    e->gap = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_GAP;
+    e.gap = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_status(const struct uplink_status *m, Emt__V1__Envelope *e,
-                                  struct writer *w)
+static enum emt_err encode_status(const struct uplink_status *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Status b = EMT__V1__STATUS__INIT;
     Emt__V1__Metric item[UPLINK_LIST_MAX];
     Emt__V1__Metric *list[UPLINK_LIST_MAX];
@@ -208,12 +215,14 @@ static enum emt_err encode_status(const struct uplink_status *m, Emt__V1__Envelo
     b.disk_free_bytes = m->disk_free_bytes;
     b.metrics = list;
     b.n_metrics = m->nmetrics;
-    e->status = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_STATUS;
+    e.status = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_log(const struct uplink_log *m, Emt__V1__Envelope *e, struct writer *w)
+static enum emt_err encode_log(const struct uplink_log *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Log b = EMT__V1__LOG__INIT;
     enum emt_err err = uplink_check_text(m->text);
 
@@ -222,13 +231,14 @@ static enum emt_err encode_log(const struct uplink_log *m, Emt__V1__Envelope *e,
     b.at_us = time_of(m->at);
     b.level = m->level;
     b.text = text_of(m->text);
-    e->log = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_LOG;
+    e.log = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_command(const struct uplink_command *m, Emt__V1__Envelope *e,
-                                   struct writer *w)
+static enum emt_err encode_command(const struct uplink_command *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Command b = EMT__V1__COMMAND__INIT;
     Emt__V1__Argument item[UPLINK_LIST_MAX];
     Emt__V1__Argument *list[UPLINK_LIST_MAX];
@@ -252,13 +262,14 @@ static enum emt_err encode_command(const struct uplink_command *m, Emt__V1__Enve
     b.arguments = list;
     b.n_arguments = m->narguments;
     b.expires_at_us = time_of(m->expires_at);
-    e->command = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_COMMAND;
+    e.command = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_command_result(const struct uplink_command_result *m,
-                                          Emt__V1__Envelope *e, struct writer *w)
+static enum emt_err encode_command_result(const struct uplink_command_result *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__CommandResult b = EMT__V1__COMMAND_RESULT__INIT;
     enum emt_err err = uplink_check_text(m->text);
 
@@ -267,12 +278,14 @@ static enum emt_err encode_command_result(const struct uplink_command_result *m,
     b.idempotency_key = bytes_of(m->idempotency_key, sizeof m->idempotency_key);
     b.outcome = m->outcome;
     b.text = text_of(m->text);
-    e->command_result = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_COMMAND_RESULT;
+    e.command_result = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_bye(const struct uplink_bye *m, Emt__V1__Envelope *e, struct writer *w)
+static enum emt_err encode_bye(const struct uplink_bye *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Bye b = EMT__V1__BYE__INIT;
     enum emt_err err = uplink_check_text(m->reason);
 
@@ -280,60 +293,61 @@ static enum emt_err encode_bye(const struct uplink_bye *m, Emt__V1__Envelope *e,
         return err;
     b.reason = text_of(m->reason);
     b.retry_after_ms = m->retry_after_ms;
-    e->bye = &b;
-    return pack(e, w);
+    e.body_case = EMT__V1__ENVELOPE__BODY_BYE;
+    e.bye = &b;
+    return pack(&e, w);
 }
 
-static enum emt_err encode_number(const struct uplink_message *m, Emt__V1__Envelope *e,
-                                  struct writer *w)
+static enum emt_err encode_number(const struct uplink_message *m, struct writer *w)
 {
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
     Emt__V1__Ping ping = EMT__V1__PING__INIT;
     Emt__V1__Pong pong = EMT__V1__PONG__INIT;
     Emt__V1__Credit credit = EMT__V1__CREDIT__INIT;
 
     if (m->kind == UPLINK_PING) {
         ping.nonce = m->u.nonce;
-        e->ping = &ping;
+        e.body_case = EMT__V1__ENVELOPE__BODY_PING;
+        e.ping = &ping;
     } else if (m->kind == UPLINK_PONG) {
         pong.nonce = m->u.nonce;
-        e->pong = &pong;
+        e.body_case = EMT__V1__ENVELOPE__BODY_PONG;
+        e.pong = &pong;
     } else {
         credit.credit_bytes = m->u.credit_bytes;
-        e->credit = &credit;
+        e.body_case = EMT__V1__ENVELOPE__BODY_CREDIT;
+        e.credit = &credit;
     }
-    return pack(e, w);
+    return pack(&e, w);
 }
 
 enum emt_err uplink_encode(const struct uplink_message *m, struct writer *w)
 {
-    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
-
-    e.body_case = (Emt__V1__Envelope__BodyCase)m->kind; /* the same numbers, see uplink_decode.c */
     switch (m->kind) {
     case UPLINK_HELLO:
-        return encode_hello(&m->u.hello, &e, w);
+        return encode_hello(&m->u.hello, w);
     case UPLINK_WELCOME:
-        return encode_welcome(&m->u.welcome, &e, w);
+        return encode_welcome(&m->u.welcome, w);
     case UPLINK_FRAMES:
-        return encode_frames(&m->u.frames, &e, w);
+        return encode_frames(&m->u.frames, w);
     case UPLINK_ACK:
-        return encode_ack(&m->u.ack, &e, w);
+        return encode_ack(&m->u.ack, w);
     case UPLINK_GAP:
-        return encode_gap(&m->u.gap, &e, w);
+        return encode_gap(&m->u.gap, w);
     case UPLINK_STATUS:
-        return encode_status(&m->u.status, &e, w);
+        return encode_status(&m->u.status, w);
     case UPLINK_LOG:
-        return encode_log(&m->u.log, &e, w);
+        return encode_log(&m->u.log, w);
     case UPLINK_PING:
     case UPLINK_PONG:
     case UPLINK_CREDIT:
-        return encode_number(m, &e, w);
+        return encode_number(m, w);
     case UPLINK_COMMAND:
-        return encode_command(&m->u.command, &e, w);
+        return encode_command(&m->u.command, w);
     case UPLINK_COMMAND_RESULT:
-        return encode_command_result(&m->u.command_result, &e, w);
+        return encode_command_result(&m->u.command_result, w);
     case UPLINK_BYE:
-        return encode_bye(&m->u.bye, &e, w);
+        return encode_bye(&m->u.bye, w);
     }
     return EMT_EMALFORMED;
 }

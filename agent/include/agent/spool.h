@@ -5,7 +5,7 @@
  * has returned, is *owed* until it is acknowledged, and stays readable until its space is needed. A
  * full ring gives up its oldest owed frames; what is missing (given up or damaged) shows as a hole
  * between acknowledged and next sequence number and is announced as a gap. The layout of the file
- * stands in spool.c and docs/agent.md. Not thread safe; one process per file (locked). */
+ * stands in spool_format.c and docs/agent.md. Not thread safe; one process per file (locked). */
 #ifndef EMT_AGENT_SPOOL_H
 #define EMT_AGENT_SPOOL_H
 
