@@ -3,6 +3,7 @@
 #include "base/yaml.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,18 @@ static bool listen_everywhere(struct config *c, struct config_list *list, unsign
     return list->items[0] && list->items[list->n - 1];
 }
 
+/* The name that goes to the outside first: our own where anybody can look it up. */
+static bool resolves(const char *host)
+{
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo *found = NULL;
+    bool ok = getaddrinfo(host, NULL, &hints, &found) == 0;
+
+    if (ok)
+        freeaddrinfo(found);
+    return ok;
+}
+
 static bool default_names(struct config *c)
 {
     char host[200] = "localhost";
@@ -99,7 +112,9 @@ static bool default_names(struct config *c)
     if (strcmp(host, "localhost") == 0)
         snprintf(names, sizeof names, "localhost,127.0.0.1,::1");
     else
-        snprintf(names, sizeof names, "%s,localhost,127.0.0.1,::1", host);
+        snprintf(names, sizeof names,
+                 resolves(host) ? "%s,localhost,127.0.0.1,::1" : "localhost,%s,127.0.0.1,::1",
+                 host);
     c->names = config_text(c, names);
     return c->node && c->names;
 }

@@ -331,6 +331,8 @@ void embedded_pg_stop(struct embedded_pg *e)
         pthread_join(e->watcher, NULL);
     signal_and_wait(e, SIGINT, STOP_MS);
     signal_and_wait(e, SIGQUIT, STOP_MS);
+    if (e->cluster.socket_dir[0])
+        (void)rmdir(e->cluster.socket_dir); /* made at each start, and empty by now */
     if (e->lock_fd >= 0)
         close(e->lock_fd);
     free(e);

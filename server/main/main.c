@@ -9,9 +9,9 @@
 #include "notify.h"
 #include "server.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -252,6 +252,11 @@ static void print_start(const struct options *o, const struct server *server)
 
     printf("emtd %s is running\n", EMT_VERSION);
     printf("  portal and REST   %s\n", server_url(server));
+    printf("  gateways          %s (TLS 1.2), %s (TLS 1.3)\n", server_field12(server),
+           server_field13(server));
+    if (server_status_port(server))
+        printf("  metrics, health   port %u, /metrics /healthz /readyz\n",
+               server_status_port(server));
     printf("  platform root     %s (SHA-256)\n", hex_encode(server_pin(server), 32, pin));
     if (login->created) {
         printf("  first login       user admin, one-time password %s\n", login->password);
@@ -261,27 +266,36 @@ static void print_start(const struct options *o, const struct server *server)
 }
 
 /* Whatever hangs must not hold the machine's shutdown. */
+struct guard {
+    int pipe[2]; /* closed at our end: ended in time */
+    struct embedded_pg *pg;
+};
+
 static void *enforce_end(void *arg)
 {
-    const struct timespec limit = { STOP_MS / 1000, 0 };
+    struct guard *g = arg;
+    struct pollfd p = { g->pipe[0], POLLIN, 0 };
 
-    (void)nanosleep(&limit, NULL);
+    if (poll(&p, 1, STOP_MS) != 0)
+        return NULL;
     LOG_ERROR("end-enforced", LOG_I("after_ms", STOP_MS));
-    embedded_pg_abandon(arg);
+    embedded_pg_abandon(g->pg);
     _exit(EXIT_FAILED);
-    return NULL;
 }
 
 static void stop_in_time(struct server *server, struct embedded_pg *pg)
 {
-    pthread_t guard;
-    bool guarded = pthread_create(&guard, NULL, enforce_end, pg) == 0;
+    struct guard g = { { -1, -1 }, pg };
+    pthread_t thread;
+    bool guarded = pipe(g.pipe) == 0 && pthread_create(&thread, NULL, enforce_end, &g) == 0;
 
     server_stop(server);
-    if (guarded) {
-        (void)pthread_cancel(guard);
-        (void)pthread_join(guard, NULL);
-    }
+    if (g.pipe[1] >= 0)
+        close(g.pipe[1]);
+    if (guarded)
+        (void)pthread_join(thread, NULL);
+    if (g.pipe[0] >= 0)
+        close(g.pipe[0]);
 }
 
 static int run_server(const struct options *o, struct config *c, struct embedded_pg *pg,

@@ -41,6 +41,7 @@ struct server {
     emt_time renew_at;
     struct first_login login;
     const char *url;
+    struct config_list public12, public13; /* what enrolling gateways are told */
     struct metrics *metrics;
     struct metric *restarts, *lease, *requests, *busy, *share, *handshakes, *too_large, *failed;
     struct node *node;
@@ -367,7 +368,6 @@ static enum emt_err start_https(struct server *v, struct emt_diag *diag)
 static enum emt_err start_api(struct server *v, struct emt_diag *diag)
 {
     struct config *c = v->s.config;
-    struct config_list p12, p13;
     char host[64];
     unsigned port;
     struct api_settings s = { .conninfo = c->conninfo,
@@ -376,20 +376,17 @@ static enum emt_err start_api(struct server *v, struct emt_diag *diag)
                               .wake = node_wake,
                               .wake_ctx = v->node,
                               .metrics = v->metrics };
-    enum emt_err err = public_addresses(v, &c->field.public12, false, &p12);
+    enum emt_err err;
 
-    if (err == EMT_OK)
-        err = public_addresses(v, &c->field.public13, true, &p13);
-    if (err == EMT_OK)
-        err = config_parse_address(c->api.listen.items[0], host, sizeof host, &port);
+    err = config_parse_address(c->api.listen.items[0], host, sizeof host, &port);
     if (err != EMT_OK)
         return emt_fail(diag, err, "addresses");
     v->url = make_url(c, port);
     s.base_url = v->url;
-    s.field12 = p12.items;
-    s.nfield12 = p12.n;
-    s.field13 = p13.items;
-    s.nfield13 = p13.n;
+    s.field12 = v->public12.items;
+    s.nfield12 = v->public12.n;
+    s.field13 = v->public13.items;
+    s.nfield13 = v->public13.n;
     memcpy(s.server_pin, v->pki.pin, sizeof s.server_pin);
     err = api_new(&s, &v->api, diag);
     seal_key_wipe(&s.master);
@@ -416,6 +413,10 @@ static enum emt_err start_parts(struct server *v, struct store *admin, struct em
         err = start_jobs(v, diag);
     if (err == EMT_OK && (c->roles & CONFIG_FIELD))
         err = start_field(v, diag);
+    if (err == EMT_OK)
+        err = public_addresses(v, &c->field.public12, false, &v->public12);
+    if (err == EMT_OK)
+        err = public_addresses(v, &c->field.public13, true, &v->public13);
     if (err == EMT_OK && (c->roles & CONFIG_API))
         err = start_api(v, diag);
     if (err == EMT_OK && v->url)
@@ -466,6 +467,21 @@ const struct first_login *server_first_login(const struct server *v)
 const char *server_url(const struct server *v)
 {
     return v->url ? v->url : "";
+}
+
+const char *server_field12(const struct server *v)
+{
+    return v->field && v->public12.n ? v->public12.items[0] : "";
+}
+
+const char *server_field13(const struct server *v)
+{
+    return v->field && v->public13.n ? v->public13.items[0] : "";
+}
+
+unsigned server_status_port(const struct server *v)
+{
+    return v->status ? status_http_port(v->status) : 0;
 }
 
 const uint8_t *server_pin(const struct server *v)

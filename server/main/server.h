@@ -26,6 +26,11 @@ EMT_CHECKED enum emt_err server_start(const struct server_settings *s, struct se
 /* What the start made and where it listens. */
 const struct first_login *server_first_login(const struct server *s);
 const char *server_url(const struct server *s);
+/* What gateways are told: "host:port" of the first field listener, "" without. */
+const char *server_field12(const struct server *s);
+const char *server_field13(const struct server *s);
+/* Port of metrics and health, 0 without. */
+unsigned server_status_port(const struct server *s);
 const uint8_t *server_pin(const struct server *s);
 /* Certificates anew: issued ones are issued again, files are read again. The old ones stay where that fails. */
 void server_reload(struct server *s);
