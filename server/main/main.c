@@ -251,7 +251,7 @@ static void print_start(const struct options *o, const struct server *server)
     char pin[65];
 
     printf("emtd %s is running\n", EMT_VERSION);
-    printf("  portal and REST   %s\n", server_url(server));
+    printf("  REST              %s\n", server_url(server));
     printf("  gateways          %s (TLS 1.2), %s (TLS 1.3)\n", server_field12(server),
            server_field13(server));
     if (server_status_port(server))

@@ -19,6 +19,7 @@
 #include "store/node_store.h"
 #include "store/store.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,17 @@ static enum emt_err make_tls(const struct server *v, struct tls_set *out, struct
     return tls_set_make(&v->pki, &t, clock_now(), out, diag);
 }
 
+/* The root as a file, for whoever calls the API of this node: curl --cacert STATE_DIR/root.pem. */
+static enum emt_err keep_root(const struct server *v, struct emt_diag *diag)
+{
+    char path[PATH_MAX];
+    enum emt_err err = file_join(path, sizeof path, v->s.config->state_dir, "root.pem");
+
+    if (err != EMT_OK)
+        return emt_fail(diag, err, "state_dir: the path is too long");
+    return file_write(path, v->pki.root_pem.data, v->pki.root_pem.len, 0644, diag);
+}
+
 static enum emt_err open_pki(struct server *v, struct store *admin, struct emt_diag *diag)
 {
     enum emt_err err = platform_pki_open(admin, &v->master, clock_now(), &v->pki, diag);
@@ -198,6 +210,9 @@ static enum emt_err open_pki(struct server *v, struct store *admin, struct emt_d
     v->trust = trust_new();
     if (!v->trust)
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    err = keep_root(v, diag);
+    if (err != EMT_OK)
+        return err;
     err = trust_add_pem(v->trust, (const char *)v->pki.root_pem.data, v->pki.root_pem.len, diag);
     if (err == EMT_OK)
         err = make_tls(v, &v->tls, diag);
