@@ -21,6 +21,7 @@ enum {
     CHANNELS,
     CHANNELS_CREATE,
     CHANNELS_FIND,
+    STALE_REPLAY,
     STATEMENTS
 };
 
@@ -95,6 +96,13 @@ static const struct store_statement statements[STATEMENTS] = {
                         "$3::text[]) AS u(device_id, key)"
                         " JOIN channel c ON c.tenant_id = $1 AND c.device_id = u.device_id AND "
                         "c.key = u.key" },
+    /* The share lock makes a change that is under way wait for this batch, or this batch for it:
+     * either the change's own replay sees these frames, or this one is ordered. */
+    [STALE_REPLAY] = { "registry_stale_replay", 3,
+                       "WITH v AS (SELECT version FROM registry_version WHERE tenant_id = $1 FOR SHARE)"
+                       " INSERT INTO job (tenant_id, kind, dedupe, payload)"
+                       " SELECT $1, 'replay', 'device-' || d, jsonb_build_object('device', d) FROM v, unnest($3::int8[]) d"
+                       " WHERE v.version <> $2::int8 ON CONFLICT DO NOTHING" },
 };
 
 const struct store_statement *registry_store_statements(size_t *n)
@@ -312,4 +320,15 @@ enum emt_err channel_rows_find_send(struct store *s, int32_t tenant, struct stor
     p_array(&p[1], r->column[0]);
     p_array(&p[2], r->column[1]);
     return store_send(s, &statements[CHANNELS_FIND], p, done, ctx);
+}
+
+enum emt_err registry_stale_send(struct store *s, int32_t tenant, int64_t version,
+                                 struct store_array *devices, store_done *done, void *ctx)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], version);
+    p_array(&p[2], devices);
+    return store_send(s, &statements[STALE_REPLAY], p, done, ctx);
 }

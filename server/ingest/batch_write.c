@@ -989,6 +989,41 @@ static enum emt_err send_formats(struct group *g, struct store *s)
     return ok ? format_rows_send(s, g->tenant, &g->w->formats, g->w->now) : EMT_ENOMEM;
 }
 
+/* Kept waiting for a key, a policy or a format: were these still missing just now? */
+static bool waits(const struct batch_frame *f)
+{
+    enum frame_retry retry = frame_state_retry(f->final);
+
+    return f->kind == BATCH_FRAME && !f->ignored && !f->raw_only && f->device &&
+           f->device->device &&
+           (retry == FRAME_RETRY_KEY || retry == FRAME_RETRY_POLICY || retry == FRAME_RETRY_FORMAT);
+}
+
+static enum emt_err send_stale(struct group *g, struct store *s)
+{
+    struct batch_write *w = g->w;
+    const struct registry_tenant *t = tenant_of(g);
+    int64_t last = 0;
+    bool ok = true;
+
+    if (w->replay || !t)
+        return EMT_OK;
+    store_array_clear(w->device_ids);
+    for (size_t i = g->from; ok && i < g->to; i++) {
+        const struct batch_frame *f = w->frames.at[i];
+
+        if (!waits(f) || f->device->device == last)
+            continue;
+        last = f->device->device;
+        ok = store_array_int(w->device_ids, last); /* repeated ones are one job */
+    }
+    if (!ok)
+        return EMT_ENOMEM;
+    if (store_array_count(w->device_ids) == 0)
+        return EMT_OK;
+    return registry_stale_send(s, g->tenant, t->version, w->device_ids, got_nothing, g);
+}
+
 /* ---- flights 2 and 3 ---- */
 
 enum emt_err batch_write_flight2(struct batch_write *w, struct store *s)
@@ -1010,6 +1045,8 @@ enum emt_err batch_write_flight2(struct batch_write *w, struct store *s)
             err = send_counters(g, s);
         if (!err)
             err = send_events(g, s);
+        if (!err)
+            err = send_stale(g, s);
         if (!err)
             err = send_formats(g, s);
     }

@@ -73,6 +73,10 @@ EMT_CHECKED enum emt_err channel_rows_create_send(struct store *s, int32_t tenan
 /* Rows as channel_row_of() for exactly these. */
 EMT_CHECKED enum emt_err channel_rows_find_send(struct store *s, int32_t tenant, struct store_rows *r, store_done *done, void *ctx);
 
+/* Frames of these devices (STORE_INT8) are stored as waiting by somebody who knows `version` of the registry. If that is not the version now, their replay is
+ * ordered: what would decode them came in between. */
+EMT_CHECKED enum emt_err registry_stale_send(struct store *s, int32_t tenant, int64_t version, struct store_array *devices, store_done *done, void *ctx);
+
 const struct store_statement *registry_store_statements(size_t *n);
 
 #endif

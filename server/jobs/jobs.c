@@ -1,0 +1,417 @@
+#include "jobs/jobs.h"
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/replay.h"
+#include "ingest/scratch.h"
+#include "loop/metrics.h"
+#include "maintenance.h"
+#include "model/frame_state.h"
+#include "store/job_store.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define WORKERS_MAX 64u
+#define HOT_DAYS_DEFAULT 92u
+#define POLL_MS 1000
+#define CONNECT_MS 10000
+/* A worker that says nothing for this long is dead, and its job somebody else's. */
+#define LEASE_S 60
+#define EXTEND_MS 20000
+#define UPKEEP_MS (60 * 60 * 1000)
+/* Waiting after a failure: doubling up to ten minutes, for good after some twenty hours. */
+#define RETRY_FIRST_S 5
+#define RETRY_MOST_S 600
+#define ATTEMPTS_MOST 120
+
+static const char *const kinds[] = { "replay", "maintenance" };
+
+struct worker {
+    struct jobs *jobs;
+    unsigned index;
+    pthread_t thread;
+    bool started;
+    struct store *admin, *ingest;
+    struct scratch *scratch;
+    struct replay *replay;
+    struct backoff backoff;
+    int64_t upkeep_ms; /* when it is due; first worker only */
+    const struct job *job;
+    int64_t extended_ms;
+    bool lost; /* the lease of the job */
+};
+
+struct jobs {
+    struct jobs_settings s;
+    char *conninfo, *scratch_path;
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool stopping;
+    uint64_t wakes;
+    struct metrics *own_metrics;
+    struct metric *done, *failed, *frames, *decoded;
+    struct worker *workers;
+    unsigned nworkers;
+};
+
+/* ---- waiting ---- */
+
+static bool is_stopping(struct jobs *j)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&j->mutex);
+    stopping = j->stopping;
+    pthread_mutex_unlock(&j->mutex);
+    return stopping;
+}
+
+/* Until something is worth a look; *seen counts the wakes that this worker answered. */
+static void rest(struct jobs *j, int64_t ms, uint64_t *seen)
+{
+    struct timespec until;
+    int rc = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&j->mutex);
+    while (rc != ETIMEDOUT && !j->stopping && j->wakes == *seen)
+        rc = pthread_cond_timedwait(&j->cond, &j->mutex, &until);
+    *seen = j->wakes;
+    pthread_mutex_unlock(&j->mutex);
+}
+
+void jobs_wake(struct jobs *j)
+{
+    pthread_mutex_lock(&j->mutex);
+    j->wakes++;
+    pthread_cond_broadcast(&j->cond);
+    pthread_mutex_unlock(&j->mutex);
+}
+
+/* ---- connections ---- */
+
+static void disconnect(struct worker *w)
+{
+    store_close(w->admin);
+    store_close(w->ingest);
+    w->admin = w->ingest = NULL;
+}
+
+static bool connect_both(struct worker *w)
+{
+    struct emt_diag diag = { 0 };
+    enum emt_err err = EMT_OK;
+
+    if (w->admin && w->ingest && !store_is_broken(w->admin) && !store_is_broken(w->ingest))
+        return true;
+    disconnect(w);
+    err = store_open(w->jobs->conninfo, STORE_ADMIN, CONNECT_MS, &w->admin, &diag);
+    if (!err)
+        err = store_open(w->jobs->conninfo, STORE_INGEST, CONNECT_MS, &w->ingest, &diag);
+    if (!err) {
+        backoff_reset(&w->backoff);
+        return true;
+    }
+    LOG_WARN("jobs-database-gone", LOG_I("worker", w->index), LOG_S("error", diag.text));
+    disconnect(w);
+    return false;
+}
+
+/* ---- one job ---- */
+
+/* Between lots: keeps the lease, and stops when the process does. */
+static bool go_on(void *ctx)
+{
+    struct worker *w = ctx;
+    int64_t now_ms = clock_mono_ms();
+
+    if (is_stopping(w->jobs))
+        return false;
+    if (now_ms - w->extended_ms < EXTEND_MS)
+        return true;
+    w->extended_ms = now_ms;
+    w->lost = job_store_extend(w->admin, w->job, LEASE_S) != EMT_OK;
+    return !w->lost;
+}
+
+static const char *text_or_null(const char *s)
+{
+    return s[0] ? s : NULL;
+}
+
+static enum emt_err do_replay(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    struct replay_order o = { .tenant = job->tenant,
+                              .device = job->device,
+                              .manufacturer = text_or_null(job->manufacturer),
+                              .number = text_or_null(job->number),
+                              .version = job->version,
+                              .type = job->type };
+    struct replay_result res;
+    enum frame_state state;
+    enum emt_err err;
+
+    if (job->state[0]) {
+        if (frame_state_parse(job->state, &state) != EMT_OK) {
+            (void)snprintf(error, size, "no such state: %s", job->state);
+            return EMT_EMALFORMED;
+        }
+        o.states = replay_states_like(state);
+        if (o.states == 0)
+            return EMT_OK; /* nothing helps these */
+    }
+    err = replay_run(w->replay, w->ingest, &o, go_on, w, &res);
+    metric_add(w->jobs->frames, (int64_t)res.frames);
+    metric_add(w->jobs->decoded, (int64_t)res.ok);
+    LOG_INFO("replay", LOG_I("tenant", job->tenant), LOG_I("device", job->device),
+             LOG_S("state", text_or_null(job->state)), LOG_I("frames", res.frames),
+             LOG_I("changed", res.changed), LOG_I("ok", res.ok),
+             LOG_S("result", err ? emt_err_name(err) : "done"));
+    if (err)
+        (void)snprintf(error, size, "%s: %s", emt_err_name(err), store_error(w->ingest));
+    return err;
+}
+
+static enum emt_err do_maintenance(struct worker *w, const struct job *job, char *error,
+                                   size_t size)
+{
+    struct maintenance_result res;
+    enum emt_err err = maintenance_tenant(w->admin, job->tenant, clock_now(), &res);
+
+    LOG_INFO("maintenance", LOG_I("tenant", job->tenant), LOG_I("frames", res.frames),
+             LOG_I("telegrams", res.telegrams), LOG_I("rejected", res.rejected));
+    if (err)
+        (void)snprintf(error, size, "%s: %s", emt_err_name(err), store_error(w->admin));
+    return err;
+}
+
+static int32_t retry_s(int attempts)
+{
+    int32_t s = RETRY_FIRST_S;
+
+    for (int i = 1; i < attempts && s < RETRY_MOST_S; i++)
+        s *= 2;
+    return s < RETRY_MOST_S ? s : RETRY_MOST_S;
+}
+
+static void finish(struct worker *w, const struct job *job, enum emt_err err, const char *error)
+{
+    enum emt_err kept;
+
+    if (w->lost)
+        return; /* somebody else has it by now */
+    if (err == EMT_OK) {
+        metric_add(w->jobs->done, 1);
+        kept = job_store_done(w->admin, job);
+    } else if (is_stopping(w->jobs) && err == EMT_EAGAIN) {
+        kept = job_store_failed(w->admin, job, "stopped", 0, ATTEMPTS_MOST);
+    } else {
+        metric_add(w->jobs->failed, 1);
+        LOG_WARN("job-failed", LOG_S("kind", job->kind), LOG_I("job", job->id),
+                 LOG_I("tenant", job->tenant), LOG_I("attempts", job->attempts),
+                 LOG_S("error", error));
+        /* What is wrong in itself does not get better. */
+        kept = job_store_failed(w->admin, job, error, retry_s(job->attempts),
+                                emt_err_class(err) == EMT_CLASS_REJECT ? 0 : ATTEMPTS_MOST);
+    }
+    if (kept != EMT_OK)
+        LOG_WARN("job-not-kept", LOG_I("job", job->id), LOG_S("error", emt_err_name(kept)));
+}
+
+static void do_job(struct worker *w, const struct job *job)
+{
+    char error[300] = "";
+    enum emt_err err;
+
+    w->job = job;
+    w->extended_ms = clock_mono_ms();
+    w->lost = false;
+    if (strcmp(job->kind, "replay") == 0)
+        err = do_replay(w, job, error, sizeof error);
+    else
+        err = do_maintenance(w, job, error, sizeof error);
+    if (!store_is_broken(w->admin))
+        finish(w, job, err, error);
+    w->job = NULL; /* without connection the lease runs out by itself */
+}
+
+/* ---- a worker ---- */
+
+static void upkeep(struct worker *w)
+{
+    struct maintenance_result res;
+    enum emt_err err;
+
+    if (w->index != 0 || clock_mono_ms() < w->upkeep_ms)
+        return;
+    err = maintenance_platform(w->admin, clock_now(), w->jobs->s.hot_days, &res);
+    w->upkeep_ms = clock_mono_ms() + (err ? POLL_MS * 10 : UPKEEP_MS);
+    if (err)
+        LOG_ERROR("upkeep-failed", LOG_S("error", store_error(w->admin)));
+    else
+        LOG_INFO("upkeep", LOG_I("partitions_dropped", res.partitions),
+                 LOG_I("events_expired", res.events));
+}
+
+/* Takes jobs until there are none. */
+static void work(struct worker *w)
+{
+    struct job job;
+    bool got = true;
+
+    while (got && !is_stopping(w->jobs)) {
+        if (!connect_both(w))
+            return;
+        if (job_store_claim(w->admin, kinds, sizeof kinds / sizeof kinds[0], LEASE_S, &job, &got) !=
+            EMT_OK)
+            return;
+        if (got)
+            do_job(w, &job);
+    }
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    uint64_t seen = 0;
+
+    while (!is_stopping(w->jobs)) {
+        int64_t wait_ms = POLL_MS;
+
+        if (connect_both(w)) {
+            upkeep(w);
+            work(w);
+        } else {
+            wait_ms = backoff_next(&w->backoff);
+        }
+        rest(w->jobs, wait_ms, &seen);
+    }
+    disconnect(w);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+/* A file per worker: two threads never share a note. */
+static enum emt_err open_scratch(struct worker *w, struct emt_diag *diag)
+{
+    char path[4096];
+
+    if (!w->jobs->scratch_path)
+        return EMT_OK;
+    if (snprintf(path, sizeof path, "%s.%u", w->jobs->scratch_path, w->index) >= (int)sizeof path)
+        return emt_fail(diag, EMT_ELIMIT, "path of the crash notes is too long");
+    return scratch_open(path, &w->scratch, diag);
+}
+
+static enum emt_err start_worker(struct worker *w, struct emt_diag *diag)
+{
+    enum emt_err err = open_scratch(w, diag);
+
+    if (err)
+        return err;
+    w->backoff = (struct backoff){ 200, 5000, 0 };
+    w->replay = replay_new(&w->jobs->s.master, w->scratch);
+    if (!w->replay)
+        return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
+        return emt_fail(diag, EMT_ENOMEM, "cannot start a worker thread");
+    w->started = true;
+    return EMT_OK;
+}
+
+static void make_metrics(struct jobs *j, struct metrics *m)
+{
+    j->done = metrics_counter(m, "emt_jobs_total", "result=\"done\"", "Jobs, by result");
+    j->failed = metrics_counter(m, "emt_jobs_total", "result=\"failed\"", "Jobs, by result");
+    j->frames = metrics_counter(m, "emt_replay_frames_total", NULL, "Stored frames tried again");
+    j->decoded =
+        metrics_counter(m, "emt_replay_decoded_total", NULL, "… that were decoded and counted");
+}
+
+enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out, struct emt_diag *diag)
+{
+    struct jobs *j = calloc(1, sizeof *j);
+    pthread_condattr_t attr;
+    enum emt_err err = EMT_OK;
+
+    *out = NULL;
+    if (!j)
+        return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    pthread_mutex_init(&j->mutex, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&j->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    j->s = *s;
+    if (j->s.hot_days == 0)
+        j->s.hot_days = HOT_DAYS_DEFAULT;
+    j->conninfo = strdup(s->conninfo);
+    j->scratch_path = s->scratch_path ? strdup(s->scratch_path) : NULL;
+    j->nworkers = s->workers ? s->workers : 1;
+    if (j->nworkers > WORKERS_MAX)
+        j->nworkers = WORKERS_MAX;
+    j->workers = calloc(j->nworkers, sizeof *j->workers);
+    j->own_metrics = s->metrics ? NULL : metrics_new();
+    if (!j->conninfo || !j->workers || (s->scratch_path && !j->scratch_path) ||
+        (!s->metrics && !j->own_metrics)) {
+        jobs_stop(j);
+        return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    }
+    make_metrics(j, s->metrics ? s->metrics : j->own_metrics);
+    for (unsigned i = 0; !err && i < j->nworkers; i++) {
+        j->workers[i].jobs = j;
+        j->workers[i].index = i;
+        err = start_worker(&j->workers[i], diag);
+    }
+    if (err) {
+        jobs_stop(j);
+        return err;
+    }
+    *out = j;
+    return EMT_OK;
+}
+
+void jobs_stop(struct jobs *j)
+{
+    if (!j)
+        return;
+    pthread_mutex_lock(&j->mutex);
+    j->stopping = true;
+    pthread_cond_broadcast(&j->cond);
+    pthread_mutex_unlock(&j->mutex);
+    for (unsigned i = 0; j->workers && i < j->nworkers; i++) {
+        struct worker *w = &j->workers[i];
+
+        if (w->started)
+            pthread_join(w->thread, NULL);
+        replay_free(w->replay);
+        scratch_close(w->scratch);
+    }
+    free(j->workers);
+    free(j->conninfo);
+    free(j->scratch_path);
+    if (j->own_metrics)
+        metrics_free(j->own_metrics);
+    seal_key_wipe(&j->s.master);
+    pthread_cond_destroy(&j->cond);
+    pthread_mutex_destroy(&j->mutex);
+    free(j);
+}

@@ -1,0 +1,377 @@
+/* Jobs: frames that wait are decoded when what they wait for arrives, once; leases, failures,
+ * retention. */
+#include "base/clock.h"
+#include "jobs/jobs.h"
+#include "rig.h"
+#include "store/job_store.h"
+
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const uint8_t key[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
+
+static struct jobs *start_jobs(unsigned workers)
+{
+    struct jobs_settings s = { .conninfo = pg_fixture_conninfo(rig_fixture),
+                               .master = rig_master(),
+                               .workers = workers };
+    struct jobs *j = NULL;
+    struct emt_diag diag = { 0 };
+
+    ck_assert_int_eq(jobs_start(&s, &j, &diag), EMT_OK);
+    return j;
+}
+
+static void order(int32_t tenant, const char *dedupe, const char *payload)
+{
+    struct store *s = pg_fixture_store(rig_fixture, STORE_APP);
+
+    ck_assert_int_eq(store_begin(s, tenant), EMT_OK);
+    ck_assert_int_eq(job_store_add(s, tenant, "replay", dedupe, payload, EMT_TIME_NONE), EMT_OK);
+    ck_assert_int_eq(store_commit(s), EMT_OK);
+    store_close(s);
+}
+
+static int64_t open_jobs(int32_t tenant)
+{
+    return rig_number(
+        "select count(*) from job where tenant_id = %d and kind = 'replay' and state < 2", tenant);
+}
+
+static void wait_jobs(struct jobs *j, int32_t tenant)
+{
+    jobs_wake(j);
+    for (int i = 0; i < 400 && open_jobs(tenant) > 0; i++)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    ck_assert_int_eq(open_jobs(tenant), 0);
+}
+
+static int64_t frames(int32_t tenant, int state)
+{
+    return rig_number("select count(*) from raw_frame where tenant_id = %d and state = %d", tenant,
+                      state);
+}
+
+static int64_t readings(int32_t tenant)
+{
+    return rig_number("select count(*) from reading where tenant_id = %d", tenant);
+}
+
+/* n encrypted telegrams of one meter, each heard by two gateways a second apart. */
+static void hear_twice(int32_t tenant, unsigned n, bool with_time)
+{
+    int64_t a = rig_gateway(tenant, "a", 1), b = rig_gateway(tenant, "b", 2);
+    struct rig_engine *e = rig_engine_new(NULL);
+    uint64_t ta = rig_open(e, tenant, a, 1, 1, 0), tb = rig_open(e, tenant, b, 2, 1, 0);
+    emt_time at = rig_noon(2);
+
+    for (unsigned i = 1; i <= n; i++) {
+        struct rig_telegram t = {
+            .number = "10000001", .access = (uint8_t)i, .energy_wh = i, .key = key
+        };
+
+        if (with_time)
+            t.at = at + i * EMT_MINUTE;
+        ck_assert_int_eq(rig_send(e, tb, i, at + i * EMT_MINUTE + EMT_SECOND, &t), EMT_OK);
+        ck_assert_int_eq(rig_send(e, ta, i, at + i * EMT_MINUTE, &t), EMT_OK);
+    }
+    rig_wait(e, ta, n);
+    rig_wait(e, tb, n);
+    rig_engine_free(e);
+}
+
+START_TEST(a_key_decodes_what_waited_for_it_once)
+{
+    enum { N = 600 }; /* more than one lot */
+    int32_t tenant = rig_tenant("replay");
+    struct jobs *j;
+    char payload[64];
+
+    hear_twice(tenant, N, false);
+    ck_assert_int_eq(frames(tenant, 1), 2 * N);
+    ck_assert_int_eq(readings(tenant), 0);
+    rig_key(tenant, "EMT", "10000001", -1, -1, key);
+    snprintf(payload, sizeof payload, "{\"device\": %" PRId64 "}",
+             rig_number("select device_id from device where tenant_id = %d", tenant));
+    order(tenant, "d", payload);
+    order(tenant, "d", payload); /* is the same job */
+    ck_assert_int_eq(open_jobs(tenant), 1);
+    j = start_jobs(2);
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 0), N);
+    ck_assert_int_eq(frames(tenant, 5), N);
+    ck_assert_int_eq(readings(tenant), N);
+    ck_assert_int_eq(
+        rig_number("select sum(mantissa)::int8 from reading where tenant_id = %d", tenant),
+        N * (N + 1) / 2);
+    /* The first reception counts and gives the time. */
+    ck_assert_int_eq(
+        rig_number(
+            "select count(*) from reading r join raw_frame f on f.tenant_id = r.tenant_id and f.received_at = r.ts and f.state = 0 where r.tenant_id = %d",
+            tenant),
+        N);
+    ck_assert_int_eq(
+        rig_number(
+            "select count(*) from raw_frame where tenant_id = %d and state = 0 and hash is not null and reason = ''",
+            tenant),
+        N);
+    /* Once more changes nothing. */
+    order(tenant, "d", payload);
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 0), N);
+    ck_assert_int_eq(readings(tenant), N);
+    jobs_stop(j);
+}
+END_TEST
+
+START_TEST(a_wildcard_key_decodes_all_that_fits)
+{
+    int32_t tenant = rig_tenant("wild");
+    struct jobs *j = start_jobs(1);
+    uint8_t wrong[16] = { 7 };
+
+    hear_twice(tenant, 5, true);
+    rig_key(tenant, NULL, "10000001", -1, -1, wrong);
+    order(tenant, NULL, "{\"state\": \"key-needed\"}");
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 1), 0);
+    ck_assert_int_eq(frames(tenant, 2), 10); /* a key, the wrong one */
+    rig_key(tenant, "EMT", NULL, 1, 2, key);
+    order(tenant, NULL,
+          "{\"state\": \"key-needed\", \"manufacturer\": \"XYZ\"}"); /* somebody else's */
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 2), 10);
+    order(tenant, NULL, "{\"state\": \"key-needed\", \"manufacturer\": \"EMT\", \"type\": 2}");
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 0), 5);
+    ck_assert_int_eq(frames(tenant, 5), 5);
+    ck_assert_int_eq(
+        rig_number(
+            "select count(*) from reading r join channel c using (tenant_id, channel_id) where r.tenant_id = %d and quantity = 1",
+            tenant),
+        5);
+    jobs_stop(j);
+}
+END_TEST
+
+/* Between the key and the cache's next look frames are stored as key-needed: nobody orders their
+ * replay but ingest itself. */
+START_TEST(frames_of_the_second_before_the_cache_knows_do_not_stay_behind)
+{
+    enum { N = 40 };
+    int32_t tenant = rig_tenant("stale");
+    int64_t gw = rig_gateway(tenant, "gw", 1);
+    struct rig_engine *e = rig_engine_new(&(struct rig_options){ .batch_ms = 1 });
+    uint64_t t = rig_open(e, tenant, gw, 1, 1, 0);
+    struct jobs *j = start_jobs(1);
+    emt_time at = rig_noon(2);
+
+    for (unsigned i = 1; i <= N; i++) {
+        struct rig_telegram tg = {
+            .number = "10000001", .access = (uint8_t)i, .energy_wh = i, .key = key
+        };
+
+        ck_assert_int_eq(rig_send(e, t, i, at + i * EMT_MINUTE, &tg), EMT_OK);
+        rig_wait(e, t, i);
+        if (i == N / 2) {
+            rig_key(tenant, NULL, "10000001", -1, -1, key);
+            order(tenant, "d",
+                  "{\"state\": \"key-needed\"}"); /* as the API does; runs before the cache knows */
+            wait_jobs(j, tenant);
+        }
+    }
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 1), 0);
+    ck_assert_int_eq(readings(tenant), N);
+    jobs_stop(j);
+    rig_engine_free(e);
+}
+END_TEST
+
+START_TEST(adopting_a_meter_reads_what_was_heard)
+{
+    int32_t tenant = rig_tenant("adopt");
+    int64_t gw = rig_gateway(tenant, "gw", 1);
+    struct rig_engine *e = rig_engine_new(NULL);
+    uint64_t t = rig_open(e, tenant, gw, 1, 1, 0);
+    struct jobs *j = start_jobs(1);
+
+    rig_sql("update tenant set device_policy = 1 where id = %d", tenant);
+    ck_assert_int_eq(rig_send(e, t, 1, rig_noon(2),
+                              &(struct rig_telegram){ .number = "10000001", .energy_wh = 4 }),
+                     EMT_OK);
+    rig_wait(e, t, 1);
+    ck_assert_int_eq(readings(tenant), 0);
+    order(tenant, NULL, "{\"state\": \"plaintext-refused\"}");
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 6), 1);
+    rig_sql("update device set assignment = 1 where tenant_id = %d", tenant);
+    order(tenant, NULL, "{\"state\": \"plaintext-refused\"}");
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(frames(tenant, 0), 1);
+    ck_assert_int_eq(readings(tenant), 1);
+    jobs_stop(j);
+    rig_engine_free(e);
+}
+END_TEST
+
+START_TEST(a_dead_workers_job_comes_back)
+{
+    int32_t tenant = rig_tenant("lease");
+    struct store *s = pg_fixture_store(rig_fixture, STORE_ADMIN);
+    const char *kinds[] = { "replay" };
+    struct job first, second;
+    bool got = false;
+
+    order(tenant, NULL, "{\"device\": 1}");
+    ck_assert_int_eq(job_store_claim(s, kinds, 1, 60, &first, &got), EMT_OK);
+    ck_assert(got);
+    ck_assert_int_eq(first.tenant, tenant);
+    ck_assert_int_eq(first.device, 1);
+    ck_assert_int_eq(first.version, -1);
+    ck_assert_int_eq(job_store_claim(s, kinds, 1, 60, &second, &got), EMT_OK);
+    ck_assert(!got);
+    ck_assert_int_eq(job_store_extend(s, &first, 60), EMT_OK);
+    rig_sql("update job set lease_until = now() - interval '1 s' where tenant_id = %d", tenant);
+    ck_assert_int_eq(job_store_claim(s, kinds, 1, 60, &second, &got), EMT_OK);
+    ck_assert(got);
+    ck_assert_int_eq(second.id, first.id);
+    ck_assert_int_eq(second.attempts, 2);
+    /* The first worker was only slow: it has no say any more. */
+    ck_assert_int_eq(job_store_extend(s, &first, 60), EMT_ENOTFOUND);
+    ck_assert_int_eq(job_store_done(s, &first), EMT_ENOTFOUND);
+    /* Failing while the same waits again: one of them is enough. */
+    rig_sql("update job set dedupe = 'x' where tenant_id = %d", tenant);
+    order(tenant, "x", "{\"device\": 1}");
+    ck_assert_int_eq(job_store_failed(s, &second, "why", 0, 10), EMT_OK);
+    ck_assert_int_eq(open_jobs(tenant), 1);
+    rig_sql("delete from job where tenant_id = %d", tenant);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(a_job_that_makes_no_sense_fails_for_good)
+{
+    int32_t tenant = rig_tenant("nonsense");
+    struct jobs *j = start_jobs(1);
+
+    order(tenant, NULL, "{\"state\": \"no-such-state\"}");
+    order(tenant, NULL, "{\"state\": \"duplicate\"}");
+    order(tenant, NULL,
+          "{\"device\": \"one\", \"version\": 70000, \"type\": -3, \"state\": \"format-needed\"}");
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(
+        rig_number(
+            "select count(*) from job where tenant_id = %d and state = 2 and last_error like '%%no-such-state%%'",
+            tenant),
+        1);
+    ck_assert_int_eq(
+        rig_number("select count(*) from job where tenant_id = %d and kind = 'replay'", tenant), 1);
+    jobs_stop(j);
+}
+END_TEST
+
+START_TEST(retention_takes_what_is_old_and_nothing_else)
+{
+    int32_t brief = rig_tenant("brief"), other = rig_tenant("longer");
+    int64_t gw = rig_gateway(brief, "gw", 1);
+    struct jobs *j;
+
+    rig_sql("update tenant set raw_retention_days = 2 where id = %d", brief);
+    rig_sql(
+        "create table raw_frame_20200101 partition of raw_frame for values from ('2020-01-01') to ('2020-01-02')");
+    rig_sql(
+        "do $$ begin execute format('create table raw_frame_%%s partition of raw_frame for values from (%%L) to (%%L)',"
+        " to_char(current_date - 9, 'YYYYMMDD'), current_date - 9, current_date - 8); end $$");
+    for (int i = 0; i < 2; i++)
+        rig_sql(
+            "insert into raw_frame (tenant_id, protocol, format, gateway_id, seq, received_at, stored_at, state, spool_id, data)"
+            " select %d, 1, 0, %" PRId64
+            ", 1, now(), d, 0, 'x', 'x' from unnest(array[now(), (current_date - 9)::timestamptz + interval '1 h']) d",
+            i ? other : brief, gw);
+    rig_sql(
+        "insert into telegram values (%d, 1, 1, now() - interval '46 days', 'a'), (%d, 1, 2, now() - interval '44 days', 'b')",
+        brief, brief);
+    rig_sql(
+        "insert into frame_rejected (tenant_id, gateway_id, spool_id, seq, reason, at) values (%d, 1, 'x', 1, 'x', now() - interval '91 days')",
+        brief);
+    rig_sql("delete from job");
+    j = start_jobs(1);
+    for (int i = 0;
+         i < 200 &&
+         rig_number("select count(*) from job where kind = 'maintenance' and tenant_id = %d",
+                    brief) == 0;
+         i++)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    /* Tomorrow morning, then; here it is now. */
+    ck_assert_int_eq(
+        rig_number(
+            "select count(*) from job where kind = 'maintenance' and tenant_id = %d and run_at > now()",
+            brief),
+        1);
+    ck_assert_int_eq(
+        rig_number("select count(*) from pg_class where relname = 'raw_frame_20200101'"), 0);
+    ck_assert_int_gt(
+        rig_number(
+            "select count(*) from pg_class where relname like 'raw_frame_2%%' and relkind = 'r'"),
+        8);
+    rig_sql("update job set run_at = now() where kind = 'maintenance'");
+    jobs_wake(j);
+    for (int i = 0;
+         i < 200 &&
+         rig_number("select count(*) from job where kind = 'maintenance' and run_at <= now()") > 0;
+         i++)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    ck_assert_int_eq(rig_number("select count(*) from raw_frame where tenant_id = %d", brief), 1);
+    ck_assert_int_eq(rig_number("select count(*) from raw_frame where tenant_id = %d", other), 2);
+    ck_assert_int_eq(
+        rig_number("select count(*) from telegram where tenant_id = %d and slot = 2", brief), 1);
+    ck_assert_int_eq(rig_number("select count(*) from telegram where tenant_id = %d", brief), 1);
+    ck_assert_int_eq(rig_number("select count(*) from frame_rejected where tenant_id = %d", brief),
+                     0);
+    jobs_stop(j);
+}
+END_TEST
+
+START_TEST(workers_outlive_the_database)
+{
+    int32_t tenant = rig_tenant("outlive");
+    struct jobs *j = start_jobs(2);
+
+    rig_sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename in ('emt_admin', 'emt_ingest')");
+    order(tenant, NULL, "{\"state\": \"key-needed\"}");
+    wait_jobs(j, tenant);
+    jobs_stop(j);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("jobs");
+    TCase *t = tcase_create("all");
+    SRunner *sr;
+    int failed;
+
+    rig_fixture = pg_fixture_start();
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_key_decodes_what_waited_for_it_once);
+    tcase_add_test(t, a_wildcard_key_decodes_all_that_fits);
+    tcase_add_test(t, frames_of_the_second_before_the_cache_knows_do_not_stay_behind);
+    tcase_add_test(t, adopting_a_meter_reads_what_was_heard);
+    tcase_add_test(t, a_dead_workers_job_comes_back);
+    tcase_add_test(t, a_job_that_makes_no_sense_fails_for_good);
+    tcase_add_test(t, retention_takes_what_is_old_and_nothing_else);
+    tcase_add_test(t, workers_outlive_the_database);
+    suite_add_tcase(s, t);
+    sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    pg_fixture_stop(rig_fixture);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
