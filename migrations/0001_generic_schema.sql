@@ -818,6 +818,8 @@ grant select, insert, update, delete on
     reading_history, reading_block, reading_text, raw_frame, raw_pack, telegram, event, location, location_channel,
     market_partner, export_number, export_file, job, registry_version
     to emt_app;
+-- A key's number is drawn before the key is wrapped: the blob is bound to it.
+grant usage on sequence device_key_key_id_seq to emt_app, emt_admin;
 grant select, insert on audit to emt_app, emt_ingest;
 grant select on audit_anchor to emt_app;
 grant select on tenant, quantity, unit, storage_window to emt_app, emt_ingest, emt_report;

@@ -3,6 +3,7 @@
 #include "api_text.h"
 #include "base/cipher.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/seal.h"
 #include "store/audit_store.h"
 #include "store/secret_store.h"
@@ -121,6 +122,10 @@ enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char 
             return err;
         break;
     }
+    LOG_WARN("api-database", LOG_S("what", what),
+             LOG_S("sqlstate", c->store ? store_sqlstate(c->store) : NULL),
+             LOG_S("reason", c->store ? store_error(c->store) : NULL),
+             LOG_S("request", http_request_id(c->req)));
     c->retry_after_s = RETRY_AFTER_S;
     return api_problem(c, 503, "unavailable", NULL, "the database does not answer; try again");
 }
