@@ -42,6 +42,8 @@ struct server {
     emt_time renew_at;
     struct first_login login;
     const char *url;
+    char base_url[400]; /* what the API tells; set right before anybody can know a port that the
+                           kernel chose */
     struct config_list public12, public13; /* what enrolling gateways are told */
     struct metrics *metrics;
     struct metric *restarts, *lease, *requests, *busy, *share, *handshakes, *too_large, *failed;
@@ -397,7 +399,8 @@ static enum emt_err start_api(struct server *v, struct emt_diag *diag)
     if (err != EMT_OK)
         return emt_fail(diag, err, "addresses");
     v->url = make_url(c, port);
-    s.base_url = v->url;
+    snprintf(v->base_url, sizeof v->base_url, "%s", v->url ? v->url : "");
+    s.base_url = v->base_url;
     s.field12 = v->public12.items;
     s.nfield12 = v->public12.n;
     s.field13 = v->public13.items;
@@ -407,8 +410,10 @@ static enum emt_err start_api(struct server *v, struct emt_diag *diag)
     seal_key_wipe(&s.master);
     if (err == EMT_OK)
         err = start_https(v, diag);
-    if (err == EMT_OK && port == 0)
+    if (err == EMT_OK && port == 0) {
         v->url = make_url(c, http_server_port(v->https, 0));
+        snprintf(v->base_url, sizeof v->base_url, "%s", v->url ? v->url : "");
+    }
     return err == EMT_OK && !v->url ? EMT_ENOMEM : err;
 }
 
