@@ -78,14 +78,27 @@ static bool register_of_row(const struct mscons_run *run, const struct store_res
     return true;
 }
 
+/* A place has registers for several use cases bound: counters (D = 8) are read, energies (D = 29)
+ * tile a period. Which of the rest is allowed, the writer knows. */
+static bool is_of_other_use_case(const struct mscons_run *run, const struct obis *obis)
+{
+    return obis->d == (run->req->pid == 13017 ? 29 : 8);
+}
+
 static void place_of_rows(const struct mscons_run *run, const struct store_result *rows, int first,
                           int end, struct place *out)
 {
+    struct obis obis;
+    int others = 0;
+
     memset(out, 0, sizeof *out);
     out->code = c_text(rows, first, EXPORT_LOCATION_CODE);
     for (int i = first; i < end; i++) {
-        if (c_null(rows, i, EXPORT_BINDING_ID)) {
-            mscons_note(run, out->code, "no channel is bound to it in this period");
+        if (c_null(rows, i, EXPORT_BINDING_ID))
+            continue;
+        if (obis_parse(c_text(rows, i, EXPORT_OBIS), &obis) == EMT_OK &&
+            is_of_other_use_case(run, &obis)) {
+            others++;
             continue;
         }
         if (out->n == PLACE_REGISTERS_MAX) {
@@ -95,6 +108,8 @@ static void place_of_rows(const struct mscons_run *run, const struct store_resul
         if (register_of_row(run, rows, i, &out->regs[out->n]))
             out->n++;
     }
+    if (c_null(rows, first, EXPORT_BINDING_ID) || others == end - first)
+        mscons_note(run, out->code, "no channel is bound to it for this use case and period");
 }
 
 /* Register readings around [from, to], as far as the binding is valid. */
