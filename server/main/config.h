@@ -1,4 +1,5 @@
-/* Configuration of emtd: /etc/emt/emtd.yaml (docs/operations.md). Unknown keys are errors; every error names file, line and key. */
+/* Configuration of emtd: /etc/emt/emtd.yaml (docs/operations.md). Unknown keys are errors; every
+ * error names file, line and key. */
 #ifndef EMT_MAIN_CONFIG_H
 #define EMT_MAIN_CONFIG_H
 
@@ -23,8 +24,9 @@ struct config_list {
 
 struct config_field {
     struct config_list listen12, listen13; /* "0.0.0.0:7443" */
-    struct config_list public12, public13; /* what enrolling gateways are told; empty: first name and port */
-    int64_t loops, handshakes;             /* 0: one per core */
+    struct config_list public12,
+        public13;              /* what enrolling gateways are told; empty: first name and port */
+    int64_t loops, handshakes; /* 0: one per core */
     int64_t handshake_queue, connections, commands;
     int64_t hello_ms, handshake_ms, idle_ms, session_age_ms;
     int64_t session_queue_bytes, budget_bytes;
@@ -41,9 +43,9 @@ struct config_api {
 
 struct config {
     struct arena *memory;
-    unsigned roles;        /* bits of enum config_role */
-    const char *node;      /* for people */
-    const char *names;     /* DNS names and addresses of the server certificate, comma separated */
+    unsigned roles;    /* bits of enum config_role */
+    const char *node;  /* for people */
+    const char *names; /* DNS names and addresses of the server certificate, comma separated */
     const char *state_dir;
     const char *master_key;
     const char *conninfo;
@@ -58,13 +60,14 @@ struct config {
     struct config_api api;
 };
 
-/* Defaults; ports follow from the HTTPS port (8443: field 7443 and 7444, metrics 9443; 0: any free port everywhere). NULL fields stay to be set.
- * EMT_ENOMEM. Release with config_release(). */
+/* Defaults; ports follow from the HTTPS port (8443: field 7443 and 7444, metrics 9443; 0: any free
+ * port everywhere). NULL fields stay to be set. EMT_ENOMEM. Release with config_release(). */
 EMT_CHECKED enum emt_err config_init(struct config *c, unsigned https_port);
 /* Reads a file over what stands. EMT_EMALFORMED, EMT_EIO with diag. */
 EMT_CHECKED enum emt_err config_load(struct config *c, const char *path, struct emt_diag *diag);
 /* What must be set is set and fits together. file: for messages. */
-EMT_CHECKED enum emt_err config_check(const struct config *c, const char *file, struct emt_diag *diag);
+EMT_CHECKED enum emt_err config_check(const struct config *c, const char *file,
+                                      struct emt_diag *diag);
 void config_release(struct config *c);
 
 /* A copy that lives as long as c; NULL when out of memory. */
@@ -74,6 +77,7 @@ const char *config_first_name(struct config *c);
 /* "host:port" as text; an IPv6 host in brackets. NULL when out of memory. */
 const char *config_address(struct config *c, const char *host, unsigned port);
 /* host and port of "0.0.0.0:7443", "[::1]:0". EMT_EMALFORMED. */
-EMT_CHECKED enum emt_err config_parse_address(const char *text, char *host, size_t size, unsigned *port);
+EMT_CHECKED enum emt_err config_parse_address(const char *text, char *host, size_t size,
+                                              unsigned *port);
 
 #endif

@@ -1,5 +1,6 @@
-/* The platform's own certificates: its root and the CA of its servers, kept wrapped in the database, and this node's server certificate, which is
- * issued at each start and renewed in time. */
+/* The platform's own certificates: its root and the CA of its servers, kept wrapped in the
+ * database, and this node's server certificate, which is issued at each start and renewed in time.
+ */
 #ifndef EMT_MAIN_PLATFORM_PKI_H
 #define EMT_MAIN_PLATFORM_PKI_H
 
@@ -26,9 +27,11 @@ struct platform_pki {
     struct authority *server_ca;
 };
 
-/* Loads them, or makes them when the database has none yet; of several first nodes one makes them. As STORE_ADMIN, outside of a transaction.
- * EMT_EAUTH the master key is not the one they are wrapped with. Release with platform_pki_release(). */
-EMT_CHECKED enum emt_err platform_pki_open(struct store *admin, const struct seal_key *master, emt_time now, struct platform_pki *out,
+/* Loads them, or makes them when the database has none yet; of several first nodes one makes them.
+ * As STORE_ADMIN, outside of a transaction. EMT_EAUTH the master key is not the one they are
+ * wrapped with. Release with platform_pki_release(). */
+EMT_CHECKED enum emt_err platform_pki_open(struct store *admin, const struct seal_key *master,
+                                           emt_time now, struct platform_pki *out,
                                            struct emt_diag *diag);
 void platform_pki_release(struct platform_pki *p);
 
@@ -39,12 +42,14 @@ struct tls_set {
 };
 struct tls_set_settings {
     const char *names;
-    const char *certificate, *key; /* PEM files for HTTPS; NULL: the platform's server certificate too */
+    const char *certificate,
+        *key; /* PEM files for HTTPS; NULL: the platform's server certificate too */
     int64_t session_age_ms;
-    struct trust *trust;           /* of the field channel */
+    struct trust *trust; /* of the field channel */
 };
-EMT_CHECKED enum emt_err tls_set_make(const struct platform_pki *p, const struct tls_set_settings *s, emt_time now, struct tls_set *out,
-                                      struct emt_diag *diag);
+EMT_CHECKED enum emt_err tls_set_make(const struct platform_pki *p,
+                                      const struct tls_set_settings *s, emt_time now,
+                                      struct tls_set *out, struct emt_diag *diag);
 void tls_set_release(struct tls_set *t);
 
 #endif

@@ -18,11 +18,13 @@ struct server_settings {
     struct embedded_pg *embedded; /* NULL without */
     const char *migrations;       /* folder */
     const char *version;
-    bool (*cancelled)(void);      /* asked while waiting for the database */
+    bool (*cancelled)(void); /* asked while waiting for the database */
 };
 
-/* Waits for the database as long as it takes. EMT_ESTATE cancelled; otherwise the first failure, with diag. */
-EMT_CHECKED enum emt_err server_start(const struct server_settings *s, struct server **out, struct emt_diag *diag);
+/* Waits for the database as long as it takes. EMT_ESTATE cancelled; otherwise the first failure,
+ * with diag. */
+EMT_CHECKED enum emt_err server_start(const struct server_settings *s, struct server **out,
+                                      struct emt_diag *diag);
 /* What the start made and where it listens. */
 const struct first_login *server_first_login(const struct server *s);
 const char *server_url(const struct server *s);
@@ -32,7 +34,8 @@ const char *server_field13(const struct server *s);
 /* Port of metrics and health, 0 without. */
 unsigned server_status_port(const struct server *s);
 const uint8_t *server_pin(const struct server *s);
-/* Certificates anew: issued ones are issued again, files are read again. The old ones stay where that fails. */
+/* Certificates anew: issued ones are issued again, files are read again. The old ones stay where
+ * that fails. */
 void server_reload(struct server *s);
 /* Once a second or so: renews the certificate in time. */
 void server_tick(struct server *s);

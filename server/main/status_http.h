@@ -15,7 +15,8 @@ struct status_settings {
     const char *listen;
     const char *conninfo;
     struct metrics *metrics;
-    /* Why this node is not ready, NULL when it is; asked on another thread, before the database is looked at. Static text. */
+    /* Why this node is not ready, NULL when it is; asked on another thread, before the database is
+     * looked at. Static text. */
     const char *(*not_ready)(void *ctx);
     /* Brings gauges up to date before they are written; may be NULL. */
     void (*refresh)(void *ctx);
@@ -23,7 +24,8 @@ struct status_settings {
 };
 
 /* Texts are borrowed. */
-EMT_CHECKED enum emt_err status_http_start(const struct status_settings *s, struct status_http **out, struct emt_diag *diag);
+EMT_CHECKED enum emt_err status_http_start(const struct status_settings *s,
+                                           struct status_http **out, struct emt_diag *diag);
 uint16_t status_http_port(const struct status_http *h);
 void status_http_stop(struct status_http *h); /* NULL is fine */
 

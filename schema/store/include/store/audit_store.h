@@ -1,4 +1,5 @@
-/* The audit log: entries are written in the transaction that they describe; chaining them is another's work. Nobody changes or deletes them. */
+/* The audit log: entries are written in the transaction that they describe; chaining them is
+ * another's work. Nobody changes or deletes them. */
 #ifndef EMT_STORE_AUDIT_STORE_H
 #define EMT_STORE_AUDIT_STORE_H
 

@@ -1,4 +1,5 @@
-/* Forward-only migrations: files NNNN_what.sql, each in one transaction, under an advisory lock, recorded with a checksum. */
+/* Forward-only migrations: files NNNN_what.sql, each in one transaction, under an advisory lock,
+ * recorded with a checksum. */
 #ifndef EMT_STORE_MIGRATE_H
 #define EMT_STORE_MIGRATE_H
 
@@ -7,15 +8,21 @@
 
 struct store;
 
-/* Newest migration that this program knows; runs on a database that is at most one version older in operation, and refuses a newer one. */
+/* Newest migration that this program knows; runs on a database that is at most one version older in
+ * operation, and refuses a newer one. */
 #define STORE_SCHEMA_VERSION 1
 
-/* Roles (roles.sql of the folder) and the database "emt" owned by STORE_OWNER, connected as the cluster's superuser to another database. Repeatable. */
-EMT_CHECKED enum emt_err migrate_cluster(struct store *superuser, const char *folder, struct emt_diag *diag);
-/* Applies what is missing from the folder, connected as STORE_OWNER. *applied (may be NULL) counts. EMT_ECONFLICT: a recorded file changed, or the
- * database is newer than this program; EMT_EDB with file and the server's message; EMT_EIO folder unreadable. */
-EMT_CHECKED enum emt_err migrate_run(struct store *owner, const char *folder, unsigned *applied, struct emt_diag *diag);
-/* Version of the database (any role that may read schema_migration). EMT_ESTATE: newer than this program or more than one older. */
+/* Roles (roles.sql of the folder) and the database "emt" owned by STORE_OWNER, connected as the
+ * cluster's superuser to another database. Repeatable. */
+EMT_CHECKED enum emt_err migrate_cluster(struct store *superuser, const char *folder,
+                                         struct emt_diag *diag);
+/* Applies what is missing from the folder, connected as STORE_OWNER. *applied (may be NULL) counts.
+ * EMT_ECONFLICT: a recorded file changed, or the database is newer than this program; EMT_EDB with
+ * file and the server's message; EMT_EIO folder unreadable. */
+EMT_CHECKED enum emt_err migrate_run(struct store *owner, const char *folder, unsigned *applied,
+                                     struct emt_diag *diag);
+/* Version of the database (any role that may read schema_migration). EMT_ESTATE: newer than this
+ * program or more than one older. */
 EMT_CHECKED enum emt_err migrate_check(struct store *s, int *version, struct emt_diag *diag);
 
 #endif

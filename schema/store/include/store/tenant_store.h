@@ -30,29 +30,37 @@ struct tenant {
     emt_time created_at;
 };
 
-/* Inside a transaction, as STORE_ADMIN: the row with default settings, version 1 of its data key, its registry version. The caller adds the certificate
- * authority and commits. EMT_ECONFLICT the key is taken; EMT_ELIMIT key or name break their rules. Wipe *data_key. */
-EMT_CHECKED enum emt_err tenant_create(struct store *s, const char *key, const char *name, const struct seal_key *master, int32_t *id,
+/* Inside a transaction, as STORE_ADMIN: the row with default settings, version 1 of its data key,
+ * its registry version. The caller adds the certificate authority and commits. EMT_ECONFLICT the
+ * key is taken; EMT_ELIMIT key or name break their rules. Wipe *data_key. */
+EMT_CHECKED enum emt_err tenant_create(struct store *s, const char *key, const char *name,
+                                       const struct seal_key *master, int32_t *id,
                                        struct seal_key *data_key);
 /* As STORE_ADMIN, or as STORE_APP in a transaction of that tenant. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err tenant_find(struct store *s, const char *key, struct tenant *out);
 EMT_CHECKED enum emt_err tenant_get(struct store *s, int32_t id, struct tenant *out);
-/* As STORE_ADMIN: tenants with id > after in order of id, at most *n of them; *n becomes how many. */
+/* As STORE_ADMIN: tenants with id > after in order of id, at most *n of them; *n becomes how many.
+ */
 EMT_CHECKED enum emt_err tenant_list(struct store *s, int32_t after, struct tenant *out, size_t *n);
-/* Name, policy, tolerance, retentions and MP-ID as t says, and raises the registry version. Roles as tenant_find(). EMT_ENOTFOUND; EMT_ELIMIT out of
- * range. */
+/* Name, policy, tolerance, retentions and MP-ID as t says, and raises the registry version. Roles
+ * as tenant_find(). EMT_ENOTFOUND; EMT_ELIMIT out of range. */
 EMT_CHECKED enum emt_err tenant_update(struct store *s, const struct tenant *t);
 /* As STORE_ADMIN. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err tenant_set_state(struct store *s, int32_t id, enum tenant_state state);
 
-/* The CA's chain and its PKCS#8 key, wrapped here by the data key. generation from 1. As STORE_ADMIN, or as STORE_APP in a transaction of the tenant.
- * EMT_ECONFLICT that generation exists. */
-EMT_CHECKED enum emt_err tenant_ca_create(struct store *s, int32_t tenant, int32_t generation, const char *chain_pem, const void *key_pem, size_t key_len,
-                                          const struct seal_key *data_key);
-/* The newest generation: chain and key (wipe it) are appended to the writers. The data key's version must be the blob's (load it with
- * tenant_key_load(); *key_version, may be NULL, says which is needed). EMT_ENOTFOUND no CA; EMT_EAUTH the data key does not fit. */
-EMT_CHECKED enum emt_err tenant_ca_load(struct store *s, int32_t tenant, const struct seal_key *data_key, int32_t *generation, uint16_t *key_version,
-                                        struct writer *chain_pem, struct writer *key_pem);
+/* The CA's chain and its PKCS#8 key, wrapped here by the data key. generation from 1. As
+ * STORE_ADMIN, or as STORE_APP in a transaction of the tenant. EMT_ECONFLICT that generation
+ * exists. */
+EMT_CHECKED enum emt_err tenant_ca_create(struct store *s, int32_t tenant, int32_t generation,
+                                          const char *chain_pem, const void *key_pem,
+                                          size_t key_len, const struct seal_key *data_key);
+/* The newest generation: chain and key (wipe it) are appended to the writers. The data key's
+ * version must be the blob's (load it with tenant_key_load(); *key_version, may be NULL, says which
+ * is needed). EMT_ENOTFOUND no CA; EMT_EAUTH the data key does not fit. */
+EMT_CHECKED enum emt_err tenant_ca_load(struct store *s, int32_t tenant,
+                                        const struct seal_key *data_key, int32_t *generation,
+                                        uint16_t *key_version, struct writer *chain_pem,
+                                        struct writer *key_pem);
 
 /* For the test that prepares them all. */
 struct store_statement;

@@ -24,13 +24,16 @@ struct platform_user {
 };
 
 /* EMT_ECONFLICT the name is taken; EMT_ELIMIT no name. */
-EMT_CHECKED enum emt_err user_create(struct store *s, const char *name, const char *password_hash, bool one_time, enum platform_role role, int64_t *id);
+EMT_CHECKED enum emt_err user_create(struct store *s, const char *name, const char *password_hash,
+                                     bool one_time, enum platform_role role, int64_t *id);
 /* EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err user_find(struct store *s, const char *name, struct platform_user *out);
 EMT_CHECKED enum emt_err user_count(struct store *s, int64_t *n);
-/* Replaces the password that was verified against old_hash, in one step: of two that exchange the same one-time password one wins.
- * EMT_ECONFLICT: it is another one by now, or the user is disabled. */
-EMT_CHECKED enum emt_err user_set_password(struct store *s, int64_t id, const char *old_hash, const char *new_hash);
+/* Replaces the password that was verified against old_hash, in one step: of two that exchange the
+ * same one-time password one wins. EMT_ECONFLICT: it is another one by now, or the user is
+ * disabled. */
+EMT_CHECKED enum emt_err user_set_password(struct store *s, int64_t id, const char *old_hash,
+                                           const char *new_hash);
 /* EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err user_disable(struct store *s, int64_t id);
 
@@ -47,15 +50,20 @@ struct platform_key {
 };
 
 /* hash: SHA-256 of the key. expires_at EMT_TIME_NONE: never. */
-EMT_CHECKED enum emt_err platform_key_create(struct store *s, int64_t user_id, const char *name, const uint8_t hash[32], emt_time expires_at, int64_t *id);
-/* A key that is good at `now`: EMT_ENOTFOUND when unknown, expired, revoked or its user disabled. */
-EMT_CHECKED enum emt_err platform_key_find(struct store *s, const uint8_t hash[32], emt_time now, struct platform_key *out);
+EMT_CHECKED enum emt_err platform_key_create(struct store *s, int64_t user_id, const char *name,
+                                             const uint8_t hash[32], emt_time expires_at,
+                                             int64_t *id);
+/* A key that is good at `now`: EMT_ENOTFOUND when unknown, expired, revoked or its user disabled.
+ */
+EMT_CHECKED enum emt_err platform_key_find(struct store *s, const uint8_t hash[32], emt_time now,
+                                           struct platform_key *out);
 /* Notes the use, at most once a minute. */
 EMT_CHECKED enum emt_err platform_key_used(struct store *s, int64_t id, emt_time now);
 /* EMT_ENOTFOUND unknown or revoked before. */
 EMT_CHECKED enum emt_err platform_key_revoke(struct store *s, int64_t id, emt_time now);
 /* Keys with id > after in order of id, at most *n of them; *n becomes how many. */
-EMT_CHECKED enum emt_err platform_key_list(struct store *s, int64_t after, struct platform_key *out, size_t *n);
+EMT_CHECKED enum emt_err platform_key_list(struct store *s, int64_t after, struct platform_key *out,
+                                           size_t *n);
 
 /* For the test that prepares them all. */
 struct store_statement;

@@ -9,10 +9,12 @@
 #define PASSWORD_MAX 200 /* longest password that is looked at, in bytes */
 #define PASSWORD_ONE_TIME_MAX 32
 
-/* About 20 ms and 19 MiB: call it on a worker. EMT_ELIMIT the password is longer than PASSWORD_MAX; EMT_ENOMEM; EMT_EINTERNAL no random bytes. */
+/* About 20 ms and 19 MiB: call it on a worker. EMT_ELIMIT the password is longer than PASSWORD_MAX;
+ * EMT_ENOMEM; EMT_EINTERNAL no random bytes. */
 EMT_CHECKED enum emt_err password_hash(const char *password, char out[PASSWORD_HASH_MAX]);
-/* EMT_EAUTH when it does not fit; EMT_EMALFORMED no hash of ours. Give any hash (password_hash_of_nobody()) for an unknown user, so that names cannot
- * be told from the time an answer takes. */
+/* EMT_EAUTH when it does not fit; EMT_EMALFORMED no hash of ours. Give any hash
+ * (password_hash_of_nobody()) for an unknown user, so that names cannot be told from the time an
+ * answer takes. */
 EMT_CHECKED enum emt_err password_verify(const char *encoded, const char *password);
 /* A valid hash that no password fits. */
 const char *password_hash_of_nobody(void);
