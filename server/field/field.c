@@ -87,6 +87,7 @@ static enum emt_err listen_on(struct field *f, const char *text, bool tls12, uin
 
     if (err != EMT_OK)
         return emt_fail(diag, err, "\"%s\" is no address like 0.0.0.0:7443 or [::]:7443", text);
+    err = listener_probe(&a, diag);
     for (unsigned i = 0; i < f->shared.nshards && err == EMT_OK; i++) {
         err = shard_listen(f->shared.shards[i], &a, tls12, port, diag);
         if (err == EMT_OK)
@@ -163,12 +164,13 @@ static void field_free(struct field *f)
 {
     struct field_shared *sh = &f->shared;
 
-    /* Handshakes first: they post to the loops. */
-    handshake_pool_free(sh->pool);
     for (unsigned i = 0; i < f->started; i++)
         loop_stop(shard_loop(sh->shards[i]));
     for (unsigned i = 0; i < f->started; i++)
         loop_join(shard_loop(sh->shards[i]));
+    /* The loops give work to the pool, and the pool gives connections to the loops, which refuse
+     * them now. */
+    handshake_pool_free(sh->pool);
     for (unsigned i = 0; i < sh->nshards; i++)
         shard_free(sh->shards[i]);
     free(sh->shards);

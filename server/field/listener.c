@@ -157,7 +157,7 @@ static void on_rested(void *arg)
     event_add(&l->event, NULL);
 }
 
-static int open_socket(const struct listener_address *a, struct emt_diag *diag)
+static int open_socket(const struct listener_address *a, bool shared, struct emt_diag *diag)
 {
     int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
@@ -166,16 +166,30 @@ static int open_socket(const struct listener_address *a, struct emt_diag *diag)
         return -1;
     }
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0 ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
         (a->sa.ss_family == AF_INET6 &&
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) != 0) ||
-        bind(fd, (const struct sockaddr *)&a->sa, a->len) != 0 || listen(fd, BACKLOG) != 0) {
+        bind(fd, (const struct sockaddr *)&a->sa, a->len) != 0 ||
+        (shared && listen(fd, BACKLOG) != 0)) {
         (void)emt_fail(diag, EMT_EIO, "cannot listen on port %u: %s", listener_address_port(a),
                        strerror(errno));
         close(fd);
         return -1;
     }
     return fd;
+}
+
+enum emt_err listener_probe(const struct listener_address *a, struct emt_diag *diag)
+{
+    int fd;
+
+    if (listener_address_port(a) == 0)
+        return EMT_OK; /* the kernel chooses a free one */
+    fd = open_socket(a, false, diag);
+    if (fd < 0)
+        return EMT_EIO;
+    close(fd);
+    return EMT_OK;
 }
 
 enum emt_err listener_new(struct loop *loop, const struct listener_address *a,
@@ -188,7 +202,7 @@ enum emt_err listener_new(struct loop *loop, const struct listener_address *a,
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
     l->loop = loop;
     l->handler = *h;
-    l->fd = open_socket(a, diag);
+    l->fd = open_socket(a, true, diag);
     if (l->fd < 0) {
         free(l);
         return EMT_EIO;

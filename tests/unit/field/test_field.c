@@ -10,11 +10,14 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -611,6 +614,34 @@ START_TEST(commands_are_delivered_until_a_result_came)
 }
 END_TEST
 
+START_TEST(open_commands_of_a_gateway_are_bounded)
+{
+    struct field_settings s = { .commands = 2 };
+    struct gateway g;
+    struct gateway_client c;
+    struct uplink_message m, r = { .kind = UPLINK_COMMAND_RESULT };
+
+    start(&s);
+    gateway_make(&g, "gw-many-commands", true);
+    for (uint8_t i = 1; i <= 3; i++)
+        command_insert(&g, i, "ping", "{}");
+    join(&c, &g, NULL);
+    client_expect(&c, UPLINK_COMMAND, &m);
+    client_expect(&c, UPLINK_COMMAND, &m);
+    ck_assert_uint_eq(m.u.command.idempotency_key[0], 2);
+    for (int i = 0; i < 500 && counter("emt_field_limit_total", "limit=\"commands\"") == 0; i++)
+        nap();
+    ck_assert_int_gt(counter("emt_field_limit_total", "limit=\"commands\""), 0);
+    ck_assert_int_eq(counter("emt_field_commands_sent_total", NULL), 2);
+    memcpy(r.u.command_result.idempotency_key, m.u.command.idempotency_key, UPLINK_KEY_LEN);
+    client_send(&c, &r);
+    client_expect(&c, UPLINK_COMMAND, &m);
+    ck_assert_uint_eq(m.u.command.idempotency_key[0], 3);
+    client_close(&c);
+    gateway_release(&g);
+}
+END_TEST
+
 START_TEST(commands_past_their_time_are_not_sent)
 {
     struct field_settings s = { 0 };
@@ -784,6 +815,42 @@ START_TEST(connections_beyond_the_cap_are_closed_and_counted)
 }
 END_TEST
 
+START_TEST(a_lack_of_descriptors_pauses_accepting)
+{
+    struct field_settings s = { 0 };
+    struct rlimit before, low;
+    struct sockaddr_in to = { .sin_family = AF_INET };
+    int fd, filled[512];
+    unsigned n = 0;
+
+    start(&s);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < 100; i++) /* database connections and such are up */
+        nap();
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    low = before;
+    low.rlim_cur = (rlim_t)fd + 1;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    while (n < 512 && (filled[n] = dup(2)) >= 0)
+        n++;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons(field_port12(field, 0));
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    for (int i = 0; i < 500 && counter("emt_field_limit_total", "limit=\"descriptors\"") == 0; i++)
+        nap();
+    ck_assert_int_eq(counter("emt_field_limit_total", "limit=\"descriptors\""), 1);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    while (n > 0)
+        close(filled[--n]);
+    /* The connection has waited in the backlog. */
+    ck_assert_int_gt((int)send(fd, "GET / HTTP/1.0\r\n\r\n", 18, 0), 0);
+    for (int i = 0; i < 500 && counter("emt_field_handshakes_total", "result=\"http\"") == 0; i++)
+        nap();
+    ck_assert_int_eq(counter("emt_field_handshakes_total", "result=\"http\""), 1);
+    close(fd);
+}
+END_TEST
+
 START_TEST(an_address_that_is_none_is_named)
 {
     struct field_settings s = { .loops = 1,
@@ -805,6 +872,25 @@ START_TEST(an_address_that_is_none_is_named)
         ck_assert_ptr_nonnull(strstr(diag.text, bad[i]));
     }
     field = NULL;
+}
+END_TEST
+
+START_TEST(a_port_in_use_is_not_shared_silently)
+{
+    struct field_settings s = { 0 }, again;
+    struct emt_diag diag = { 0 };
+    struct field *second = NULL;
+    char address[32];
+    const char *const listen[] = { address };
+
+    start(&s);
+    again = s;
+    snprintf(address, sizeof address, "127.0.0.1:%u", field_port12(field, 0));
+    again.listen12 = listen;
+    again.nlisten12 = 1;
+    again.nlisten13 = 0;
+    ck_assert_int_eq(field_start(&again, &second, &diag), EMT_EIO);
+    ck_assert_ptr_nonnull(strstr(diag.text, "cannot listen on port"));
 }
 END_TEST
 
@@ -883,13 +969,16 @@ int main(void)
     tcase_add_test(c, an_old_session_is_sent_away_and_may_come_back);
     tcase_add_test(c, status_log_and_gap_reach_the_database);
     tcase_add_test(c, commands_are_delivered_until_a_result_came);
+    tcase_add_test(c, open_commands_of_a_gateway_are_bounded);
     tcase_add_test(c, commands_past_their_time_are_not_sent);
     tcase_add_test(c, one_identity_at_two_addresses_is_held);
     tcase_add_test(c, tls_1_3_and_ipv6_serve_alike);
     tcase_add_test(c, a_peer_may_leave_at_any_moment);
     tcase_add_test(c, stopping_says_bye_and_commits_what_it_has);
     tcase_add_test(c, connections_beyond_the_cap_are_closed_and_counted);
+    tcase_add_test(c, a_lack_of_descriptors_pauses_accepting);
     tcase_add_test(c, an_address_that_is_none_is_named);
+    tcase_add_test(c, a_port_in_use_is_not_shared_silently);
     tcase_add_test(c, sessions_outlive_the_database);
     suite_add_tcase(s, c);
     r = srunner_create(s);
