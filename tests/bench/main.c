@@ -1,0 +1,38 @@
+/* emt-bench NAME [options]: runs one benchmark and prints JSON lines {"bench", "name", "value",
+ * "unit", "runs", "baseline"?, "ratio"?}. Figures of one machine; docs/performance.md names the
+ * line behind each statement. */
+#include "bench_decode.h"
+#include "bench_ingest.h"
+#include "bench_mscons.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *what;
+} benchmarks[] = {
+    { "decode", bench_decode, "telegrams to readings, in memory" },
+    { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
+    { "mscons", bench_mscons, "writing and checking MSCONS, in memory" },
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: emt-bench NAME [options]\n");
+    for (size_t i = 0; i < sizeof benchmarks / sizeof benchmarks[0]; i++)
+        fprintf(stderr, "  %-8s %s\n", benchmarks[i].name, benchmarks[i].what);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage();
+    for (size_t i = 0; i < sizeof benchmarks / sizeof benchmarks[0]; i++) {
+        if (strcmp(argv[1], benchmarks[i].name) == 0)
+            return benchmarks[i].run(argc - 1, argv + 1);
+    }
+    return usage();
+}
