@@ -14,13 +14,25 @@ import vectors
 ROLES = ['emt_app', 'emt_ingest', 'emt_report']
 
 
-def sql_attempt(node, role, tenant, statement):
-    """('denied'|'ok', text): text is the error, or the rows."""
-    set_tenant = f"SET app.tenant = '{tenant}';" if tenant is not None else ''
-    p = subprocess.run(['psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-v', 'VERBOSITY=verbose',
-                        f'{node.conninfo()} user={role}', '-c', f'BEGIN; {set_tenant} {statement}; ROLLBACK'],
-                       capture_output=True, text=True, timeout=60)
-    return ('ok', p.stdout.strip()) if p.returncode == 0 else ('denied', p.stderr.strip())
+def sql_attempts(node, role, attempts):
+    """Runs (tenant, statement) one by one as the role, each rolled back: ('ok', value) or (SQLSTATE, message), in order."""
+    lines = []
+    for i, (tenant, statement) in enumerate(attempts):
+        lines.append(f"""begin
+  perform set_config('app.tenant', '{tenant if tenant is not None else ''}', true);
+  execute $s${statement}$s$ into v;
+  raise exception using errcode = 'ZZ001', message = coalesce(v, '');
+exception
+  when sqlstate 'ZZ001' then raise notice '@{i}@ok@%', sqlerrm;
+  when others then raise notice '@{i}@%@%', sqlstate, sqlerrm;
+end;""")
+    script = 'do $do$ declare v text; begin\n' + '\n'.join(lines) + '\nend $do$;'
+    p = subprocess.run(['psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', f'{node.conninfo()} user={role}'], input=script, capture_output=True,
+                       text=True, timeout=300)
+    assert p.returncode == 0, p.stderr[-2000:]
+    found = dict((int(i), (state, text)) for i, state, text in re.findall(r'@(\d+)@(\w+)@(.*)', p.stderr))
+    assert len(found) == len(attempts), f'{len(found)} answers for {len(attempts)} attempts'
+    return [found[i] for i in range(len(attempts))]
 
 
 def tables(node):
@@ -40,69 +52,57 @@ def allowed():
     return out
 
 
-def try_table(node, name, is_partition, cols, mine, other, may, failures):
-    """Every attempt on one table; counts them."""
-    n = 0
+def attempts_on(name, is_partition, cols, mine, other):
+    """(tenant, statement, what is good: 'denied', or the value) for one table."""
     key = 'tenant_id' if 'tenant_id' in cols else 'id' if name == 'tenant' else None
-    for role in ROLES:
-        def expect(statement, good, tenant=mine):
-            nonlocal n
-            n += 1
-            how, text = sql_attempt(node, role, tenant, statement)
-            if how == 'denied':
-                if '42501' not in text:
-                    failures.append(f'{role}: {statement}: refused for another reason than rights: {text[:200]}')
-            elif not good(text):
-                failures.append(f'{role}, tenant {tenant}: {statement}: gave {text[:80]!r}')
-
-        def denied(text):
-            return False
-
-        if (name, role, 'select') in may:
-            continue
-        if is_partition or key is None:
-            for statement in (f'select count(*) from {name}', f'delete from {name}'):
-                expect(statement, denied)
-            continue
-        none = '0'.__eq__
-        expect(f'select count(*) from {name} where {key} = {other}', none)
-        expect(f'select count(*) from {name} where {key} <> {mine}', none)
-        expect(f'select count(*) from {name}', none, tenant=None)
-        expect(f'with d as (delete from {name} where {key} = {other} returning 1) select count(*) from d', none)
-        expect(f'with u as (update {name} set {key} = {key} where {key} = {other} returning 1) select count(*) from u', none)
+    if is_partition or key is None:
+        return [(mine, f'select count(*) from {name}', 'denied'),
+                (mine, f'with d as (delete from {name} returning 1) select count(*) from d', 'denied')]
+    extra = {'ts': 'now()', 'span_start': 'now()', 'stored_at': 'now()'}
+    names = [key] + [c for c in cols if c in extra]
+    values = [str(other)] + [extra[c] for c in cols if c in extra]
+    return [
+        (mine, f'select count(*) from {name} where {key} = {other}', '0'),
+        (mine, f'select count(*) from {name} where {key} <> {mine}', '0'),
+        (None, f'select count(*) from {name}', '0'),
+        (mine, f'with d as (delete from {name} where {key} = {other} returning 1) select count(*) from d', '0'),
+        (mine, f'with u as (update {name} set {key} = {key} where {key} = {other} returning 1) select count(*) from u', '0'),
         # A row of one's own must not be given away, nor one be made for the other.
-        expect(f'with u as (update {name} set {key} = {other} returning 1) select count(*) from u', none)
-        extra = {'ts': 'now()', 'span_start': 'now()', 'stored_at': 'now()'}
-        names = [key] + [c for c in cols if c in extra]
-        values = [str(other)] + [extra[c] for c in cols if c in extra]
-        expect(f'insert into {name} ({", ".join(names)}) values ({", ".join(values)})', denied)
-    return n
+        (mine, f'with u as (update {name} set {key} = {other} returning 1) select count(*) from u', '0'),
+        (mine, f'insert into {name} ({", ".join(names)}) values ({", ".join(values)})', 'denied'),
+    ]
 
 
 def by_sql(node, a, b):
+    """Every table, every role that serves requests."""
     failures, n = [], 0
     may = allowed()
     ids = dict(node.sql('select key, id from tenant'))
-    listed = {t for t, _, _ in may}
-    for line in (ROOT / 'migrations' / 'platform_tables.txt').read_text().splitlines():
-        if line and not line.startswith('#'):
-            listed.add(line.split()[0])
-    for name, is_partition, cols in tables(node):
+    mine, other = ids[b.key], ids[a.key]
+    listed = {line.split()[0] for line in (ROOT / 'migrations' / 'platform_tables.txt').read_text().splitlines()
+              if line and not line.startswith('#')}
+    all_tables = tables(node)
+    for name, is_partition, cols in all_tables:
         if 'tenant_id' not in cols and name not in listed and name != 'tenant' and not is_partition:
-            failures.append(f'{name}: neither a tenant\'s nor listed in migrations/platform_tables.txt')
-        n += try_table(node, name, is_partition, cols, ids[b.key], ids[a.key], may, failures)
+            failures.append(f"{name}: neither a tenant's nor listed in migrations/platform_tables.txt")
     # The functions that reach over the boundary: another tenant's identity can be neither removed nor taken.
-    for kind, key in node.sql("select kind, encode(key, 'hex') from directory d join tenant t on t.id = d.tenant_id"
-                              f" where t.key = '{a.key}'", role='emt_owner'):
-        for role in ROLES:
-            how, text = sql_attempt(node, role, ids[b.key], f"select directory_remove({kind}::int2, '\\x{key}')")
+    foreign = node.sql("select d.kind, encode(d.key, 'hex') from directory d join tenant t on t.id = d.tenant_id"
+                       f" where t.key = '{a.key}'", role='emt_owner')
+    assert foreign
+    for role in ROLES:
+        attempts = []
+        for name, is_partition, cols in all_tables:
+            if (name, role, 'select') not in may:
+                attempts += attempts_on(name, is_partition, cols, mine, other)
+        for kind, key in foreign:
+            attempts.append((mine, f"select directory_remove({kind}::int2, '\\x{key}')::text", 'false'))
+            attempts.append((mine, f"select directory_add({kind}::int2, '\\x{key}', 1)::text", 'false'))
+        for (tenant, statement, good), (state, text) in zip(attempts, sql_attempts(node, role, [x[:2] for x in attempts])):
             n += 1
-            if how == 'ok' and text != 'f':
-                failures.append(f'{role}: directory_remove took away an identity of the other tenant')
-            how, text = sql_attempt(node, role, ids[b.key], f"select directory_add({kind}::int2, '\\x{key}', 1)")
-            n += 1
-            if how == 'ok' and text != 'f':
-                failures.append(f'{role}: directory_add took over an identity of the other tenant')
+            if state == 'ok' and text != good:
+                failures.append(f'{role}, tenant {tenant}: {statement}: gave {text!r}')
+            elif state not in ('ok', '42501', '25006'):
+                failures.append(f'{role}, tenant {tenant}: {statement}: refused for another reason than rights: {state} {text}')
     return failures, n
 
 
