@@ -336,6 +336,13 @@ void prepared_forget(struct store *s, const struct store_statement *st)
     free(map_del(s->prepared, st->name, strlen(st->name)));
 }
 
+void prepared_check(struct store *s, const struct store_statement *st)
+{
+    /* Deallocated behind our back, or a migration changed what its columns are. */
+    if (strcmp(s->sqlstate, "26000") == 0 || strcmp(s->sqlstate, "0A000") == 0)
+        prepared_forget(s, st);
+}
+
 void prepared_clear(struct store *s)
 {
     size_t at = 0;
@@ -398,6 +405,8 @@ enum emt_err store_run(struct store *s, const struct store_statement *st,
         return err;
     res = PQexecPrepared(s->conn, name, w.n, w.values, w.lengths, w.formats, 1);
     err = store_judge(s, res);
+    if (err == EMT_EDB)
+        prepared_check(s, st);
     r = err == EMT_OK && out ? malloc(sizeof *r) : NULL;
     if (err == EMT_OK && out && !r)
         err = EMT_ENOMEM;

@@ -86,6 +86,9 @@ struct prepared *prepared_find(const struct store *s, const struct store_stateme
 struct prepared *prepared_add(struct store *s, const struct store_statement *st);
 void prepared_forget(struct store *s, const struct store_statement *st);
 void prepared_clear(struct store *s);
+/* After an error of the statement: forgets it when the error says that the server's copy is of no
+ * use any more. */
+void prepared_check(struct store *s, const struct store_statement *st);
 
 /* Judges an answer, keeps message and SQLSTATE. res NULL: the connection is gone. */
 enum emt_err store_judge(struct store *s, const PGresult *res);

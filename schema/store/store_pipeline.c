@@ -194,9 +194,8 @@ static void finish(struct store *s, const struct item *it, enum emt_err err, PGr
 
         if (err == EMT_ESTATE && it->own_prepare && prepare_error != EMT_OK)
             err = prepare_error;
-        /* Somebody deallocated it behind our back: prepared again next time. */
-        if (err == EMT_EDB && it->st && strcmp(s->sqlstate, "26000") == 0)
-            prepared_forget(s, it->st);
+        if (err == EMT_EDB && it->st)
+            prepared_check(s, it->st);
         if (it->done)
             it->done(it->ctx, err, err == EMT_OK && it->kind != ITEM_SYNC ? &r : NULL);
     }

@@ -65,7 +65,7 @@ static enum emt_err make_master_key(struct store *admin, const char *path, struc
     writer_release(&ignored);
     if (err == EMT_EAUTH)
         return emt_fail(diag, EMT_ENOTFOUND,
-                        "%s is missing, and the database holds secrets wrapped with it", path);
+                        "missing, while the database holds secrets that are wrapped with it");
     if (err != EMT_ENOTFOUND)
         return emt_fail(diag, EMT_EDB, "%s", store_error(admin));
     err = seal_key_make(out, 1);

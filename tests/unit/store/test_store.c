@@ -280,6 +280,28 @@ START_TEST(a_statement_that_does_not_prepare_can_be_mended)
 }
 END_TEST
 
+START_TEST(a_statement_survives_a_change_of_its_columns)
+{
+    static const struct store_statement all = { "t_columns", 0, "select * from t_columns" };
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct store_result *r;
+
+    pg_fixture_sql(fixture, "create table t_columns (x int4); grant select on t_columns to emt_app;"
+                            "insert into t_columns values (1)");
+    ck_assert_int_eq(store_run(s, &all, NULL, NULL), EMT_OK);
+    pg_fixture_sql(fixture, "alter table t_columns alter x type int8");
+    ck_assert_int_eq(store_run(s, &all, NULL, NULL), EMT_EDB);
+    ck_assert_int_eq(store_run(s, &all, NULL, &r), EMT_OK);
+    ck_assert_int_eq(c_int(r, 0, 0), 1);
+    store_result_free(r);
+    ck_assert_int_eq(store_script(s, "deallocate all", NULL), EMT_OK);
+    ck_assert_int_eq(store_run(s, &all, NULL, NULL), EMT_EDB);
+    ck_assert_int_eq(store_run(s, &all, NULL, NULL), EMT_OK);
+    pg_fixture_sql(fixture, "drop table t_columns");
+    store_close(s);
+}
+END_TEST
+
 START_TEST(a_role_ended_by_the_administrator_is_broken)
 {
     static const struct store_statement pid = { "t_pid", 0, "select pg_backend_pid()" };
@@ -384,6 +406,7 @@ int main(void)
     tcase_add_test(t, a_tenant_sees_and_writes_its_own_rows_only);
     tcase_add_test(t, sqlstates_say_what_to_do);
     tcase_add_test(t, a_statement_that_does_not_prepare_can_be_mended);
+    tcase_add_test(t, a_statement_survives_a_change_of_its_columns);
     tcase_add_test(t, a_role_ended_by_the_administrator_is_broken);
     tcase_add_test(t, no_server_is_an_error_in_time);
     tcase_add_test(t, a_notification_wakes);
