@@ -180,6 +180,9 @@ static const char *find_migrations(const struct options *o, struct config *c)
         if (access(roles, R_OK) == 0)
             return config_text(c, path);
     }
+    /* Built somewhere else: the tree it was built from, then where it would be installed. */
+    if (access(EMT_SOURCE_MIGRATIONS_DIR "/roles.sql", R_OK) == 0)
+        return EMT_SOURCE_MIGRATIONS_DIR;
     return EMT_MIGRATIONS_DIR;
 }
 
