@@ -34,7 +34,7 @@ def closed(s, seconds):
     return time.monotonic() - start
 
 
-def client_context(folder, cert='certificate.pem', key='key.pem', alpn=('emt/1',)):
+def client_context(folder, cert='gateway.pem', key='gateway.key', alpn=('emt/1',)):
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     c.check_hostname = False
     c.verify_mode = ssl.CERT_NONE
@@ -301,7 +301,7 @@ def crashing_telegram(dir, nodes):
     while p.alive():
         if not node.process.alive():
             crashes += 1
-            assert crashes <= 3, 'the telegram ends the process again and again'
+            assert crashes <= 1, 'the telegram ended the process a second time'
             node.process.kill()
             node.start(wait=False)
         time.sleep(0.1)

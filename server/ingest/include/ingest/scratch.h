@@ -12,7 +12,9 @@
 
 struct scratch;
 
-/* Opens or makes the file (4 KiB). A note left by a crash joins the list of poisoned hashes, which stays in the file (the last 100). */
+/* Opens or makes the file (4 KiB) and locks it. A note left by a crash joins the list of poisoned hashes, which stays in the file (the last
+ * 100); so do the notes and lists of the files beside it whose name holds "scratch": after a crash the same telegram may come to another
+ * loop. EMT_EIO also when another process has it. */
 EMT_CHECKED enum emt_err scratch_open(const char *path, struct scratch **out, struct emt_diag *diag);
 void scratch_close(struct scratch *s);
 void scratch_enter(struct scratch *s, const uint8_t hash[16]);
