@@ -53,7 +53,7 @@ static void defaults(struct field_settings *s)
     if (s->session_age_ms == 0)
         s->session_age_ms = 47u * 3600 * 1000;
     if (s->session_queue_bytes == 0)
-        s->session_queue_bytes = 256 * 1024;
+        s->session_queue_bytes = (size_t)256 * 1024;
     if (s->commands == 0)
         s->commands = 64;
 }

@@ -16,7 +16,7 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define READ_BUFFER (64 * 1024)
+#define READ_BUFFER ((size_t)64 * 1024)
 /* Reads of one link in one turn, so that a busy gateway does not keep the others waiting. */
 #define READS_A_TURN 16
 /* First storage of a message that did not arrive whole; it doubles as bytes really arrive, so that

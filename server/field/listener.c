@@ -127,7 +127,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct sockaddr_storage sa;
+        struct sockaddr_storage sa = { 0 };
         socklen_t len = sizeof sa;
         char peer[LISTENER_PEER_MAX];
         int c = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
