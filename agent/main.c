@@ -1,11 +1,14 @@
 /* emt-agent: the gateway management client. */
 #include "agent/enrol.h"
+#include "agent/gateway_config.h"
 #include "agent/run.h"
 #include "agent/simulate.h"
+#include "agent/spool.h"
 #include "base/hex.h"
 #include "base/log.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,6 +296,32 @@ static int command_meters(const struct arguments *a)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static int command_spool(const struct arguments *a)
+{
+    struct emt_diag diag = { 0 };
+    struct gateway_config config;
+    struct spool *spool = NULL;
+    struct spool_stats st;
+    char id[2 * SPOOL_ID_LEN + 1];
+
+    if (!a->run.dir)
+        return wrong("spool needs --dir", "");
+    enum emt_err err = gateway_config_load(a->run.dir, &config, &diag);
+    if (err == EMT_OK) {
+        const struct spool_options how = { .size = config.spool_size, .sync = true };
+
+        err = spool_open(config.spool, &how, &spool, &diag);
+    }
+    if (err != EMT_OK)
+        return fail(&diag, 1);
+    spool_stats(spool, &st);
+    printf("spool: %s\nnext: %" PRIu64 "\nacknowledged: %" PRIu64 "\nowed: %" PRIu64 "\n",
+           hex_encode(spool_id(spool), SPOOL_ID_LEN, id), st.next_seq, st.acked_seq,
+           st.owed_frames);
+    spool_close(spool);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     static const uint32_t enrol_options = BIT(OPT_SERVER) | BIT(OPT_TOKEN) | BIT(OPT_PIN) |
@@ -321,5 +350,7 @@ int main(int argc, char **argv)
         return parse(argc, argv, run_options_allowed, &a, &code) == 0 ? command_run(&a) : code;
     if (strcmp(command, "meters") == 0)
         return parse(argc, argv, meters_options, &a, &code) == 0 ? command_meters(&a) : code;
+    if (strcmp(command, "spool") == 0)
+        return parse(argc, argv, BIT(OPT_DIR), &a, &code) == 0 ? command_spool(&a) : code;
     return wrong("unknown command", command);
 }
