@@ -1,12 +1,15 @@
 #include "protocol_table.h"
 
 #include "mbus/mbus_decode.h"
+#include "sml/sml_decode.h"
 
 #include <stddef.h>
 
 static const struct protocol_decoder decoders[] = {
     { PROTOCOL_WMBUS, wmbus_decode },
     { PROTOCOL_MBUS, mbus_decode },
+    { PROTOCOL_SML, sml_decode },
+    { PROTOCOL_SML_STREAM, sml_stream_decode },
 };
 
 const struct protocol_decoder *protocol_decoder_find(enum protocol p)

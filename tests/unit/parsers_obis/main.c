@@ -7,6 +7,9 @@ int main(void)
     SRunner *runner = srunner_create(obis_meaning_suite());
     int failed;
 
+    srunner_add_suite(runner, crc16_suite());
+    srunner_add_suite(runner, sml_suite());
+    srunner_add_suite(runner, sml_transport_suite());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -4,7 +4,10 @@
 
 #include <check.h>
 
+Suite *crc16_suite(void);
 Suite *obis_meaning_suite(void);
+Suite *sml_suite(void);
+Suite *sml_transport_suite(void);
 
 /* A suite of one test case. */
 #define SUITE(NAME, ...)                                                                           \
