@@ -99,10 +99,19 @@ static void setup(void)
     alpha = pg_fixture_tenant(pg, "alpha");
 }
 
-static void teardown(void)
+static void scratch_remove(const char *dir)
 {
     char path[128];
 
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/ingest-%d.scratch", dir, i);
+        (void)!unlink(path);
+    }
+    (void)!rmdir(dir);
+}
+
+static void teardown(void)
+{
     field_stop(field, 3000);
     field = NULL;
     tls_context_unref(tls12);
@@ -110,11 +119,7 @@ static void teardown(void)
     test_leaf_release(&server_leaf);
     test_pki_release(&pki);
     metrics_free(metrics);
-    for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/ingest-%d.scratch", state_dir, i);
-        (void)!unlink(path);
-    }
-    (void)!rmdir(state_dir);
+    scratch_remove(state_dir);
 }
 
 /* First column of the first row. */
@@ -880,7 +885,7 @@ START_TEST(a_port_in_use_is_not_shared_silently)
     struct field_settings s = { 0 }, again;
     struct emt_diag diag = { 0 };
     struct field *second = NULL;
-    char address[32];
+    char address[32], other_dir[80];
     const char *const listen[] = { address };
 
     start(&s);
@@ -889,8 +894,12 @@ START_TEST(a_port_in_use_is_not_shared_silently)
     again.listen12 = listen;
     again.nlisten12 = 1;
     again.nlisten13 = 0;
+    again.state_dir = other_dir; /* the port is what stands in the way */
+    snprintf(other_dir, sizeof other_dir, "%s/other", state_dir);
+    ck_assert_int_eq(file_mkdirs(other_dir, 0700, NULL), EMT_OK);
     ck_assert_int_eq(field_start(&again, &second, &diag), EMT_EIO);
-    ck_assert_ptr_nonnull(strstr(diag.text, "cannot listen on port"));
+    ck_assert_msg(strstr(diag.text, "cannot listen on port") != NULL, "%s", diag.text);
+    scratch_remove(other_dir);
 }
 END_TEST
 
