@@ -69,12 +69,16 @@ static enum emt_err load(struct command_memory *m, struct emt_diag *diag)
 {
     char *text = NULL;
     size_t len = 0;
-    enum emt_err err = file_read(m->path, FILE_LIMIT, &text, &len, diag);
+    struct emt_diag why = { 0 };
+    enum emt_err err = file_read(m->path, FILE_LIMIT, &text, &len, &why);
 
     if (err == EMT_ENOTFOUND)
-        return EMT_OK;
-    if (err != EMT_OK)
+        return EMT_OK; /* not worth a word: no command came yet */
+    if (err != EMT_OK) {
+        if (diag)
+            *diag = why;
         return err;
+    }
     for (char *line = text; err == EMT_OK && line < text + len;) {
         struct command_outcome o;
         char *end = memchr(line, '\n', (size_t)(text + len - line));
