@@ -1,0 +1,6 @@
+#include "api_fixture.h"
+
+TCase *device_tests(void)
+{
+    return tcase_create("device");
+}

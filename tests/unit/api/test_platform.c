@@ -1,0 +1,488 @@
+/* Operators, tenants, API keys, rights. */
+#include "api_fixture.h"
+#include "api_route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* --- login --- */
+
+static void login(unsigned status, const char *user, const char *password, const char *new_password)
+{
+    char body[700];
+
+    if (new_password != NULL)
+        snprintf(body, sizeof body, "{\"user\":\"%s\",\"password\":\"%s\",\"new_password\":\"%s\"}",
+                 user, password, new_password);
+    else
+        snprintf(body, sizeof body, "{\"user\":\"%s\",\"password\":\"%s\"}", user, password);
+    ask(status, NULL, "POST", body, "/api/v1/login");
+}
+
+START_TEST(a_one_time_password_is_exchanged_for_another_one_once)
+{
+    char key[80];
+
+    platform_user("anna", "k7m2-one-time-pass", true, PLATFORM_OPERATOR);
+    login(401, "anna", "wrong", NULL);
+    check_problem("unauthorized", NULL);
+    login(401, "nobody", "k7m2-one-time-pass", NULL);
+    login(403, "anna", "k7m2-one-time-pass", NULL);
+    check_problem("password-change-required", "new_password");
+    login(400, "anna", "k7m2-one-time-pass", "short");
+    check_problem("invalid", "new_password");
+    login(400, "anna", "k7m2-one-time-pass", "k7m2-one-time-pass");
+    check_problem("invalid", "new_password");
+    login(201, "anna", "k7m2-one-time-pass", "correct horse battery");
+    snprintf(key, sizeof key, "%s", text_at("api_key"));
+    ck_assert_str_eq(text_at("role"), "operator");
+    ask(200, key, "GET", NULL, "/api/v1/tenants");
+    login(401, "anna", "k7m2-one-time-pass", "another long password");
+    login(201, "anna", "correct horse battery", NULL);
+    ck_assert_str_ne(text_at("api_key"), key);
+    ask(200, key, "GET", NULL, "/api/v1/tenants"); /* keys live side by side */
+    ck_assert_int_eq(
+        sql_number("select count(*) from audit where tenant_id = 0 and action = 'operator.login'"
+                   " and actor = 'user:anna'"),
+        2);
+    sql("update platform_user set disabled_at = now() where name = 'anna'");
+    ask(401, key, "GET", NULL, "/api/v1/tenants");
+    login(401, "anna", "correct horse battery", NULL);
+    check_told_nowhere("one-time-pass");
+    check_told_nowhere("battery");
+}
+END_TEST
+
+START_TEST(guessing_passwords_is_stopped)
+{
+    platform_user("bert", "a password of bert", false, PLATFORM_AUDITOR);
+    login(201, "bert", "a password of bert", NULL);
+    ck_assert_str_eq(text_at("role"), "auditor");
+    for (int i = 0; i < 10; i++)
+        login(401, i % 2 ? "bert" : "nobody", "guess", NULL);
+    login(429, "bert", "a password of bert", NULL);
+    check_problem("too-many", NULL);
+    ck_assert_str_eq(last_header("Retry-After"), "300");
+}
+END_TEST
+
+START_TEST(a_password_of_many_bytes_is_refused_with_its_field)
+{
+    char password[420] = "";
+
+    platform_user("cleo", "a password of cleo", false, PLATFORM_OPERATOR);
+    for (int i = 0; i < 150; i++)
+        snprintf(password + strlen(password), sizeof password - strlen(password), "\xc3\xa4");
+    login(400, "cleo", "a password of cleo", password);
+    check_problem("invalid", "new_password");
+    login(201, "cleo", "a password of cleo", NULL);
+}
+END_TEST
+
+/* --- tenants --- */
+
+START_TEST(an_operator_makes_a_tenant_with_everything_it_needs)
+{
+    struct test_tenant t;
+
+    tenant_new(&t, "stadtwerke");
+    ck_assert_int_eq(sql_number("select count(*) from tenant_key where tenant_id = %d", t.id), 1);
+    ck_assert_int_eq(sql_number("select count(*) from tenant_ca where tenant_id = %d and"
+                                " chain_pem like '-----BEGIN CERTIFICATE%%'",
+                                t.id),
+                     1);
+    ck_assert_int_eq(sql_number("select count(*) from tenant_ca where tenant_id = %d and"
+                                " position('PRIVATE'::bytea in key_blob) > 0",
+                                t.id),
+                     0);
+    ck_assert_int_eq(sql_number("select count(*) from registry_version where tenant_id = %d", t.id),
+                     1);
+    ck_assert_int_eq(sql_number("select count(*) from audit where tenant_id = 0 and action ="
+                                " 'tenant.create' and object = 'stadtwerke' and actor ="
+                                " 'user:operator'"),
+                     1);
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/stadtwerke");
+    ck_assert_str_eq(text_at("name"), "The stadtwerke");
+    ck_assert_str_eq(text_at("device_policy"), "learn");
+    ck_assert(json_is_null(value_at("own_mp_id")));
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants");
+    ck_assert_uint_eq(items(), 1); /* its own */
+}
+END_TEST
+
+START_TEST(a_tenant_that_breaks_a_rule_is_not_made)
+{
+    static const struct {
+        const char *body;
+        unsigned status;
+        const char *field;
+    } cases[] = {
+        { "{\"key\":\"taken\",\"name\":\"a\"}", 409, "key" },
+        { "{\"key\":\"Big\",\"name\":\"a\"}", 400, "key" },
+        { "{\"key\":\"-a\",\"name\":\"a\"}", 400, "key" },
+        { "{\"key\":\"a b\",\"name\":\"a\"}", 400, "key" },
+        { "{\"key\":\"\",\"name\":\"a\"}", 400, "key" },
+        { "{\"key\":\"0123456789012345678901234567890123456789012345678901234567890123\","
+          "\"name\":\"a\"}",
+          400, "key" },
+        { "{\"key\":\"new\",\"name\":\"\"}", 400, "name" },
+        { "{\"key\":\"new\"}", 400, "name" },
+        { "{\"name\":\"a\"}", 400, "key" },
+        { "{\"key\":7,\"name\":\"a\"}", 400, "key" },
+        { "{\"key\":\"new\",\"name\":null}", 400, "name" },
+        { "{\"key\":\"new\",\"name\":\"a\",\"own_mp_id\":\"99000000\"}", 400, "own_mp_id" },
+        { "{\"key\":\"new\",\"name\":\"a\",\"own_mp_id\":\"990000000000x\"}", 400, "own_mp_id" },
+        { "{\"key\":\"new\",\"name\":\"a\",\"state\":1}", 400, NULL },
+    };
+    struct test_tenant t;
+
+    tenant_new(&t, "taken");
+    int64_t n = sql_number("select count(*) from tenant");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask(cases[i].status, platform.operator_key, "POST", cases[i].body, "/api/v1/tenants");
+        check_problem(cases[i].status == 409 ? "conflict" : "invalid", cases[i].field);
+    }
+    ask(403, t.key, "POST", "{\"key\":\"new\",\"name\":\"a\"}", "/api/v1/tenants");
+    ask(403, platform.auditor_key, "POST", "{\"key\":\"new\",\"name\":\"a\"}", "/api/v1/tenants");
+    ask(401, NULL, "POST", "{\"key\":\"new\",\"name\":\"a\"}", "/api/v1/tenants");
+    ck_assert_int_eq(sql_number("select count(*) from tenant"), n);
+    ask(201, platform.operator_key, "POST",
+        "{\"key\":\"with-mp-id\",\"name\":\"a\",\"own_mp_id\":\"9900999000106\"}",
+        "/api/v1/tenants");
+    ck_assert_str_eq(text_at("tenant.own_mp_id"), "9900999000106");
+}
+END_TEST
+
+START_TEST(tenants_are_paged_without_gap_or_repetition)
+{
+    struct test_tenant t;
+    char cursor[64] = "";
+    char name[40];
+    int64_t seen = 0;
+
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "paged-%d", i);
+        tenant_new(&t, name);
+    }
+    do {
+        ask(200, platform.auditor_key, "GET", NULL, "/api/v1/tenants?limit=2&cursor=%s", cursor);
+        ck_assert_uint_le(items(), 2);
+        seen += (int64_t)items();
+        snprintf(cursor, sizeof cursor, "%s", value_at("next") ? text_at("next") : "");
+    } while (*cursor);
+    ck_assert_int_eq(seen, sql_number("select count(*) from tenant"));
+    static const char *const bad[] = { "limit=0",     "limit=1001",
+                                       "limit=x",     "limit=-1",
+                                       "cursor=x",    "cursor=-1",
+                                       "limit=",      "cursor=99999999999",
+                                       "limit=1%%20", "cursor=99999999999999999999999" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ask(400, platform.operator_key, "GET", NULL, "/api/v1/tenants?%s", bad[i]);
+}
+END_TEST
+
+START_TEST(settings_of_a_tenant_change_one_by_one)
+{
+    static const char *const bad[] = {
+        "{\"profile_tolerance_s\":451}",  "{\"profile_tolerance_s\":-1}",
+        "{\"raw_retention_days\":0}",     "{\"reading_retention_days\":36501}",
+        "{\"device_policy\":\"all\"}",    "{\"name\":\"\"}",
+        "{\"own_mp_id\":\"1\"}",          "{\"raw_retention_days\":1.5}",
+        "{\"raw_retention_days\":\"7\"}", "{\"key\":\"other\"}"
+    };
+    struct test_tenant t;
+
+    tenant_new(&t, "settings");
+    int64_t version = sql_number("select version from registry_version where tenant_id = %d", t.id);
+    ask(200, t.key, "PATCH", "{\"name\":\"Gr\\u00fcn\",\"own_mp_id\":\"9900999000106\"}",
+        "/api/v1/tenants/settings");
+    ck_assert_str_eq(text_at("name"), "Gr\xc3\xbcn");
+    ask(200, t.key, "PATCH", "{\"device_policy\":\"allow-list\",\"raw_retention_days\":30}",
+        "/api/v1/tenants/settings");
+    ck_assert_str_eq(text_at("name"), "Gr\xc3\xbcn");
+    ck_assert_str_eq(text_at("own_mp_id"), "9900999000106");
+    ck_assert_int_eq(int_at("raw_retention_days"), 30);
+    ask(200, t.key, "PATCH", "{\"own_mp_id\":null}", "/api/v1/tenants/settings");
+    ck_assert(json_is_null(value_at("own_mp_id")));
+    ask(200, t.key, "PATCH", "{}", "/api/v1/tenants/settings");
+    ck_assert_int_gt(sql_number("select version from registry_version where tenant_id = %d", t.id),
+                     version);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ask(400, t.key, "PATCH", bad[i], "/api/v1/tenants/settings");
+    /* As an operator; and a name that the audit has to cut. */
+    char body[1000] = "{\"name\":\"";
+    for (int i = 0; i < 200; i++)
+        snprintf(body + strlen(body), sizeof body - strlen(body), "\xe2\x82\xac");
+    snprintf(body + strlen(body), sizeof body - strlen(body), "\"}");
+    ask(200, platform.operator_key, "PATCH", body, "/api/v1/tenants/settings");
+    ask(404, platform.operator_key, "PATCH", "{}", "/api/v1/tenants/none");
+    ask(403, platform.auditor_key, "PATCH", "{}", "/api/v1/tenants/settings");
+}
+END_TEST
+
+/* --- keys --- */
+
+START_TEST(a_key_works_until_it_is_revoked_or_its_time_is_over)
+{
+    struct test_tenant t;
+    char key[80];
+    char body[200];
+
+    tenant_new(&t, "keys");
+    ask(201, t.key, "POST", "{\"name\":\"nightly\",\"role\":\"data-manager\"}",
+        "/api/v1/tenants/keys/api-keys");
+    snprintf(key, sizeof key, "%s", text_at("api_key"));
+    int64_t id = int_at("key.id");
+    ck_assert(json_is_null(value_at("key.last_used_at")));
+    ask(200, key, "GET", NULL, "/api/v1/tenants/keys");
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/keys/api-keys");
+    ck_assert_uint_eq(items(), 2);
+    ck_assert_str_eq(text_at("items.1.name"), "nightly");
+    ck_assert_str_eq(text_at("items.1.role"), "data-manager");
+    ck_assert(json_is_string(value_at("items.1.last_used_at")));
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/keys/api-keys?limit=1");
+    ck_assert_str_eq(text_at("items.0.name"), "first key");
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/keys/api-keys?limit=1&cursor=%s",
+        text_at("next"));
+    ck_assert_str_eq(text_at("items.0.name"), "nightly");
+    ck_assert_ptr_null(value_at("next"));
+
+    ask(204, t.key, "DELETE", NULL, "/api/v1/tenants/keys/api-keys/%lld", (long long)id);
+    ask(401, key, "GET", NULL, "/api/v1/tenants/keys");
+    ask(404, t.key, "DELETE", NULL, "/api/v1/tenants/keys/api-keys/%lld", (long long)id);
+    ask(404, t.key, "DELETE", NULL, "/api/v1/tenants/keys/api-keys/x");
+    ask(404, t.key, "DELETE", NULL, "/api/v1/tenants/keys/api-keys/99999999999999999999");
+
+    snprintf(body, sizeof body,
+             "{\"name\":\"short\",\"role\":\"reader\",\"expires_at\":\"2999-01-01T00:00:00Z\"}");
+    ask(201, t.key, "POST", body, "/api/v1/tenants/keys/api-keys");
+    snprintf(key, sizeof key, "%s", text_at("api_key"));
+    ask(200, key, "GET", NULL, "/api/v1/tenants/keys");
+    sql("update api_key set expires_at = now() - interval '1 second' where key_id = %lld",
+        (long long)sql_number("select max(key_id) from api_key where tenant_id = %d", t.id));
+    ask(401, key, "GET", NULL, "/api/v1/tenants/keys");
+    ask(400, t.key, "POST",
+        "{\"name\":\"a\",\"role\":\"reader\",\"expires_at\":\"2020-01-01T00:00:00Z\"}",
+        "/api/v1/tenants/keys/api-keys");
+    check_problem("invalid", "expires_at");
+    ask(400, t.key, "POST", "{\"name\":\"a\",\"role\":\"god\"}", "/api/v1/tenants/keys/api-keys");
+    check_problem("invalid", "role");
+    sql("update tenant set state = 1 where id = %d", t.id);
+    ask(401, t.key, "GET", NULL, "/api/v1/tenants/keys");
+    sql("update tenant set state = 0 where id = %d", t.id);
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/keys");
+}
+END_TEST
+
+START_TEST(a_long_name_of_a_key_is_cut_where_a_character_ends)
+{
+    struct test_tenant t;
+    char body[600] = "{\"role\":\"tenant-admin\",\"name\":\"";
+    char key[80];
+
+    tenant_new(&t, "long-names");
+    for (int i = 0; i < 100; i++)
+        snprintf(body + strlen(body), sizeof body - strlen(body), "\xe2\x82\xac");
+    size_t n = strlen(body);
+    snprintf(body + n, sizeof body - n, "\"}");
+    ask(201, t.key, "POST", body, "/api/v1/tenants/long-names/api-keys");
+    snprintf(key, sizeof key, "%s", text_at("api_key"));
+    /* Its name goes into the audit. */
+    ask(200, key, "PATCH", "{\"name\":\"a\"}", "/api/v1/tenants/long-names");
+    snprintf(body + n, sizeof body - n, "x\"}");
+    ask(400, t.key, "POST", body, "/api/v1/tenants/long-names/api-keys");
+    check_problem("invalid", "name");
+}
+END_TEST
+
+START_TEST(what_is_no_key_is_told_nothing)
+{
+    static const char *const headers[] = {
+        "",
+        "Authorization: \r\n",
+        "Authorization: Bearer\r\n",
+        "Authorization: Bearer emt_1_\r\n",
+        "Authorization: Basic YTpi\r\n",
+        "Authorization: Bearer emt_1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n",
+        "Authorization: Bearer emt_op_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n",
+        "Authorization: Bearer xyz_op_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n",
+    };
+    struct test_tenant t;
+    char header[300];
+    char first[400] = "";
+
+    tenant_new(&t, "no-key");
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        ask_with(401, headers[i], "GET", NULL, 0, "/api/v1/tenants/no-key");
+        ck_assert_str_eq(last_header("WWW-Authenticate"), "Bearer");
+        if (*first)
+            ck_assert_str_eq(text_at("detail"), first); /* the same for all */
+        snprintf(first, sizeof first, "%s", text_at("detail"));
+    }
+    snprintf(header, sizeof header, "Authorization: Bearer %.*sx\r\n", (int)strlen(t.key) - 1,
+             t.key);
+    ask_with(401, header, "GET", NULL, 0, "/api/v1/tenants/no-key");
+    snprintf(header, sizeof header, "Authorization: Bearer %s%0100d\r\n", t.key, 0);
+    ask_with(401, header, "GET", NULL, 0, "/api/v1/tenants/no-key");
+    snprintf(header, sizeof header, "authorization: bEARER %s\r\n", t.key);
+    ask_with(200, header, "GET", NULL, 0, "/api/v1/tenants/no-key");
+}
+END_TEST
+
+/* --- rights: written out once more, so that a slip of the table in the program is seen --- */
+
+static const struct {
+    const char *method, *pattern;
+    const char *roles; /* Reader, Field, Data, Certificate, Admin; "-": no tenant's key at all */
+} rights[] = {
+    { "GET", "/healthz", "public" },
+    { "GET", "/api/v1/openapi.yaml", "public" },
+    { "POST", "/api/v1/login", "public" },
+    { "POST", "/api/v1/enrol", "public" },
+    { "GET", "/api/v1/tenants", "RFDCA" },
+    { "POST", "/api/v1/tenants", "-" },
+    { "GET", "/api/v1/tenants/{tenant}", "RFDCA" },
+    { "PATCH", "/api/v1/tenants/{tenant}", "A" },
+    { "GET", "/api/v1/tenants/{tenant}/api-keys", "A" },
+    { "POST", "/api/v1/tenants/{tenant}/api-keys", "A" },
+    { "DELETE", "/api/v1/tenants/{tenant}/api-keys/{key_id}", "A" },
+    { "GET", "/api/v1/tenants/{tenant}/gateways", "RFDCA" },
+    { "POST", "/api/v1/tenants/{tenant}/gateways", "FDA" },
+    { "GET", "/api/v1/tenants/{tenant}/gateways/{gateway}", "RFDCA" },
+    { "PATCH", "/api/v1/tenants/{tenant}/gateways/{gateway}", "FDA" },
+    { "POST", "/api/v1/tenants/{tenant}/gateways/{gateway}/enrolment", "FCA" },
+    { "POST", "/api/v1/tenants/{tenant}/gateways/{gateway}/revoke", "CA" },
+    { "GET", "/api/v1/tenants/{tenant}/gateways/{gateway}/commands", "RFDCA" },
+    { "POST", "/api/v1/tenants/{tenant}/gateways/{gateway}/commands", "FDA" },
+    { "GET", "/api/v1/tenants/{tenant}/devices", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/devices/{device}", "RFDCA" },
+    { "PATCH", "/api/v1/tenants/{tenant}/devices/{device}", "DA" },
+    { "GET", "/api/v1/tenants/{tenant}/devices/{device}/channels", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/channels/{channel}", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/channels/{channel}/readings", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/conflicts", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/frames", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/events", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/meter-keys", "DA" },
+    { "POST", "/api/v1/tenants/{tenant}/meter-keys", "DA" },
+    { "DELETE", "/api/v1/tenants/{tenant}/meter-keys/{key_id}", "DA" },
+    { "POST", "/api/v1/tenants/{tenant}/replays", "DA" },
+    { "GET", "/api/v1/tenants/{tenant}/locations", "RFDCA" },
+    { "POST", "/api/v1/tenants/{tenant}/locations", "DA" },
+    { "GET", "/api/v1/tenants/{tenant}/locations/{location}", "RFDCA" },
+    { "DELETE", "/api/v1/tenants/{tenant}/locations/{location}", "DA" },
+    { "GET", "/api/v1/tenants/{tenant}/locations/{location}/bindings", "RFDCA" },
+    { "POST", "/api/v1/tenants/{tenant}/locations/{location}/bindings", "DA" },
+    { "PATCH", "/api/v1/tenants/{tenant}/locations/{location}/bindings/{binding_id}", "DA" },
+    { "GET", "/api/v1/tenants/{tenant}/exports", "RFDCA" },
+    { "POST", "/api/v1/tenants/{tenant}/exports", "DA" },
+    { "GET", "/api/v1/tenants/{tenant}/exports/{file_id}", "RFDCA" },
+    { "GET", "/api/v1/tenants/{tenant}/exports/{file_id}/content", "DA" },
+};
+#define RIGHTS (sizeof rights / sizeof rights[0])
+
+/* The pattern with a tenant, and 0 for everything else, which names nothing. */
+static char *target_of(const char *pattern, const char *tenant, char out[200])
+{
+    size_t n = 0;
+
+    for (const char *p = pattern; *p != '\0'; p++) {
+        if (*p != '{') {
+            out[n++] = *p;
+            continue;
+        }
+        n +=
+            (size_t)snprintf(out + n, 200 - n, "%s", strncmp(p, "{tenant}", 8) == 0 ? tenant : "0");
+        p += strcspn(p, "}");
+    }
+    out[n] = '\0';
+    return out;
+}
+
+START_TEST(every_role_may_exactly_what_the_table_says)
+{
+    static const char *const roles[] = { "reader", "field-technician", "data-manager",
+                                         "certificate-manager", "tenant-admin" };
+    struct test_tenant t;
+    char key[5][80];
+    char target[200];
+
+    tenant_new(&t, "rights");
+    for (int i = 0; i < 5; i++)
+        tenant_key(&t, roles[i], key[i]);
+    for (size_t i = 0; i < RIGHTS; i++) {
+        const struct api_route *route = api_route_at(i);
+
+        ck_assert_str_eq(route->pattern, rights[i].pattern);
+        ck_assert_str_eq(http_method_name(route->method), rights[i].method);
+        if (strcmp(rights[i].roles, "public") == 0)
+            continue;
+        target_of(rights[i].pattern, "rights", target);
+        const char *body = strcmp(rights[i].method, "GET") != 0 ? "{}" : NULL;
+        for (int r = 0; r < 5; r++) {
+            bool may = strchr(rights[i].roles, "RFDCA"[r]) != NULL;
+
+            ask(0, key[r], rights[i].method, body, "%s", target);
+            ck_assert_msg(may == (last_status() != 403), "%s: %s %s", roles[r], rights[i].method,
+                          target);
+            ck_assert_uint_lt(last_status(), 500);
+            ck_assert_uint_ne(last_status(), 401);
+        }
+        ask(401, NULL, rights[i].method, body, "%s", target);
+        if (body != NULL) {
+            ask(403, platform.auditor_key, rights[i].method, body, "%s", target);
+        } else {
+            ask(0, platform.auditor_key, rights[i].method, body, "%s", target);
+            ck_assert(last_status() == 200 || last_status() == 404);
+        }
+    }
+    ck_assert_ptr_null(api_route_at(RIGHTS));
+}
+END_TEST
+
+START_TEST(another_tenant_does_not_exist)
+{
+    struct test_tenant mine;
+    struct test_tenant theirs;
+    char target[200];
+    char detail[300];
+
+    tenant_new(&mine, "mine");
+    tenant_new(&theirs, "theirs");
+    for (size_t i = 0; i < RIGHTS; i++) {
+        const char *body = strcmp(rights[i].method, "GET") != 0 ? "{}" : NULL;
+
+        if (strstr(rights[i].pattern, "{tenant}") == NULL)
+            continue;
+        ask(404, mine.key, rights[i].method, body, "%s",
+            target_of(rights[i].pattern, "nobodys", target));
+        snprintf(detail, sizeof detail, "%s", text_at("detail"));
+        ask(404, mine.key, rights[i].method, body, "%s",
+            target_of(rights[i].pattern, "theirs", target));
+        /* Word for word as a tenant that was never there. */
+        ck_assert_str_eq(strstr(text_at("detail"), " does not exist"),
+                         strstr(detail, " does not exist"));
+    }
+}
+END_TEST
+
+TCase *platform_tests(void)
+{
+    TCase *c = tcase_create("platform");
+
+    tcase_set_timeout(c, 60);
+    tcase_add_checked_fixture(c, api_start, api_stop);
+    tcase_add_test(c, a_one_time_password_is_exchanged_for_another_one_once);
+    tcase_add_test(c, guessing_passwords_is_stopped);
+    tcase_add_test(c, a_password_of_many_bytes_is_refused_with_its_field);
+    tcase_add_test(c, an_operator_makes_a_tenant_with_everything_it_needs);
+    tcase_add_test(c, a_tenant_that_breaks_a_rule_is_not_made);
+    tcase_add_test(c, tenants_are_paged_without_gap_or_repetition);
+    tcase_add_test(c, settings_of_a_tenant_change_one_by_one);
+    tcase_add_test(c, a_key_works_until_it_is_revoked_or_its_time_is_over);
+    tcase_add_test(c, a_long_name_of_a_key_is_cut_where_a_character_ends);
+    tcase_add_test(c, what_is_no_key_is_told_nothing);
+    tcase_add_test(c, every_role_may_exactly_what_the_table_says);
+    tcase_add_test(c, another_tenant_does_not_exist);
+    return c;
+}
