@@ -4,6 +4,8 @@
 #include "base/banned.h"
 
 enum {
+    PLANS_GENERIC,
+    PLANS_DISCARD,
     CURSOR_ADVANCE,
     CURSOR_SETTLE,
     DEVICE_LOCK,
@@ -16,6 +18,17 @@ enum {
 
 /* Citus wants immutable expressions in updates: times are parameters, not now(). */
 static const struct store_statement statements[STATEMENTS] = {
+    /* A plan made for the length of this batch's arrays costs more than it saves, each time. A kept
+     * one must not have been chosen because a table was small just then: it goes through the keys,
+     * row by row. */
+    [PLANS_GENERIC] = { "plans_generic", 0,
+                        "SELECT set_config('plan_cache_mode', 'force_generic_plan', false),"
+                        " set_config('enable_seqscan', 'off', false),"
+                        " set_config('enable_bitmapscan', 'off', false),"
+                        " set_config('enable_hashjoin', 'off', false),"
+                        " set_config('enable_mergejoin', 'off', false),"
+                        " set_config('enable_material', 'off', false)" },
+    [PLANS_DISCARD] = { "plans_discard", 0, "DISCARD PLANS" },
     [CURSOR_ADVANCE] = { "cursor_advance", 7,
                          "UPDATE gateway_cursor c SET last_seq = u.seq, frames = c.frames + u.n, "
                          "updated_at = $7::timestamptz"
@@ -32,9 +45,9 @@ static const struct store_statement statements[STATEMENTS] = {
                         "u.spool_id AND c.epoch = u.epoch"
                         " RETURNING c.gateway_id, c.spool_id, c.last_seq, c.epoch" },
     [DEVICE_LOCK] = { "device_lock", 2,
-                      "SELECT device_id, counter, counter_at FROM device WHERE tenant_id = $1 AND "
-                      "device_id = ANY($2::int8[])"
-                      " ORDER BY device_id FOR NO KEY UPDATE" },
+                      "SELECT d.device_id, d.counter, d.counter_at FROM unnest($2::int8[]) AS u(device_id)"
+                      " JOIN device d ON d.tenant_id = $1 AND d.device_id = u.device_id"
+                      " ORDER BY d.device_id FOR NO KEY UPDATE OF d" },
     /* The same slot is the key; the slots beside it are looked at, because five minutes do not end
        at a slot's border. */
     [TELEGRAM_INSERT] = { "telegram_insert", 5,
@@ -45,7 +58,7 @@ static const struct store_statement statements[STATEMENTS] = {
                           " WHERE NOT EXISTS (SELECT FROM telegram o WHERE o.tenant_id = $1 AND "
                           "o.device_id = u.device_id AND o.hash = u.hash"
                           " AND o.slot IN (u.slot - 1, u.slot + 1) AND o.received_at BETWEEN "
-                          "u.received_at - interval '300 s' AND u.received_at + interval '300 s')"
+                          "u.received_at - interval '300 s' AND u.received_at + interval '300 s' OFFSET 0)"
                           " ON CONFLICT (tenant_id, device_id, hash, slot) DO NOTHING RETURNING "
                           "device_id, hash, slot" },
     [COUNTER_RAISE] = { "counter_raise", 4,
@@ -73,6 +86,16 @@ const struct store_statement *ingest_store_statements(size_t *n)
 {
     *n = STATEMENTS;
     return statements;
+}
+
+enum emt_err ingest_prepare_send(struct store *s)
+{
+    return store_send(s, &statements[PLANS_GENERIC], NULL, NULL, NULL);
+}
+
+enum emt_err ingest_replan_send(struct store *s)
+{
+    return store_send(s, &statements[PLANS_DISCARD], NULL, NULL, NULL);
 }
 
 bool cursor_rows_init(struct store_rows *r)

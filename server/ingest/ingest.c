@@ -7,6 +7,7 @@
 #include "loop/loop.h"
 #include "loop/metrics.h"
 #include "parsers/decode.h"
+#include "store/ingest_store.h"
 #include "store/registry_store.h"
 #include "store/store.h"
 
@@ -31,6 +32,9 @@
 #define CREDIT_LEAST_TIGHT 1024u
 /* The caches ask after changes this often. */
 #define POLL_MS 1000
+/* Statements are planned anew every so many polls: some milliseconds, and a table that was empty
+ * yesterday is not planned for as such. */
+#define REPLAN_POLLS 10u
 /* Without database for this long: no more credit. */
 #define GONE_MS 5000
 /* After a commit of unknown outcome. */
@@ -103,6 +107,8 @@ struct ingest {
     struct store *store; /* NULL while down */
     int64_t down_since_ms;
     bool polling, poll_due, polled;
+    bool prepared; /* this connection */
+    unsigned polls;
 
     bool draining;
     void (*drained)(void *ctx);
@@ -681,9 +687,14 @@ static void got_poll(void *ctx, enum emt_err err, const struct store_result *r)
 /* Between batches only: what the answers change is what a batch points to. */
 static void poll_registry(struct ingest *in)
 {
-    enum emt_err err = registry_poll_send(in->store, got_versions, in);
+    enum emt_err err = in->prepared ? EMT_OK : ingest_prepare_send(in->store);
 
     in->poll_due = false;
+    in->prepared = true;
+    if (!err && in->polls++ % REPLAN_POLLS == 0)
+        err = ingest_replan_send(in->store);
+    if (!err)
+        err = registry_poll_send(in->store, got_versions, in);
     if (!err)
         err = storage_window_send(in->store, got_window, in);
     in->polling = store_send_sync(in->store, got_poll, in) == EMT_OK;
@@ -785,6 +796,7 @@ static void on_up(void *ctx, struct store *s)
     struct ingest *in = ctx;
 
     in->store = s;
+    in->prepared = false;
     in->poll_due = true;
     feel_pressure(in);
     loop_timer_set(in->wake_timer, 0);

@@ -3,6 +3,7 @@
 #include "batch.h"
 #include "batch_run.h"
 #include "store/frame_store.h"
+#include "store/ingest_store.h"
 #include "store/registry_store.h"
 #include "store/store.h"
 
@@ -257,7 +258,9 @@ static enum emt_err prepare(struct replaying *r, const struct replay *own)
     r->run = r->decoder ? batch_run_new(&settings, &handler) : NULL;
     if (!r->run)
         return EMT_ENOMEM;
-    err = storage_window_send(r->store, got_window, r);
+    err = ingest_prepare_send(r->store);
+    if (!err)
+        err = storage_window_send(r->store, got_window, r);
     return err ? err : store_drain(r->store, DRAIN_MS);
 }
 
