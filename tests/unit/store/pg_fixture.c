@@ -96,15 +96,20 @@ static void become_server(const struct pg_fixture *f)
 
 static pid_t start(const struct pg_fixture *f, const char *program, const char *const *args)
 {
+    const char *argv[24] = { NULL };
     char path[300];
     pid_t pid;
 
     snprintf(path, sizeof path, "%s/%s", f->bin, program);
+    /* initdb looks for its companions beside the path it was called by. */
+    argv[0] = path;
+    for (size_t i = 1; args[i] && i < sizeof argv / sizeof argv[0] - 1; i++)
+        argv[i] = args[i];
     fflush(NULL);
     pid = fork();
     if (pid == 0) {
         become_server(f);
-        execv(path, (char *const *)(uintptr_t)args);
+        execv(path, (char *const *)(uintptr_t)argv);
         _exit(127);
     }
     if (pid < 0)
