@@ -49,6 +49,9 @@ static const char usage[] =
     "  --simulate N, --seed S as above\n"
     "  --all               also the meters that send without encryption and have no key\n"
     "\n"
+    "spool    print what the spool of a gateway that does not run holds and owes\n"
+    "  --dir DIR           as filled by enrol\n"
+    "\n"
     "TERM and INT end `run` cleanly: what is accepted stays in the spool until it is acknowledged.\n"
     "Exit code: 0 done, 1 failed, 2 wrong usage or configuration.\n";
 

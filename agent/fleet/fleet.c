@@ -38,6 +38,7 @@ struct fleet {
     emt_time started;
     int64_t started_ms;
     uint64_t submitted, shared;
+    uint64_t acked_before; /* the run: sum of the spools' acknowledged numbers */
     struct latency second, total;
     bool caught_up, draining;
     int code;
@@ -45,7 +46,7 @@ struct fleet {
 };
 
 struct totals {
-    uint64_t connected, owed, given_up;
+    uint64_t connected, acked, owed, given_up;
     struct uplink_client_counters c;
 };
 
@@ -133,6 +134,7 @@ static void add_up(const struct fleet *f, struct totals *t)
         uplink_client_counters(client, &c);
         gateway_spool(f->gateway[i], &st);
         t->connected += uplink_client_ready(client);
+        t->acked += st.acked_seq;
         t->owed += st.owed_frames;
         t->given_up += st.given_up;
         t->c.sessions += c.sessions;
@@ -160,7 +162,7 @@ static void print_figures(struct fleet *f, const struct latency *l, bool final)
         "\"sent_bytes\":%llu,\"acknowledged\":%llu,\"owed\":%llu,",
         (long long)(ms / 1000), (long long)(ms % 1000), f->dir.n, number(t.connected),
         number(f->submitted), number(f->shared), number(t.c.frames_sent), number(t.c.bytes_sent),
-        number(f->total.n), number(t.owed));
+        number(t.acked - f->acked_before), number(t.owed));
     printf(
         "\"rejected\":%llu,\"given_up\":%llu,\"gaps\":%llu,\"sessions\":%llu,\"failures\":%llu,\"p50_ms\":%lld,"
         "\"p99_ms\":%lld%s}\n",
@@ -269,6 +271,9 @@ static enum emt_err open_gateways(struct fleet *f, struct emt_diag *diag)
         enum emt_err err = gateway_open(&g, &f->gateway[i], diag);
         if (err != EMT_OK)
             return err;
+        struct spool_stats st;
+        gateway_spool(f->gateway[i], &st);
+        f->acked_before += st.acked_seq;
     }
     return EMT_OK;
 }
