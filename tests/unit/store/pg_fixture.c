@@ -96,7 +96,7 @@ static void become_server(const struct pg_fixture *f)
 
 static pid_t start(const struct pg_fixture *f, const char *program, const char *const *args)
 {
-    const char *argv[24] = { NULL };
+    const char *argv[40] = { NULL };
     char path[300];
     pid_t pid;
 
