@@ -150,6 +150,14 @@ struct new_binding {
     emt_time from, to;
 };
 
+/* From a millionth to a million: no transformer has another one. */
+static bool good_ratio(const char *text, struct decimal *out)
+{
+    return decimal_parse(text, strlen(text), out) == EMT_OK &&
+           decimal_compare(*out, decimal_of(1, -6)) >= 0 &&
+           decimal_compare(*out, decimal_of(1, 6)) <= 0;
+}
+
 /* False: the problem is answered. */
 static bool check_binding(struct api_call *c, const struct api_value *v, struct new_binding *b)
 {
@@ -165,10 +173,9 @@ static bool check_binding(struct api_call *c, const struct api_value *v, struct 
         return false;
     }
     obis_format_short(obis, b->obis);
-    if (v[2].present && (decimal_parse(v[2].text, strlen(v[2].text), &b->ratio) != EMT_OK ||
-                         b->ratio.mantissa <= 0)) {
+    if (v[2].present && !good_ratio(v[2].text, &b->ratio)) {
         api_problem(c, 400, "invalid", "ratio",
-                    "ratio: must be a decimal above 0, as \"40\" or \"0.01\"");
+                    "ratio: must be a decimal above 0, as \"40\" or \"0.01\", at most a million");
         return false;
     }
     if (b->to != EMT_TIME_NONE && b->to <= b->from) {

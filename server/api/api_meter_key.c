@@ -62,10 +62,11 @@ static enum emt_err keep_key(struct api_call *c, const struct seal_key *data_key
     return err;
 }
 
-static enum emt_err order_replay(struct api_call *c, enum frame_state state,
-                                 const struct meter_key *k)
+/* Frames that wait for a key of such a meter are decoded again; the state stands for all that a new
+ * key may help. */
+static enum emt_err wake_waiting(struct api_call *c, const struct meter_key *k)
 {
-    json_t *j = json_pack("{s:s}", "state", frame_state_name(state));
+    json_t *j = json_pack("{s:s}", "state", frame_state_name(FRAME_KEY_NEEDED));
     int failed = 0;
 
     if (k->number[0])
@@ -83,18 +84,6 @@ static enum emt_err order_replay(struct api_call *c, enum frame_state state,
     enum emt_err err =
         job_store_add(c->store, c->tenant, "replay", payload, payload, EMT_TIME_NONE);
     free(payload);
-    return err;
-}
-
-/* Frames that wait for a key of such a meter are decoded again. */
-static enum emt_err wake_waiting(struct api_call *c, const struct meter_key *k)
-{
-    enum emt_err err = EMT_OK;
-
-    for (unsigned s = 0; s < FRAME_STATES && err == EMT_OK; s++) {
-        if (frame_state_retry((enum frame_state)s) == FRAME_RETRY_KEY)
-            err = order_replay(c, (enum frame_state)s, k);
-    }
     return err;
 }
 
