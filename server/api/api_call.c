@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,7 +295,7 @@ void api_body_wipe(json_t *body)
     json_object_foreach(body, name, member)
     {
         if (json_is_string(member))
-            cipher_wipe((void *)(uintptr_t)json_string_value(member), json_string_length(member));
+            cipher_wipe((char *)json_string_value(member), json_string_length(member));
     }
     json_decref(body);
 }

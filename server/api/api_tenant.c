@@ -15,7 +15,7 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define TENANT_CA_LIFETIME (10 * 365 * EMT_DAY)
+#define TENANT_CA_LIFETIME (INT64_C(3650) * EMT_DAY)
 #define TENANT_PAGE_MAX 200
 
 static const char *const policy_names[] = { "learn", "allow-list", "ignore", NULL };

@@ -175,6 +175,7 @@ static enum emt_err put_document(struct mscons_run *run, const struct place *pla
     doc->number = number;
     doc->location = place->code;
     enum emt_err err = mscons_put(run->writer, doc, &diag);
+    doc->number = NULL;
     if (err == EMT_OK) {
         run->documents++;
         return EMT_OK;
