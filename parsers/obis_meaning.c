@@ -221,7 +221,7 @@ static bool find_general(struct obis o, struct obis_meaning *m)
     if (o.d == 0 || o.d == 2)
         m->quantity = QUANTITY_IDENTIFIER; /* numbers of the device, firmware */
     else if (o.d == 1)
-        m->quantity = QUANTITY_COUNTER; /* billing periods, their time stamps */
+        m->quantity = o.e == 2 ? QUANTITY_DATE_TIME : QUANTITY_COUNTER; /* billing periods */
     else if (o.d == 9 && (o.e == 1 || o.e == 2 || o.e == 6))
         m->quantity = QUANTITY_DATE_TIME;
     return true;
@@ -416,6 +416,8 @@ enum quantity obis_unit_quantity(const char *unit)
         { "HCA", QUANTITY_HCA },
         { "ppm", QUANTITY_CONCENTRATION },
         { "dBm", QUANTITY_RADIO_LEVEL },
+        { "s", QUANTITY_DURATION },
+        { "month", QUANTITY_DURATION },
         { "cal", QUANTITY_ENERGY },
         { "kcal", QUANTITY_ENERGY },
         { "Mcal", QUANTITY_ENERGY },
@@ -434,6 +436,12 @@ static bool is_temperature(enum quantity q)
     return q == QUANTITY_TEMPERATURE || q == QUANTITY_FLOW_TEMPERATURE ||
            q == QUANTITY_RETURN_TEMPERATURE || q == QUANTITY_TEMPERATURE_DIFFERENCE ||
            q == QUANTITY_EXTERNAL_TEMPERATURE;
+}
+
+static bool is_duration(enum quantity q)
+{
+    return q == QUANTITY_DURATION || q == QUANTITY_ON_TIME || q == QUANTITY_OPERATING_TIME ||
+           q == QUANTITY_BATTERY;
 }
 
 /* The mean power of a period and its energy share their codes with some makers (1.5 in kWh, 1.29
@@ -466,7 +474,8 @@ bool obis_meaning_apply(struct obis o, const char *unit, struct reading *r)
     r->storage = m.storage;
     memcpy(r->qualifier, m.qualifier, sizeof r->qualifier);
     if (by_unit == QUANTITY_NONE || by_unit == m.quantity ||
-        (is_temperature(by_unit) && is_temperature(m.quantity)))
+        (is_temperature(by_unit) && is_temperature(m.quantity)) ||
+        (is_duration(by_unit) && is_duration(m.quantity)))
         return true;
     r->quantity = by_unit;
     if (m.quantity == QUANTITY_OTHER || is_power_and_energy(by_unit, m.quantity))

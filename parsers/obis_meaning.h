@@ -25,7 +25,7 @@ struct obis_meaning {
 void obis_meaning_of(struct obis o, struct obis_meaning *out);
 
 /* The quantity that a unit stands for: "kWh" is QUANTITY_ENERGY; QUANTITY_NONE where it says
- * nothing (no unit, "%", durations, a spelling that unit_find() does not know). */
+ * nothing (no unit, "%", a spelling that unit_find() does not know). */
 enum quantity obis_unit_quantity(const char *unit);
 
 /* Sets obis, unit (static text or NULL), quantity, function, qualifier, tariff and storage of a

@@ -46,14 +46,31 @@ static enum emt_err read_hex(struct decode_line *line, json_t *v, struct emt_dia
     return err == EMT_OK ? EMT_OK : odd(diag, "frame", "is not hex");
 }
 
+/* A line of seven or eight bits is given as text of one character per byte (U+0000 to U+00FF). */
+static bool bytes_of_text(const char *text, size_t n, uint8_t *out, size_t *len)
+{
+    *len = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = (uint8_t)text[i];
+
+        if (c >= 0x80) { /* JSON texts are valid UTF-8: c2 and c3 have one byte behind them */
+            if (c > 0xc3)
+                return false;
+            c = (uint8_t)((unsigned)c << 6 | ((unsigned char)text[++i] & 0x3fu));
+        }
+        out[(*len)++] = c;
+    }
+    return true;
+}
+
 static enum emt_err read_text(struct decode_line *line, json_t *v, struct emt_diag *diag)
 {
     if (!json_is_string(v))
         return odd(diag, "text", "must be a string");
     if (json_string_length(v) > DECODE_FRAME_MAX)
         return odd(diag, "text", "is longer than 16384 bytes");
-    line->req.len = json_string_length(v);
-    memcpy(line->frame, json_string_value(v), line->req.len);
+    if (!bytes_of_text(json_string_value(v), json_string_length(v), line->frame, &line->req.len))
+        return odd(diag, "text", "has characters that are no bytes");
     return EMT_OK;
 }
 
@@ -122,7 +139,7 @@ enum emt_err decode_line_parse(const char *text, size_t len, struct decode_line 
 
     memset(out, 0, sizeof *out);
     out->frame = frame;
-    out->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    out->json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!out->json)
         return emt_fail(diag, EMT_EMALFORMED, "no JSON: %.120s", error.text);
     if (!json_is_object(out->json)) {

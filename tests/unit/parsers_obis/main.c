@@ -8,6 +8,7 @@ int main(void)
     int failed;
 
     srunner_add_suite(runner, crc16_suite());
+    srunner_add_suite(runner, iec_suite());
     srunner_add_suite(runner, sml_suite());
     srunner_add_suite(runner, sml_transport_suite());
     srunner_run_all(runner, CK_NORMAL);

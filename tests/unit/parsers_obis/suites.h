@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *crc16_suite(void);
+Suite *iec_suite(void);
 Suite *obis_meaning_suite(void);
 Suite *sml_suite(void);
 Suite *sml_transport_suite(void);
