@@ -92,8 +92,8 @@ static bool gather_sources(struct batch_part *p, struct part_group *g)
     }
     g->source_to = p->nsources;
     if (g->source_to > g->source_from)
-        qsort(&p->sources[g->source_from], g->source_to - g->source_from,
-              sizeof(struct batch_source *), compare_sources);
+        qsort(&p->sources[g->source_from], g->source_to - g->source_from, sizeof(void *),
+              compare_sources);
     return true;
 }
 
@@ -168,7 +168,7 @@ static bool gather_leads(struct batch_part *p, struct part_group *g)
         p->leads[p->nleads++] = f;
     }
     if (p->nleads > n)
-        qsort(&p->leads[n], p->nleads - n, sizeof(struct batch_frame *), compare_leads);
+        qsort(&p->leads[n], p->nleads - n, sizeof(void *), compare_leads);
     for (size_t i = n; i < p->nleads; i++) {
         struct batch_frame *f = p->leads[i];
         const struct batch_frame *last = n > g->lead_from ? p->leads[n - 1] : NULL;
@@ -230,8 +230,8 @@ struct batch_source *batch_part_source(const struct batch_part *p, const struct 
     if (g->source_to == g->source_from)
         return NULL;
     memcpy(key.spool_id, spool_id, sizeof key.spool_id);
-    found = bsearch(&at, &p->sources[g->source_from], g->source_to - g->source_from,
-                    sizeof(struct batch_source *), compare_sources);
+    found = bsearch(&at, &p->sources[g->source_from], g->source_to - g->source_from, sizeof(void *),
+                    compare_sources);
     return found ? *found : NULL;
 }
 
@@ -319,8 +319,7 @@ static void judge(struct batch_part *p, const struct part_group *g, struct batch
  * The order of frames[] is needed no longer. */
 void batch_part_judge(struct batch_part *p, const struct part_group *g)
 {
-    qsort(&p->frames[g->frame_from], g->frame_to - g->frame_from, sizeof(struct batch_frame *),
-          compare_received);
+    qsort(&p->frames[g->frame_from], g->frame_to - g->frame_from, sizeof(void *), compare_received);
     for (size_t i = g->frame_from; i < g->frame_to; i++)
         judge(p, g, p->frames[i]);
 }

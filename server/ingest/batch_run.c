@@ -268,19 +268,17 @@ static void part_failed(struct batch_run *r)
 
     r->stats.retries++;
     r->stage = STAGE_PART;
-    if (!one_tenant(r))
+    if (!one_tenant(r)) {
         ok = split_tenants(r);
-    else if (r->err == EMT_EAGAIN && r->part.attempts + 1 < ATTEMPTS_MAX)
+    } else if (r->err == EMT_EAGAIN && r->part.attempts + 1 < ATTEMPTS_MAX) {
         ok = push_part(r, r->part.from, r->part.to, r->part.attempts + 1);
-    else if (!is_data_fault(r))
-        put_off(r);
-    else if (left_in_part(r) > 1 && r->part.to - r->part.from > 1)
+    } else if (is_data_fault(r) && left_in_part(r) > 1 && r->part.to - r->part.from > 1) {
         ok = push_part(r, middle, r->part.to, 0) && push_part(r, r->part.from, middle, 0);
-    else if (can_keep_bytes_only(r)) {
+    } else if (is_data_fault(r) && can_keep_bytes_only(r)) {
         keep_bytes_only(r);
         ok = push_part(r, r->part.from, r->part.to, 0);
     } else {
-        put_off(r);
+        ok = false;
     }
     if (!ok)
         put_off(r);
@@ -440,7 +438,7 @@ static bool gather_devices(struct batch_run *r)
         r->devices[r->ndevices++] = f->device;
     }
     if (r->ndevices)
-        qsort(r->devices, r->ndevices, sizeof(struct registry_device *), compare_devices);
+        qsort(r->devices, r->ndevices, sizeof(void *), compare_devices);
     for (size_t i = 0; i < r->ndevices; i++) {
         if (n == 0 || r->devices[n - 1] != r->devices[i])
             r->devices[n++] = r->devices[i];
@@ -614,8 +612,7 @@ enum emt_err batch_run_start(struct batch_run *r, struct store *s,
     if (n)
         memcpy(r->frames, frames, n * sizeof(struct batch_frame *));
     if (n)
-        qsort(r->frames, n, sizeof(struct batch_frame *),
-              r->settings.replay ? compare_replayed : compare_frames);
+        qsort(r->frames, n, sizeof(void *), r->settings.replay ? compare_replayed : compare_frames);
     r->store = s;
     r->nframes = n;
     r->nparts = 0;

@@ -17,7 +17,7 @@
 /* Most events of one tenant in one batch; the counters know the rest. */
 #define EVENTS_MAX 50
 /* A meter whose clock is ahead is an event once an hour. */
-#define CLOCK_AHEAD_MS (60 * 60 * 1000)
+#define CLOCK_AHEAD_MS INT64_C(3600000)
 
 /* A tenant's share on its way; what the callbacks get. */
 struct share {

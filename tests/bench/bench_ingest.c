@@ -188,12 +188,12 @@ static bool make_telegram(struct cipher *c, unsigned n, const struct options *o,
 
     snprintf(t.device.number, sizeof t.device.number, "%08u", 10000000 + device);
     memcpy(t.key, key, sizeof t.key);
-    time_to_civil(start + step * 15 * EMT_MINUTE + device * EMT_MINUTE, &at);
+    time_to_civil(start + (int64_t)(step * 15ul + device) * EMT_MINUTE, &at);
     writer_init_fixed(&w, records, sizeof records);
-    ok = oms_put_record(&w, 0x04, import, 1, 100000 + step * 250) == EMT_OK &&
+    ok = oms_put_record(&w, 0x04, import, 1, 100000 + (int64_t)step * 250) == EMT_OK &&
          oms_put_record(&w, 0x04, export, 2, 500 + step) == EMT_OK &&
          oms_put_record(&w, 0x02, power, 1, 1000 + n % 500) == EMT_OK &&
-         oms_put_record(&w, 0x04, seconds, 1, 900 * step) == EMT_OK &&
+         oms_put_record(&w, 0x04, seconds, 1, (int64_t)900 * step) == EMT_OK &&
          oms_put_datetime(&w, 0x04, at.year, at.month, at.day, at.hour, at.minute, false) == EMT_OK;
     t.records = records;
     t.records_len = w.len;
@@ -427,6 +427,13 @@ static bool run_phase(struct bench *b, unsigned until, double rate, struct figur
     return ok;
 }
 
+static double latency_ms(const struct bench *b, unsigned percent)
+{
+    size_t at = (size_t)b->nlatency * percent / 100;
+
+    return b->latency_us[at] / 1e3;
+}
+
 static bool run_all(struct bench *b)
 {
     unsigned learn = b->o.tenants * b->o.devices, full = learn + b->o.frames;
@@ -450,8 +457,8 @@ static bool run_all(struct bench *b)
     if (!run_phase(b, b->total, rate / 2, &f))
         return false;
     print("paced-frames", f.frames / f.seconds, "1/s");
-    print("acknowledgement-p50", b->latency_us[b->nlatency / 2] / 1e3, "ms");
-    print("acknowledgement-p99", b->latency_us[b->nlatency * 99ul / 100] / 1e3, "ms");
+    print("acknowledgement-p50", latency_ms(b, 50), "ms");
+    print("acknowledgement-p99", latency_ms(b, 99), "ms");
     return true;
 }
 
