@@ -1,6 +1,5 @@
 #include "mbus_address.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct mbus_address mbus_address_read_link(struct reader *in)
@@ -33,7 +32,13 @@ bool mbus_address_equal(const struct mbus_address *a, const struct mbus_address 
 
 void mbus_id_text(const uint8_t id[4], char out[9])
 {
-    (void)snprintf(out, 9, "%02X%02X%02X%02X", id[3], id[2], id[1], id[0]);
+    static const char digit[] = "0123456789ABCDEF"; /* letters are no BCD, but they occur */
+
+    for (size_t i = 0; i < 4; i++) {
+        out[2 * i] = digit[id[3 - i] >> 4];
+        out[2 * i + 1] = digit[id[3 - i] & 0x0f];
+    }
+    out[8] = 0;
 }
 
 void mbus_address_device(const struct mbus_address *a, struct device_id *out)

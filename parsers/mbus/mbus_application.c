@@ -43,15 +43,11 @@ static enum frame_state read_alarm(struct mbus_context *ctx)
 
 /* Formats of an encrypted meter come from verified frames only (compact frames would else be
  * steered by a stranger). */
-static bool is_verified(struct mbus_context *ctx)
+static bool is_verified(const struct mbus_context *ctx)
 {
-    struct device_key keys[DECODE_KEYS_MAX];
-
     if (ctx->decrypted || ctx->authenticated)
         return true;
-    if (ctx->plain_announced || !ctx->has_meter)
-        return false;
-    return mbus_keys(ctx, &ctx->meter, keys) == 0;
+    return !ctx->plain_announced && ctx->has_meter && !ctx->has_key;
 }
 
 static enum frame_state read_records(struct mbus_context *ctx)

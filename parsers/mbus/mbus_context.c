@@ -1,8 +1,8 @@
 #include "mbus_context.h"
 
 #include "base/arena.h"
+#include "base/hex.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,14 +55,15 @@ void mbus_layer(struct mbus_context *ctx, const char *name, uint8_t ci, size_t f
     l->len = (uint32_t)(to - from);
 }
 
-static void put_field(struct mbus_context *ctx, const char *name, const char *text, bool is_number)
+static void put_field(struct mbus_context *ctx, const char *name, const char *text, size_t len,
+                      bool is_number)
 {
     struct decode_field *f;
 
     if (ctx->out->nlink == MBUS_FIELDS_MAX)
         return;
     f = &ctx->fields[ctx->out->nlink];
-    f->text = arena_text(ctx->req->arena, text, strlen(text));
+    f->text = arena_text(ctx->req->arena, text, len);
     if (!f->text) {
         ctx->no_memory = true;
         return;
@@ -74,15 +75,26 @@ static void put_field(struct mbus_context *ctx, const char *name, const char *te
 
 void mbus_field_number(struct mbus_context *ctx, const char *name, uint64_t value)
 {
-    char text[24];
+    char text[20]; /* digits of 2^64 */
+    size_t at = sizeof text;
 
-    (void)snprintf(text, sizeof text, "%" PRIu64, value);
-    put_field(ctx, name, text, true);
+    do
+        text[--at] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    put_field(ctx, name, text + at, sizeof text - at, true);
 }
 
 void mbus_field_text(struct mbus_context *ctx, const char *name, const char *text)
 {
-    put_field(ctx, name, text, false);
+    put_field(ctx, name, text, strlen(text), false);
+}
+
+void mbus_field_hex(struct mbus_context *ctx, const char *name, const uint8_t *p, size_t n)
+{
+    char text[2 * MBUS_FIELD_BYTES_MAX + 1];
+
+    n = n < MBUS_FIELD_BYTES_MAX ? n : MBUS_FIELD_BYTES_MAX;
+    put_field(ctx, name, hex_encode(p, n, text), 2 * n, false);
 }
 
 void mbus_set_meter(struct mbus_context *ctx, const struct mbus_address *a)

@@ -65,6 +65,7 @@ struct mbus_context {
     struct mbus_afl afl;
     struct mbus_tpl tpl;
     bool payload_checked; /* the payload CRC of the ELL fits: nothing was damaged on the way */
+    bool has_key;         /* a key of the meter is known */
     bool decrypted;       /* some layer opened with a key */
     bool authenticated;   /* a MAC fitted */
     bool plain_announced; /* a layer announced encryption, and the body is plain */
@@ -86,6 +87,8 @@ EMT_CHECKED enum emt_err mbus_context_init(struct mbus_context *ctx,
 /* A layer whose header is bytes from..to of the telegram without link CRCs. */
 void mbus_layer(struct mbus_context *ctx, const char *name, uint8_t ci, size_t from, size_t to);
 void mbus_field_number(struct mbus_context *ctx, const char *name, uint64_t value);
+#define MBUS_FIELD_BYTES_MAX 16 /* of a field in hex; more are cut */
+void mbus_field_hex(struct mbus_context *ctx, const char *name, const uint8_t *p, size_t n);
 void mbus_field_text(struct mbus_context *ctx, const char *name, const char *text);
 /* The identity of the meter; adapter when the link address is another. */
 void mbus_set_meter(struct mbus_context *ctx, const struct mbus_address *a);

@@ -2,7 +2,6 @@
 
 #include "model/local_day.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* G  b0 0-4 day, 5-7 year low      b1 0-3 month, 4-7 year high
@@ -80,20 +79,31 @@ bool mbus_date_read(const uint8_t *p, size_t n, struct mbus_date *out)
     return true;
 }
 
+/* v in `width` digits, then `end`. Returns where the next one goes. */
+static char *put_digits(char *at, int v, unsigned width, char end)
+{
+    for (unsigned i = width; i > 0; i--, v /= 10)
+        at[i - 1] = (char)('0' + v % 10);
+    at[width] = end;
+    return at + width + 1;
+}
+
 void mbus_date_text(const struct mbus_date *d, char buf[MBUS_DATE_TEXT_MAX])
 {
     const struct civil *c = &d->at;
+    char *at = buf;
 
-    if (d->has_date && d->has_time)
-        (void)snprintf(buf, MBUS_DATE_TEXT_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", c->year % 10000,
-                       c->month % 100, c->day % 100, c->hour % 100, c->minute % 100,
-                       c->second % 100);
-    else if (d->has_date)
-        (void)snprintf(buf, MBUS_DATE_TEXT_MAX, "%04d-%02d-%02d", c->year % 10000, c->month % 100,
-                       c->day % 100);
-    else
-        (void)snprintf(buf, MBUS_DATE_TEXT_MAX, "%02d:%02d:%02d", c->hour % 100, c->minute % 100,
-                       c->second % 100);
+    *at = 0;
+    if (d->has_date) {
+        at = put_digits(at, c->year, 4, '-');
+        at = put_digits(at, c->month, 2, '-');
+        at = put_digits(at, c->day, 2, d->has_time ? 'T' : 0);
+    }
+    if (d->has_time) {
+        at = put_digits(at, c->hour, 2, ':');
+        at = put_digits(at, c->minute, 2, ':');
+        (void)put_digits(at, c->second, 2, 0);
+    }
 }
 
 emt_time mbus_date_instant(const struct mbus_date *d)

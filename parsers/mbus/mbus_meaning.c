@@ -1,7 +1,7 @@
 #include "mbus_meaning.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "base/hex.h"
+
 #include <string.h>
 
 #define CODE 0x7fu
@@ -16,58 +16,104 @@
 
 #define PARTS_MAX (MBUS_VIB_MAX + 2)
 #define PART_LEN 32
+/* Names made here (codes in hex, units) together; what is longer has no room in a qualifier. */
+#define MADE_LEN 160
 
+/* The pieces of a qualifier: static texts, or texts in `made`. */
 struct parts {
-    char text[PARTS_MAX][PART_LEN];
+    const char *text[PARTS_MAX];
     unsigned n;
+    bool overflow;
+    char made[MADE_LEN];
+    size_t made_len;
 };
 
 static void add_part(struct parts *p, const char *text)
 {
-    if (!text || p->n == PARTS_MAX)
+    if (text && p->n < PARTS_MAX)
+        p->text[p->n++] = text;
+}
+
+/* Prefix and text as one part of at most PART_LEN - 1 characters. */
+static void add_made_part(struct parts *p, const char *prefix, const char *text, size_t len)
+{
+    size_t before = strlen(prefix);
+    char *to = p->made + p->made_len;
+
+    if (before + len > PART_LEN - 1)
+        len = PART_LEN - 1 - before;
+    if (before + len + 1 > MADE_LEN - p->made_len) {
+        p->overflow = true;
         return;
-    (void)snprintf(p->text[p->n++], PART_LEN, "%s", text);
+    }
+    memcpy(to, prefix, before);
+    memcpy(to + before, text, len);
+    to[before + len] = 0;
+    p->made_len += before + len + 1;
+    add_part(p, to);
 }
 
 static void add_hex_part(struct parts *p, const char *prefix, const uint8_t *codes, unsigned n)
 {
-    char text[PART_LEN];
-    size_t len = (size_t)snprintf(text, sizeof text, "%s", prefix);
+    char hex[2 * MBUS_VIB_MAX + 1];
 
-    for (unsigned i = 0; i < n && len + 3 <= sizeof text; i++)
-        len += (size_t)snprintf(text + len, sizeof text - len, "%02x", codes[i]);
-    if (len > 0 && text[len - 1] == '-')
-        text[len - 1] = 0; /* no codes followed */
-    add_part(p, text);
+    (void)hex_encode(codes, n < MBUS_VIB_MAX ? n : MBUS_VIB_MAX, hex);
+    add_made_part(p, prefix, hex, strlen(hex));
 }
 
-static int compare_parts(const void *a, const void *b)
+/* VIFEs of the manufacturer, which may be none. */
+static void add_mfct_part(struct parts *p, const uint8_t *codes, unsigned n)
 {
-    return strcmp((const char *)a, (const char *)b);
+    if (n == 0)
+        add_part(p, "mfct");
+    else
+        add_hex_part(p, "mfct-", codes, n);
+}
+
+static void sort_parts(struct parts *p)
+{
+    for (unsigned i = 1; i < p->n; i++) {
+        const char *text = p->text[i];
+        unsigned k = i;
+
+        for (; k > 0 && strcmp(p->text[k - 1], text) > 0; k--)
+            p->text[k] = p->text[k - 1];
+        p->text[k] = text;
+    }
+}
+
+/* False: they do not fit. */
+static bool join_sorted(const struct parts *p, char *out)
+{
+    size_t len = 0;
+
+    for (unsigned i = 0; i < p->n; i++) {
+        size_t n = strlen(p->text[i]);
+
+        if (i > 0 && strcmp(p->text[i], p->text[i - 1]) == 0)
+            continue;
+        if (len + n + 2 > READING_QUALIFIER_MAX)
+            return false;
+        if (len)
+            out[len++] = '+';
+        memcpy(out + len, p->text[i], n);
+        len += n;
+    }
+    out[len] = 0;
+    return true;
 }
 
 /* Sorted and without repetition, so that the order of VIFEs makes no second channel. What does not
  * fit is named by its codes, which always do. */
 static void join_parts(struct parts *p, const struct mbus_record *rec, char *out)
 {
-    size_t len = 0;
+    static const char prefix[] = "vib-";
 
-    qsort(p->text, p->n, PART_LEN, compare_parts);
-    out[0] = 0;
-    for (unsigned i = 0; i < p->n; i++) {
-        if (i > 0 && strcmp(p->text[i], p->text[i - 1]) == 0)
-            continue;
-        int n =
-            snprintf(out + len, READING_QUALIFIER_MAX - len, "%s%s", len ? "+" : "", p->text[i]);
-        if ((size_t)n >= READING_QUALIFIER_MAX - len) {
-            len = (size_t)snprintf(out, READING_QUALIFIER_MAX, "vib-");
-            for (unsigned k = 0; k < rec->vif_len; k++)
-                len +=
-                    (size_t)snprintf(out + len, READING_QUALIFIER_MAX - len, "%02x", rec->vif[k]);
-            return;
-        }
-        len += (size_t)n;
-    }
+    sort_parts(p);
+    if (!p->overflow && join_sorted(p, out))
+        return;
+    memcpy(out, prefix, sizeof prefix);
+    (void)hex_encode(rec->vif, rec->vif_len, out + sizeof prefix - 1);
 }
 
 /* s, min, h, d by two bits. */
@@ -81,6 +127,7 @@ static void set_duration(struct mbus_meaning *m, unsigned unit)
     m->factor = seconds[unit & 3u];
 }
 
+/* parts may be NULL where v has no qualifier. */
 static void set_from_table(struct mbus_meaning *m, const struct mbus_vif *v, uint8_t code,
                            struct parts *parts)
 {
@@ -92,7 +139,8 @@ static void set_from_table(struct mbus_meaning *m, const struct mbus_vif *v, uin
         set_duration(m, (code & 3u) + (unsigned)v->exponent);
     else
         m->exponent = v->exponent + (code & v->mask);
-    add_part(parts, v->qualifier);
+    if (v->qualifier)
+        add_part(parts, v->qualifier);
 }
 
 /* A unit as text: one that the table knows is used, another becomes part of the channel's name. */
@@ -109,9 +157,9 @@ static void set_text_unit(struct mbus_meaning *m, const struct mbus_record *rec,
         { "°C", QUANTITY_TEMPERATURE },    { "bar", QUANTITY_PRESSURE },
         { "ppm", QUANTITY_CONCENTRATION },
     };
-    char text[PART_LEN] = "unit-";
+    char text[PART_LEN];
     const struct unit *u;
-    size_t len = strlen(text);
+    size_t len = 0;
 
     for (size_t i = rec->unit_len; i > 0 && len + 1 < sizeof text; i--) {
         uint8_t c = rec->unit[i - 1];
@@ -120,8 +168,8 @@ static void set_text_unit(struct mbus_meaning *m, const struct mbus_record *rec,
             text[len++] = (char)c;
     }
     text[len] = 0;
-    u = unit_find(text + 5);
-    if (strcmp(text + 5, "%RH") == 0) {
+    u = unit_find(text);
+    if (strcmp(text, "%RH") == 0) {
         m->quantity = QUANTITY_HUMIDITY;
         m->unit = "%";
     } else if (u) {
@@ -130,7 +178,7 @@ static void set_text_unit(struct mbus_meaning *m, const struct mbus_record *rec,
             if (strcmp(known[i].base, u->base) == 0)
                 m->quantity = known[i].quantity;
     } else {
-        add_part(parts, text);
+        add_made_part(parts, "unit-", text, len);
     }
 }
 
@@ -158,7 +206,7 @@ static unsigned set_vif(struct mbus_meaning *m, const struct mbus_record *rec, s
     unsigned used = 1;
 
     if (vif == VIF_MANUFACTURER) {
-        add_hex_part(parts, "mfct-", rec->vif + 1, rec->vif_len - 1u);
+        add_mfct_part(parts, rec->vif + 1, rec->vif_len - 1u);
         return rec->vif_len;
     }
     if (vif == VIF_TEXT) {
@@ -187,12 +235,10 @@ static unsigned set_vif(struct mbus_meaning *m, const struct mbus_record *rec, s
 /* The record is about the quantity, its value is something else. */
 static void set_about(struct mbus_meaning *m, enum quantity quantity, struct parts *parts)
 {
-    char text[PART_LEN];
+    const char *name = quantity_name(m->quantity);
 
-    if (m->quantity != QUANTITY_DATE_TIME) {
-        (void)snprintf(text, sizeof text, "of-%s", quantity_name(m->quantity));
-        add_part(parts, text);
-    }
+    if (m->quantity != QUANTITY_DATE_TIME)
+        add_made_part(parts, "of-", name, strlen(name));
     m->quantity = quantity;
     m->unit = NULL;
     m->exponent = 0;
@@ -247,7 +293,7 @@ static void apply_vifes(struct mbus_meaning *m, const struct mbus_record *rec, u
         if (!v) {
             add_hex_part(parts, second ? "vife-fc-" : "vife-", &code, 1);
         } else if (v->effect == VIFE_MANUFACTURER) {
-            add_hex_part(parts, "mfct-", rec->vif + i + 1, rec->vif_len - i - 1u);
+            add_mfct_part(parts, rec->vif + i + 1, rec->vif_len - i - 1u);
             return;
         } else {
             apply_vife(m, v, code, parts);
@@ -256,17 +302,32 @@ static void apply_vifes(struct mbus_meaning *m, const struct mbus_record *rec, u
     }
 }
 
+/* Everything that a VIB can hold. */
+static void read_vib(const struct mbus_record *rec, struct mbus_meaning *out)
+{
+    struct parts parts; /* its texts are written before they are read */
+    unsigned used;
+
+    parts.n = 0;
+    parts.made_len = 0;
+    parts.overflow = false;
+    used = set_vif(out, rec, &parts);
+    apply_vifes(out, rec, used, &parts);
+    if (parts.n > 0 || parts.overflow)
+        join_parts(&parts, rec, out->qualifier);
+}
+
 void mbus_meaning_of(const struct mbus_record *rec, struct mbus_meaning *out)
 {
-    struct parts parts = { 0 };
     uint8_t vif = rec->vif[0] & CODE;
-    unsigned used;
+    const struct mbus_vif *v = rec->vif_len == 1 ? mbus_vif_primary(vif) : NULL;
 
     memset(out, 0, sizeof *out);
     out->quantity = QUANTITY_OTHER;
     out->factor = 1;
-    used = set_vif(out, rec, &parts);
-    apply_vifes(out, rec, used, &parts);
+    if (v && !v->qualifier)
+        set_from_table(out, v, vif, NULL); /* most records: one VIF that says it all */
+    else
+        read_vib(rec, out);
     out->is_timestamp = (vif == VIF_DATE || vif == VIF_DATE_TIME) && rec->vif_len == 1;
-    join_parts(&parts, rec, out->qualifier);
 }

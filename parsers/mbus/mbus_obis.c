@@ -22,7 +22,9 @@ struct row {
         QUANTITY_##quantity, qualifier, READING_MAXIMUM, c, d                                      \
     }
 
-/* C: 1 active import, 2 export, 3/4 reactive, 9/10 apparent, +20 per phase; D: 7 now, 8 counted, 6
+/* Rows of a table are in the order of enum quantity: find_row() searches by it.
+ *
+ * C: 1 active import, 2 export, 3/4 reactive, 9/10 apparent, +20 per phase; D: 7 now, 8 counted, 6
  * maximum. */
 static const struct row electricity[] = {
     ROW(ENERGY, "", 1, 8),
@@ -70,15 +72,15 @@ static const struct row electricity[] = {
     ROW(APPARENT_POWER, "", 9, 7),
     ROW(APPARENT_POWER, "import", 9, 7),
     ROW(APPARENT_POWER, "export", 10, 7),
+    ROW(VOLTAGE, "", 12, 7),
+    ROW(VOLTAGE, "phase-l1", 32, 7),
+    ROW(VOLTAGE, "phase-l2", 52, 7),
+    ROW(VOLTAGE, "phase-l3", 72, 7),
     ROW(CURRENT, "", 11, 7),
     ROW(CURRENT, "phase-l1", 31, 7),
     ROW(CURRENT, "phase-l2", 51, 7),
     ROW(CURRENT, "phase-l3", 71, 7),
     ROW(CURRENT, "neutral", 91, 7),
-    ROW(VOLTAGE, "", 12, 7),
-    ROW(VOLTAGE, "phase-l1", 32, 7),
-    ROW(VOLTAGE, "phase-l2", 52, 7),
-    ROW(VOLTAGE, "phase-l3", 72, 7),
     ROW(FREQUENCY, "", 14, 7),
 };
 
@@ -143,25 +145,38 @@ static const struct medium *find_medium(uint8_t type)
 
 static const struct row *find_row(const struct medium *m, const struct reading *r)
 {
-    for (unsigned i = 0; i < m->n; i++)
-        if (m->rows[i].quantity == r->quantity && m->rows[i].function == r->function &&
-            strcmp(m->rows[i].qualifier, r->qualifier) == 0)
-            return &m->rows[i];
+    unsigned low = 0, high = m->n;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+
+        if (m->rows[middle].quantity < r->quantity)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < m->n && m->rows[low].quantity == r->quantity; low++)
+        if (m->rows[low].function == r->function &&
+            strcmp(m->rows[low].qualifier, r->qualifier) == 0)
+            return &m->rows[low];
     return NULL;
 }
 
 struct obis mbus_obis_of(uint8_t type, const struct reading *r)
 {
     const struct obis none = { 0 };
-    const struct medium *m = find_medium(type);
-    const struct row *row = m ? find_row(m, r) : NULL;
-    bool rates = m && m->rows == electricity;
+    const struct medium *m;
+    const struct row *row;
 
-    if (!row || r->kind != READING_NUMBER || r->subunit != 0 || r->storage > F_MOST)
+    if (r->kind != READING_NUMBER || r->subunit != 0 || r->storage > F_MOST)
         return none;
+    m = find_medium(type);
     /* Only electricity has rates in E for sure: a heat meter's tariff 1 is often another channel
      * (cooling, pulse input). */
-    if (r->tariff > (rates ? E_MOST : 0))
+    if (!m || r->tariff > (m->rows == electricity ? E_MOST : 0))
+        return none;
+    row = find_row(m, r);
+    if (!row)
         return none;
     return (struct obis){ m->a,
                           0,

@@ -8,10 +8,13 @@
 #include "mbus_record.h"
 #include "mbus_value.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#define LIST_FIRST 32
+#define LIST_FIRST 16
+#define ENTRIES_FIRST 16
+#define BUCKETS 64
 #define VIF_DATE_TIME 0x6d
 #define FILLER 0x2f
 #define LEFT_OVER_MAX 2
@@ -21,35 +24,54 @@ struct entry {
     struct mbus_meaning meaning;
     bool has_date;
     struct mbus_date date;
+    char date_text[MBUS_DATE_TEXT_MAX];
+    emt_time instant;    /* of date; timestamps only */
+    unsigned next_stamp; /* index + 1 of the next entry that is the time of others; 0: none */
 };
 
 struct build {
     struct mbus_context *ctx;
     struct mbus_reading_list list;
     struct entry *entries;
-    unsigned n;
+    unsigned n, cap;
+    unsigned first_stamp,
+        last_stamp;              /* index + 1 of entries that are the time of others; 0: none */
     const struct entry *profile; /* whose elements are being put */
 };
+
+/* Room for `cap` readings. */
+static bool reserve(struct mbus_reading_list *list, unsigned cap)
+{
+    struct reading *items;
+
+    if (cap <= list->cap)
+        return true;
+    items = (struct reading *)arena_alloc(list->arena, cap * sizeof *items);
+    if (!items)
+        return false;
+    if (list->n)
+        memcpy(items, list->items, list->n * sizeof *items);
+    list->items = items;
+    list->cap = cap;
+    return true;
+}
 
 struct reading *mbus_reading_add(struct mbus_reading_list *list)
 {
     struct reading *r;
 
-    if (list->n == list->cap) {
-        unsigned cap = list->cap ? 2 * list->cap : LIST_FIRST;
-        struct reading *items = (struct reading *)arena_alloc(list->arena, cap * sizeof *items);
-
-        if (!items)
-            return NULL;
-        if (list->n)
-            memcpy(items, list->items, list->n * sizeof *items);
-        list->items = items;
-        list->cap = cap;
-    }
-    r = &list->items[list->n++];
-    memset(r, 0, sizeof *r);
+    if (list->n == list->cap && !reserve(list, list->cap ? 2 * list->cap : LIST_FIRST))
+        return NULL;
+    r = &list->items[list->n++]; /* zeroed by the arena */
     r->time = EMT_TIME_NONE;
     return r;
+}
+
+/* Only the last ones can be taken back. */
+static void take_back(struct mbus_reading_list *list, unsigned n)
+{
+    memset(&list->items[n], 0, (list->n - n) * sizeof *list->items);
+    list->n = n;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -65,18 +87,44 @@ static bool same_channel(const struct reading *a, const struct reading *b)
            strcmp(a->qualifier, b->qualifier) == 0;
 }
 
-void mbus_readings_finish(struct mbus_context *ctx, struct mbus_reading_list *list)
+static unsigned bucket_of(const struct reading *r)
 {
-    for (unsigned i = 1; i < list->n; i++) {
+    unsigned h = (unsigned)r->quantity * 31u + (unsigned)r->storage * 7u + r->tariff * 5u +
+                 (unsigned)r->function + r->subunit;
+
+    return (h ^ h >> 6) % BUCKETS;
+}
+
+/* Readings of a bucket form a list, newest first, so that hundreds of records do not take their
+ * square. */
+static bool number_repeats(struct mbus_reading_list *list)
+{
+    unsigned heads[BUCKETS] = { 0 }; /* index + 1 */
+    unsigned *next = (unsigned *)arena_alloc(list->arena, list->n * sizeof *next);
+
+    if (!next)
+        return false;
+    for (unsigned i = 0; i < list->n; i++) {
         struct reading *r = &list->items[i];
+        unsigned *head = &heads[bucket_of(r)];
+        unsigned at = *head;
 
         if (r->time_source == TIME_SOURCE_PROFILE)
             continue; /* one channel at many times */
-        for (unsigned k = 0; k < i; k++)
-            if (list->items[k].time_source != TIME_SOURCE_PROFILE &&
-                same_channel(&list->items[k], r))
-                r->nth++;
+        while (at && !same_channel(&list->items[at - 1], r))
+            at = next[at - 1];
+        if (at)
+            r->nth = list->items[at - 1].nth + 1;
+        next[i] = *head;
+        *head = i + 1;
     }
+    return true;
+}
+
+void mbus_readings_finish(struct mbus_context *ctx, struct mbus_reading_list *list)
+{
+    if (list->n > 1 && !number_repeats(list))
+        ctx->no_memory = true;
     ctx->out->readings = list->items;
     ctx->out->nreadings = list->n;
 }
@@ -87,7 +135,7 @@ static unsigned date_fit(const struct entry *date, const struct entry *of)
     const struct mbus_record *d = &date->rec, *r = &of->rec;
     bool same_place = d->tariff == r->tariff && d->subunit == r->subunit;
 
-    if (!date->meaning.is_timestamp || !date->has_date || d->storage != r->storage)
+    if (d->storage != r->storage)
         return 0;
     /* A current value has the telegram's clock, not some date (due date, error date) that stands
      * beside it. */
@@ -105,24 +153,22 @@ static const struct entry *date_of(const struct build *b, const struct entry *of
     const struct entry *best = NULL;
     unsigned fit = 0;
 
-    for (unsigned i = 0; i < b->n; i++) {
-        unsigned f = date_fit(&b->entries[i], of);
+    for (unsigned at = b->first_stamp; at; at = b->entries[at - 1].next_stamp) {
+        unsigned f = date_fit(&b->entries[at - 1], of);
 
         if (f > fit) {
             fit = f;
-            best = &b->entries[i];
+            best = &b->entries[at - 1];
         }
     }
     return best;
 }
 
-static void set_time(struct reading *r, const struct mbus_date *date, enum time_source source)
+static void set_time(struct reading *r, const char *text, emt_time instant, enum time_source source)
 {
-    char text[MBUS_DATE_TEXT_MAX];
-
-    mbus_date_text(date, text);
-    (void)snprintf(r->time_text, sizeof r->time_text, "%s", text);
-    r->time = mbus_date_instant(date);
+    static_assert(sizeof r->time_text >= MBUS_DATE_TEXT_MAX, "every date has room");
+    memcpy(r->time_text, text, MBUS_DATE_TEXT_MAX);
+    r->time = instant;
     r->time_source = source;
 }
 
@@ -167,16 +213,12 @@ static enum emt_err set_number(struct build *b, struct reading *r, const struct 
 
 static enum emt_err set_date_value(struct build *b, struct reading *r, const struct entry *e)
 {
-    char text[MBUS_DATE_TEXT_MAX] = "";
-    struct arena *arena = b->ctx->req->arena;
-
+    (void)b;
     r->kind = READING_TEXT;
-    if (e->has_date)
-        mbus_date_text(&e->date, text);
-    else
+    r->text = e->date_text; /* lives in the arena, as the reading does */
+    if (!e->has_date)
         r->quality = QUALITY_INVALID;
-    r->text = arena_text(arena, text, strlen(text));
-    return r->text ? EMT_OK : EMT_ENOMEM;
+    return EMT_OK;
 }
 
 static enum emt_err set_value(struct build *b, struct reading *r, const struct entry *e)
@@ -243,7 +285,7 @@ static enum emt_err put_record(struct build *b, const struct entry *e)
         return EMT_OK;
     date = date_of(b, e);
     if (date)
-        set_time(r, &date->date, TIME_SOURCE_METER);
+        set_time(r, date->date_text, date->instant, TIME_SOURCE_METER);
     return EMT_OK;
 }
 
@@ -266,8 +308,12 @@ static enum emt_err put_element(void *ctx, const struct mbus_profile_element *el
         (void)snprintf(r->qualifier, sizeof r->qualifier, "%.36s%sstep", e->meaning.qualifier,
                        e->meaning.qualifier[0] ? "+" : "");
     r->obis = mbus_obis_of(b->ctx->out->device.type, r);
-    if (el->has_date)
-        set_time(r, &el->date, TIME_SOURCE_PROFILE);
+    if (el->has_date) {
+        char text[MBUS_DATE_TEXT_MAX];
+
+        mbus_date_text(&el->date, text);
+        set_time(r, text, mbus_date_instant(&el->date), TIME_SOURCE_PROFILE);
+    }
     return EMT_OK;
 }
 
@@ -319,7 +365,7 @@ static enum emt_err put_profile(struct build *b, const struct entry *e)
     err = mbus_profile_walk(&e->rec, e->meaning.profile, &base, put_element, b);
     if (err != EMT_EMALFORMED)
         return err;
-    b->list.n = before; /* no profile after all: kept as sent */
+    take_back(&b->list, before); /* no profile after all: kept as sent */
     return put_record(b, e);
 }
 
@@ -336,22 +382,56 @@ static enum emt_err put_entry(struct build *b, const struct entry *e)
     return put_record(b, e);
 }
 
-static void read_entry(struct entry *e, const struct mbus_record *rec)
+/* Room for one more entry. Entries are zeroed. */
+static bool grow(struct build *b)
 {
-    e->rec = *rec;
-    if (rec->tail)
-        return;
-    mbus_meaning_of(rec, &e->meaning);
-    if (e->meaning.data == MBUS_DATA_DATE)
-        e->has_date = mbus_date_read(rec->value, rec->value_len, &e->date);
+    unsigned cap = b->cap ? 2 * b->cap : ENTRIES_FIRST;
+    struct entry *entries = (struct entry *)arena_alloc(b->ctx->req->arena, cap * sizeof *entries);
+
+    if (!entries)
+        return false;
+    if (b->n)
+        memcpy(entries, b->entries, b->n * sizeof *entries);
+    b->entries = entries;
+    b->cap = cap;
+    return true;
 }
 
-static unsigned count_complete(const uint8_t *p, size_t n)
+static void read_date(struct build *b, struct entry *e)
 {
-    unsigned count;
+    e->has_date = mbus_date_read(e->rec.value, e->rec.value_len, &e->date);
+    if (!e->has_date)
+        return;
+    mbus_date_text(&e->date, e->date_text);
+    if (!e->meaning.is_timestamp)
+        return;
+    e->instant = mbus_date_instant(&e->date);
+    if (b->last_stamp)
+        b->entries[b->last_stamp - 1].next_stamp = b->n + 1;
+    else
+        b->first_stamp = b->n + 1;
+    b->last_stamp = b->n + 1;
+}
 
-    /* Counts up to the first error, too. */
-    return mbus_records_check(p, n, &count) == EMT_ENOMEM ? 0 : count;
+/* Reads records until the area ends or one is wrong: returns as mbus_record_decode() does. */
+static enum emt_err read_entries(struct build *b, struct reader *in)
+{
+    for (;;) {
+        struct entry *e;
+        enum emt_err err;
+
+        if (b->n == b->cap && !grow(b))
+            return EMT_ENOMEM;
+        e = &b->entries[b->n];
+        err = mbus_record_decode(in, &e->rec);
+        if (err != EMT_OK)
+            return err;
+        if (!e->rec.tail)
+            mbus_meaning_of(&e->rec, &e->meaning);
+        if (e->meaning.data == MBUS_DATA_DATE)
+            read_date(b, e);
+        b->n++;
+    }
 }
 
 /* Radio receivers are known to leave the last link CRC behind the telegram and to count it in L:
@@ -376,20 +456,15 @@ enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, 
 {
     struct build b = { .ctx = ctx, .list = { .arena = ctx->req->arena } };
     struct reader in = reader_of(p, n);
-    unsigned count = count_complete(p, n);
-    struct mbus_record rec;
-    enum emt_err err;
+    enum emt_err err = read_entries(&b, &in);
 
-    b.entries = (struct entry *)arena_alloc(ctx->req->arena, count * sizeof *b.entries);
-    if (!b.entries)
+    if (err == EMT_ENOMEM || !reserve(&b.list, b.n))
         return mbus_no_memory(ctx);
-    while ((err = mbus_record_decode(&in, &rec)) == EMT_OK && b.n < count)
-        read_entry(&b.entries[b.n++], &rec);
     for (unsigned i = 0; i < b.n; i++)
         if (put_entry(&b, &b.entries[i]) != EMT_OK)
             return mbus_no_memory(ctx);
     mbus_readings_finish(ctx, &b.list);
-    if (err == EMT_ENOTFOUND || err == EMT_OK)
+    if (err == EMT_ENOTFOUND)
         return FRAME_OK;
     if (is_left_over(&b, p, n))
         return mbus_fail(ctx, FRAME_OK, "a cut record at the end is passed over");

@@ -1,5 +1,7 @@
 #include "mbus_record.h"
 
+#include <string.h>
+
 /* DIF  7 DIFE follows, 6 storage bit 0, 5-4 function, 3-0 coding
  * DIFE 7 more, 6 sub-unit, 5-4 tariff, 3-0 storage; up to 10
  * VIF  7 VIFE follows; 7C/FC: unit as text (length, characters last first) stands before the VIFEs
@@ -44,33 +46,34 @@ static enum emt_err read_vib(struct reader *in, struct mbus_record *rec)
     return EMT_OK;
 }
 
+/* Written in place: this runs for every record of every telegram, and a copy costs more than the
+ * reading does. */
 enum emt_err mbus_record_header(struct reader *in, struct mbus_record *out)
 {
-    struct mbus_record rec = { 0 };
     size_t from = in->pos;
     uint8_t dif = reader_u8(in);
     enum emt_err err;
 
-    rec.coding = dif & 0x0fu;
-    rec.function = (enum reading_function)(dif >> 4 & 0x03u);
-    rec.storage = dif >> 6 & 0x01u;
+    memset(out, 0, sizeof *out);
+    out->coding = dif & 0x0fu;
+    out->function = (enum reading_function)(dif >> 4 & 0x03u);
+    out->storage = dif >> 6 & 0x01u;
     if (dif == DIF_MANUFACTURER || dif == DIF_MORE_FOLLOWS) {
-        rec.tail = true;
-        rec.more_follows = dif == DIF_MORE_FOLLOWS;
-    } else if (rec.coding == MBUS_SPECIAL) {
+        out->tail = true;
+        out->more_follows = dif == DIF_MORE_FOLLOWS;
+    } else if (out->coding == MBUS_SPECIAL) {
         return EMT_EMALFORMED; /* reserved, or a request that no meter sends */
     } else {
-        err = read_difes(in, dif, &rec);
+        err = read_difes(in, dif, out);
         if (err == EMT_OK)
-            err = read_vib(in, &rec);
+            err = read_vib(in, out);
         if (err != EMT_OK)
             return err;
     }
     if (in->failed)
         return EMT_ETRUNCATED;
-    rec.header = in->data + from;
-    rec.header_len = in->pos - from;
-    *out = rec;
+    out->header = in->data + from;
+    out->header_len = in->pos - from;
     return EMT_OK;
 }
 
@@ -119,19 +122,14 @@ enum emt_err mbus_record_data(struct reader *in, struct mbus_record *rec)
 
 enum emt_err mbus_record_decode(struct reader *in, struct mbus_record *out)
 {
-    struct mbus_record rec;
     enum emt_err err;
 
     while (reader_left(in) > 0 && reader_peek(in, 0) == DIF_FILLER)
         reader_skip(in, 1);
     if (reader_at_end(in))
         return EMT_ENOTFOUND;
-    err = mbus_record_header(in, &rec);
-    if (err == EMT_OK)
-        err = mbus_record_data(in, &rec);
-    if (err == EMT_OK)
-        *out = rec;
-    return err;
+    err = mbus_record_header(in, out);
+    return err == EMT_OK ? mbus_record_data(in, out) : err;
 }
 
 enum emt_err mbus_records_check(const uint8_t *p, size_t n, unsigned *count)

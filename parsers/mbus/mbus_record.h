@@ -55,7 +55,7 @@ struct mbus_record {
 
 /* Decodes the next record; fillers (2F) before it are passed over.
  * in:  positioned on a DIF; left behind the value on success.
- * out: written only on EMT_OK; its pointers live as long as the frame.
+ * out: good on EMT_OK only; its pointers live as long as the frame.
  * EMT_ENOTFOUND nothing but fillers is left; EMT_ETRUNCATED the bytes end inside the record;
  * EMT_EMALFORMED more than 10 extensions, or a reserved DIF or length. */
 EMT_CHECKED enum emt_err mbus_record_decode(struct reader *in, struct mbus_record *out);

@@ -341,6 +341,7 @@ enum frame_state mbus_security_open(struct mbus_context *ctx, struct reader *in,
     o.body = in->data + in->pos;
     if (ctx->has_meter)
         nkeys = mbus_keys(ctx, &ctx->meter, keys);
+    ctx->has_key = nkeys > 0;
     if (ctx->tpl.mode != MODE_NONE || !ctx->out->security)
         ctx->out->security = mode_names[ctx->tpl.mode];
     state = open_mode(&o, keys, nkeys);

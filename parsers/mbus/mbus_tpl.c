@@ -1,7 +1,5 @@
 #include "mbus_tpl.h"
 
-#include <stdio.h>
-
 /* none:  CI
  * short: CI ACC STS CFG(2)
  * long:  CI ID(4) M(2) version type ACC STS CFG(2)
@@ -87,14 +85,6 @@ static void read_extension(struct mbus_tpl *tpl, struct reader *in)
     }
 }
 
-static void put_ci(struct mbus_context *ctx, uint8_t ci)
-{
-    char text[3];
-
-    (void)snprintf(text, sizeof text, "%02x", ci);
-    mbus_field_text(ctx, "ci", text);
-}
-
 enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in)
 {
     struct mbus_tpl *tpl = &ctx->tpl;
@@ -117,7 +107,7 @@ enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in)
     if (tpl->aad_len)
         tpl->aad_len -= from;
     mbus_layer(ctx, "tpl", tpl->ci, from, in->pos);
-    put_ci(ctx, tpl->ci);
+    mbus_field_hex(ctx, "ci", &tpl->ci, 1);
     if (tpl->header == MBUS_HEADER_LONG)
         mbus_set_meter(ctx, &tpl->address);
     if (tpl->header == MBUS_HEADER_NONE)

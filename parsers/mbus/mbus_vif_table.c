@@ -246,20 +246,35 @@ static const struct mbus_vife second[] = {
 };
 // clang-format on
 
+/* The tables are sorted by code, and their ranges do not overlap. */
 static const struct mbus_vif *find_vif(const struct mbus_vif *table, size_t n, uint8_t code)
 {
-    for (size_t i = 0; i < n; i++)
-        if (code >= table[i].first && code <= table[i].last)
-            return &table[i];
-    return NULL;
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (code > table[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && code >= table[low].first ? &table[low] : NULL;
 }
 
 static const struct mbus_vife *find_vife(const struct mbus_vife *table, size_t n, uint8_t code)
 {
-    for (size_t i = 0; i < n; i++)
-        if (code >= table[i].first && code <= table[i].last)
-            return &table[i];
-    return NULL;
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+
+        if (code > table[middle].last)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && code >= table[low].first ? &table[low] : NULL;
 }
 
 const struct mbus_vif *mbus_vif_primary(uint8_t code)

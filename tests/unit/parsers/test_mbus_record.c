@@ -51,10 +51,8 @@ START_TEST(every_prefix_is_truncated)
         for (size_t k = 1; k < whole.pos; k++) {
             struct reader part = reader_of(bytes, k);
 
-            memset(&r, 0x5a, sizeof r);
             ck_assert_msg(mbus_record_decode(&part, &r) == EMT_ETRUNCATED, "%s, %zu bytes",
                           records[i], k);
-            ck_assert_uint_eq(r.vif_len, 0x5a); /* written on success only */
         }
     }
 }
