@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -358,6 +359,9 @@ int main(int argc, char **argv)
 
     if (rc >= 0)
         return rc;
+    /* Every file here states its mode; a stricter mask of the caller would lock the database's user
+     * out of its folder. */
+    umask(022);
     if (o.print)
         return print_config(&o);
     err = load_config(&o, &c, &diag);

@@ -176,14 +176,14 @@ class Node:
     def config(self):
         lines = [
             'field:',
-            f'  listen12: ["127.0.0.1:{self.field}"]',
+            f'  listen12: ["127.0.0.1:{self.field}", "[::1]:{self.field}"]' if has_ipv6() else f'  listen12: ["127.0.0.1:{self.field}"]',
             f'  listen13: ["127.0.0.1:{self.field13}"]',
             *self.field_extra,
             'api:',
             f'  listen: ["127.0.0.1:{self.https}", "[::1]:{self.https}"]' if has_ipv6() else f'  listen: ["127.0.0.1:{self.https}"]',
             'metrics:',
             f'  listen: "127.0.0.1:{self.metrics_port}"',
-            'names: [localhost, 127.0.0.1]',
+            'names: [localhost, 127.0.0.1, "::1"]',
         ]
         if self.first:
             lines += ['database:', f'  conninfo: "{self.first.conninfo()}"', f'master_key: {self.first.dir}/master.key',
