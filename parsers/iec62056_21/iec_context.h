@@ -2,7 +2,7 @@
 #ifndef EMT_PARSERS_IEC62056_21_IEC_CONTEXT_H
 #define EMT_PARSERS_IEC62056_21_IEC_CONTEXT_H
 
-#include "decode_build.h"
+#include "common/decode_build.h"
 #include "iec_frame.h"
 #include "iec_obis.h"
 #include "iec_time.h"

@@ -90,6 +90,7 @@ void iec_identity_note(struct iec_identity *id, const struct iec_set *set)
     if (set->count != 1 || !iec_code_parse(set->code, &c) || (rank = rank_of(c.obis)) == 0)
         return;
     (void)iec_bracket_next(&in, &value);
+    value = iec_trim(value);
     if (c.obis.a != 0 || (c.obis.c != 96 && c.obis.c != 42) || !unhex(value, number)) {
         if (value.n > NUMBER_MAX || !is_printable(value.p, value.n))
             return;

@@ -3,7 +3,7 @@
  * version 4 prints a checksum behind the '!'. */
 #include "iec_frame.h"
 
-#include "crc16.h"
+#include "common/crc16.h"
 
 #include <string.h>
 

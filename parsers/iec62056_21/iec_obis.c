@@ -42,6 +42,7 @@ bool iec_code_parse(struct iec_span s, struct iec_code *out)
     struct iec_code c = { .obis = { 1, 0, 0, 0, 0, F_CURRENT } };
     struct obis *o = &c.obis;
 
+    s = iec_trim(s);
     if (!take_group(&s, &o->c))
         return false;
     if (take_char(&s, '-')) {

@@ -40,7 +40,7 @@ static bool read_fixed(const struct iec_set *set, struct iec_span *in, struct pr
     (void)iec_bracket_next(in, &z);
     if (!iec_time_parse(time, &p->time) || !iec_digits(z, &p->z) || p->z > IEC_COLUMNS_MAX)
         return false;
-    if (period.n && !iec_digits(period, &p->period_min))
+    if (iec_trim(period).n && !iec_digits(period, &p->period_min))
         return false;
     return (named || p->z > 0) && set->count - FIXED >= 2 * (size_t)p->z;
 }
@@ -52,7 +52,7 @@ static void read_columns(struct iec_context *ctx, struct iec_span *in, struct pr
 
         (void)iec_bracket_next(in, &code);
         (void)iec_bracket_next(in, &unit);
-        iec_channel_init(ctx, code, unit, &p->columns[i]);
+        iec_channel_init(ctx, iec_trim(code), iec_trim(unit), &p->columns[i]);
     }
 }
 
@@ -87,7 +87,7 @@ static void put_cell(struct iec_context *ctx, const struct profile *p, unsigned 
     struct iec_span value, unit;
     struct reading *r;
 
-    if (bracket.n == 0)
+    if (iec_trim(bracket).n == 0)
         return; /* no value in this period */
     (void)iec_value_cut(bracket, &value, &unit);
     r = iec_reading_put(ctx, &p->columns[column], value, t, TIME_SOURCE_PROFILE);

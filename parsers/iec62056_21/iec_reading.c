@@ -1,6 +1,6 @@
 #include "iec_reading.h"
 
-#include "obis_meaning.h"
+#include "common/obis_meaning.h"
 
 #include <string.h>
 
@@ -159,7 +159,7 @@ static bool read_events(const struct iec_set *set, struct events *e)
         return false;
     e->rest = in;
     while (e->codes < 4 && iec_bracket_next(&in, &s) && iec_code_parse(s, &c) && c.has_medium) {
-        e->code[e->codes++] = s;
+        e->code[e->codes++] = iec_trim(s);
         e->rest = in;
     }
     return e->codes > 0 && set->count == 1 + e->codes + (size_t)e->n * (1 + e->codes);

@@ -83,7 +83,7 @@ bool iec_bracket_next(struct iec_span *brackets, struct iec_span *out)
     n = bracket_len(*brackets);
     if (n == 0)
         return false;
-    *out = iec_trim((struct iec_span){ brackets->p + 1, n - 2 });
+    *out = (struct iec_span){ brackets->p + 1, n - 2 };
     move(brackets, n);
     return true;
 }

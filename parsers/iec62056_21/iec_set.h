@@ -22,7 +22,7 @@ struct iec_set {
 /* The next set of *in, which moves past it. EMT_ENOTFOUND: no more; EMT_EMALFORMED: a line that is
  * none, or a bracket that does not close. */
 EMT_CHECKED enum emt_err iec_set_next(struct iec_span *in, struct iec_set *out);
-/* The content of the next bracket; false when there is no more. */
+/* The content of the next bracket as printed; false when there is no more. */
 bool iec_bracket_next(struct iec_span *brackets, struct iec_span *out);
 /* Cuts "value*unit"; true when there is a '*'. */
 bool iec_value_cut(struct iec_span bracket, struct iec_span *value, struct iec_span *unit);

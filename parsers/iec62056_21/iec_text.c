@@ -32,6 +32,7 @@ bool iec_digits(struct iec_span s, unsigned *out)
 {
     unsigned v = 0;
 
+    s = iec_trim(s);
     if (s.n == 0 || s.n > 9)
         return false;
     for (size_t i = 0; i < s.n; i++) {
@@ -55,6 +56,7 @@ bool iec_hex(struct iec_span s, uint64_t *out)
 {
     uint64_t v = 0;
 
+    s = iec_trim(s);
     if (s.n == 0 || s.n > HEX_LEN_MAX)
         return false;
     for (size_t i = 0; i < s.n; i++) {
@@ -95,6 +97,7 @@ bool iec_decimal(struct iec_span s, struct decimal *out)
     size_t digits = 0, points = 0;
     size_t i = 0;
 
+    s = iec_trim(s);
     if (s.n == 0 || s.n >= sizeof text)
         return false;
     if (s.p[0] == '+' || s.p[0] == '-')

@@ -2,7 +2,7 @@
 #ifndef EMT_PARSERS_IEC62056_21_IEC_TEXT_H
 #define EMT_PARSERS_IEC62056_21_IEC_TEXT_H
 
-#include "decode_build.h"
+#include "common/decode_build.h"
 #include "model/decimal.h"
 
 #include <stdbool.h>
@@ -16,7 +16,9 @@ struct iec_span {
 bool iec_span_is(struct iec_span s, const char *text);
 /* Without spaces at both ends. */
 struct iec_span iec_trim(struct iec_span s);
-/* 1 to 9 digits and nothing else. */
+/* The readers below pass over spaces at both ends.
+ *
+ * 1 to 9 digits and nothing else. */
 bool iec_digits(struct iec_span s, unsigned *out);
 /* Up to 16 hex digits and nothing else. */
 bool iec_hex(struct iec_span s, uint64_t *out);

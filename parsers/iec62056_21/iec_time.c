@@ -91,6 +91,7 @@ bool iec_time_parse(struct iec_span s, struct iec_time *out)
     bool marked = false, separated;
     size_t n;
 
+    s = iec_trim(s);
     if (s.n < STAMP_SHORT || s.n > 20)
         return false;
     if (s.p[s.n - 1] == 'S' || s.p[s.n - 1] == 'W') {

@@ -3,7 +3,7 @@
 #define EMT_PARSERS_SML_CONTEXT_H
 
 #include "base/reader.h"
-#include "decode_build.h"
+#include "common/decode_build.h"
 #include "sml_quirk.h"
 #include "sml_time.h"
 #include "sml_transport.h"

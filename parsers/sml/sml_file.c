@@ -3,7 +3,7 @@
  * to the body's last byte and is sent low byte first. */
 #include "sml_file.h"
 
-#include "crc16.h"
+#include "common/crc16.h"
 #include "sml_body.h"
 #include "sml_tlv.h"
 

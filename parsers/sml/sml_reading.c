@@ -1,6 +1,6 @@
 #include "sml_reading.h"
 
-#include "obis_meaning.h"
+#include "common/obis_meaning.h"
 #include "sml_server_id.h"
 #include "sml_status.h"
 #include "sml_tlv.h"

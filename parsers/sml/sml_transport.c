@@ -7,7 +7,7 @@
  * 1aPPCCCC  end: padding count, CRC-16/X.25 over everything before it, low byte first */
 #include "sml_transport.h"
 
-#include "crc16.h"
+#include "common/crc16.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 #include "sml_writer.h"
 
 #include "base/hex.h"
-#include "crc16.h"
+#include "common/crc16.h"
 
 #include <check.h>
 #include <string.h>

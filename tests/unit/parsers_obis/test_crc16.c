@@ -1,4 +1,4 @@
-#include "crc16.h"
+#include "common/crc16.h"
 #include "suites.h"
 
 static const uint8_t check[] = "123456789";

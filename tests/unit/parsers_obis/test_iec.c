@@ -1,6 +1,6 @@
 /* Read-outs after IEC 62056-21, VDEW "Lastenheft Elektronische Lastgangzähler" and the DSMR P1
  * companion standard. */
-#include "crc16.h"
+#include "common/crc16.h"
 #include "iec62056_21/iec_frame.h"
 #include "iec62056_21/iec_obis.h"
 #include "iec62056_21/iec_time.h"
@@ -124,11 +124,12 @@ END_TEST
 
 START_TEST(a_read_out_gives_its_values)
 {
-    struct decode_result r = read_block(
-        "/EMH4\\@LZQJL0013F" EOL,
-        "F.F(00000000)" EOL "0.0.0(23456321)" EOL "0.9.1(1161500)" EOL "0.9.2(1220823)" EOL
-        "1.8.1(001234.567*kWh)(2208010000)" EOL "1.8.2(+00012,50*kWh)2.8.0(-1.0*kWh)" EOL
-        "1.6.1(0.502*kW)(2208120730)" EOL "32.7(230.1*V)" EOL "1.7.0(-----*kW)" EOL "!" EOL);
+    struct decode_result r =
+        read_block("/EMH4\\@LZQJL0013F" EOL,
+                   "F.F(00000000)" EOL "0.0.0( 23456321 )" EOL "C.1.1(   )" EOL "0.9.1(1161500)" EOL
+                   "0.9.2(1220823)" EOL "1.8.1(001234.567*kWh)(2208010000)" EOL
+                   "1.8.2(+00012,50*kWh)2.8.0(-1.0*kWh)" EOL "1.6.1(0.502*kW)(2208120730)" EOL
+                   "32.7(230.1*V)" EOL "1.7.0(-----*kW)" EOL "!" EOL);
     const struct reading *x;
     char text[DEVICE_ID_TEXT_MAX];
 
@@ -137,6 +138,7 @@ START_TEST(a_read_out_gives_its_values)
     ck_assert_str_eq(link_of(&r, "ident"), "EMH4\\@LZQJL0013F");
     ck_assert_str_eq(link_of(&r, "check"), "bcc");
     ck_assert_str_eq(value_of(&r, "F.F", NULL), "00000000");
+    ck_assert_str_eq(value_of(&r, "C.1.1", NULL), "   "); /* as printed */
     x = reading_of(&r, "1.8.1", NULL);
     ck_assert_str_eq(value_of(&r, "1.8.1", NULL), "1234.567");
     ck_assert_str_eq(x->unit, "kWh");

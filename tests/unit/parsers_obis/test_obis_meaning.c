@@ -1,5 +1,5 @@
 /* Meanings after IEC 62056-6-1 and EN 13757-1. */
-#include "obis_meaning.h"
+#include "common/obis_meaning.h"
 #include "suites.h"
 
 #include <string.h>

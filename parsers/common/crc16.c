@@ -1,5 +1,5 @@
 /* Four bytes per step: table k holds the remainders of a byte that k more bytes follow. */
-#include "crc16.h"
+#include "common/crc16.h"
 
 #define SLICES 4
 

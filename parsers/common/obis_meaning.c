@@ -1,6 +1,6 @@
 /* Value group C names the quantity and D how it was processed. Electricity repeats the first twenty
  * values of C for each phase: 21..40 L1, 41..60 L2, 61..80 L3 (IEC 62056-6-1, value group C). */
-#include "obis_meaning.h"
+#include "common/obis_meaning.h"
 
 #include <stddef.h>
 #include <string.h>

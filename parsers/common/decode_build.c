@@ -1,4 +1,4 @@
-#include "decode_build.h"
+#include "common/decode_build.h"
 
 #include "base/arena.h"
 #include "base/hex.h"
