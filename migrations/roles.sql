@@ -17,6 +17,8 @@ alter role emt_backup set default_transaction_read_only = on;
 grant pg_read_all_data to emt_backup;
 -- A statement that hangs must not hold a loop for ever; ingest repeats after a lock time-out.
 alter role emt_ingest set lock_timeout = '2s';
+-- An acknowledgement stands on the commit: a cluster-wide 'off' would lose acknowledged frames in a crash. 'remote_apply' is as good.
+alter role emt_ingest set synchronous_commit = on;
 alter role emt_app set lock_timeout = '5s';
 alter role emt_app set statement_timeout = '60s';
 alter role emt_report set statement_timeout = '10min';
