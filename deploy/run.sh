@@ -108,7 +108,7 @@ for n in 1 2 3; do
     folder=$demo/gateway-$n
     if [ ! -f "$folder/agent.yaml" ]; then
         echo "enrolling gateway-$n …"
-        call GET "/api/v1/tenants/demo/gateways/gateway-$n" >/dev/null 2>&1 ||
+        (call GET "/api/v1/tenants/demo/gateways/gateway-$n") >/dev/null 2>&1 ||
             call POST /api/v1/tenants/demo/gateways -d "{\"id\":\"gateway-$n\",\"name\":\"Simulated gateway $n\"}" >/dev/null
         e=$(call POST "/api/v1/tenants/demo/gateways/gateway-$n/enrolment")
         rm -rf "$folder"

@@ -10,6 +10,7 @@
 #include "base/banned.h"
 
 static const char *const assignment_names[] = { "heard", "adopted", "ignored", NULL };
+#define DEVICE_ADOPTED_NAME 1 /* its place in the list, which is the column's number */
 static const char *const kind_names[] = { "number", "text", "state", "raw", NULL };
 static const char *const function_names[] = { "instantaneous", "maximum", "minimum", "error",
                                               NULL };
@@ -79,7 +80,7 @@ enum emt_err api_device_get(struct api_call *c)
     return api_json(c, 200, j);
 }
 
-/* Frames that were refused for their plaintext are decoded again once it is allowed. */
+/* Waiting frames of the meter are decoded again. */
 static enum emt_err replay_device(struct api_call *c)
 {
     char payload[64];
@@ -110,6 +111,8 @@ enum emt_err api_device_update(struct api_call *c)
     api_body(c, fields, 5, v, &body, &ok);
     if (!ok)
         return EMT_OK;
+    /* Frames of a meter that was only heard, or refused for its plaintext, wait undecoded. */
+    bool adopts = v[3].present && v[3].number == DEVICE_ADOPTED_NAME;
     bool allows = v[4].present && v[4].flag;
     enum emt_err err = device_update(
         c->store, c->tenant, c->param[0], v[0].text, v[1].text, v[2].present ? v[2].flag : -1,
@@ -117,11 +120,12 @@ enum emt_err api_device_update(struct api_call *c)
     json_decref(body);
     if (err == EMT_OK)
         err = registry_touch(c->store, c->tenant);
-    if (err == EMT_OK && allows)
+    if (err == EMT_OK && (allows || adopts))
         err = replay_device(c);
     if (err == EMT_OK)
-        err = api_audit(c, "device.update", c->param[0], "%s", allows ? "accepts plaintext" : "");
-    c->wake = allows;
+        err = api_audit(c, "device.update", c->param[0], "%s%s", allows ? "accepts plaintext " : "",
+                        adopts ? "adopted" : "");
+    c->wake = allows || adopts;
     return err == EMT_OK ? api_device_get(c) : api_store_problem(c, err, "device");
 }
 
