@@ -29,6 +29,11 @@ static enum emt_err decode(const struct decode_request *req, struct decode_resul
         out->state = FRAME_MALFORMED;
         (void)snprintf(out->reason, sizeof out->reason, "decoder: %s", emt_err_name(err));
     }
+    if (out->state != FRAME_OK) {
+        /* What was read before the error is no measurement. */
+        out->readings = NULL;
+        out->nreadings = 0;
+    }
     return err;
 }
 

@@ -17,8 +17,8 @@ struct reading *mbus_reading_add(struct mbus_reading_list *list);
 /* Hands the list to the result, with `nth` set where one identity repeats. */
 void mbus_readings_finish(struct mbus_context *ctx, struct mbus_reading_list *list);
 
-/* Reads a record area into out->readings. What was complete before an error stays in the list; the
- * state says FRAME_MALFORMED. */
+/* Reads a record area into out->readings. FRAME_MALFORMED: one record is cut or breaks the rules;
+ * decode_frame() then drops what was complete before it. */
 enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n);
 
 #endif

@@ -15,7 +15,8 @@
 #define ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
 
 struct run {
-    char *line; /* DECODE_LINE_MAX + 1 */
+    unsigned long lines; /* read so far, for messages */
+    char *line;          /* DECODE_LINE_MAX + 1 */
     uint8_t *frame;
     struct arena *arena;
     struct cipher *cipher;
@@ -73,6 +74,14 @@ static void decode_parsed(struct run *run, struct decode_line *line, const char 
     decode_json_put_refusal(&run->answer, id, result.state, reason);
 }
 
+/* There is nothing to answer to: the answer is as short as the contract says, and the reason goes
+ * to whoever watches. */
+static void answer_no_json(struct run *run, const char *why)
+{
+    (void)fprintf(stderr, "emtctl decode: line %lu: %s\n", run->lines, why);
+    decode_json_put_no_json(&run->answer);
+}
+
 static void answer_line(struct run *run, const char *text, size_t len)
 {
     struct decode_line line = { .frame = run->frame };
@@ -83,6 +92,8 @@ static void answer_line(struct run *run, const char *text, size_t len)
 
     if (err == EMT_OK)
         decode_parsed(run, &line, id ? id : "null");
+    else if (!line.json)
+        answer_no_json(run, emt_diag_format(&diag, why, sizeof why));
     else
         decode_json_put_refusal(&run->answer, id ? id : "null",
                                 err == EMT_EUNSUPPORTED ? FRAME_UNSUPPORTED : FRAME_MALFORMED,
@@ -119,13 +130,13 @@ static bool answer_all(struct run *run, FILE *in, FILE *out)
     size_t len;
 
     while ((end = read_line(in, run->line, &len)) != LINE_NONE) {
+        run->lines++;
         writer_clear(&run->answer);
         arena_reset(run->arena);
         if (end == LINE_READ)
             answer_line(run, run->line, len);
         else
-            decode_json_put_refusal(&run->answer, "null", FRAME_MALFORMED,
-                                    "line longer than 1048576 bytes");
+            answer_no_json(run, "longer than 1048576 bytes");
         if (run->answer.failed) {
             writer_clear(&run->answer);
             decode_json_put_refusal(&run->answer, "null", FRAME_MALFORMED, "answer too long");

@@ -182,7 +182,13 @@ void decode_json_put_refusal(struct writer *w, const char *id, enum frame_state 
     writer_text(w, "{\"id\":");
     writer_text(w, id);
     put_member(w, "state", frame_state_name(state));
+    writer_text(w, ",\"device\":null,\"layers\":[],\"readings\":[]");
     if (diag && diag[0])
         put_member(w, "diag", diag);
     writer_text(w, "}\n");
+}
+
+void decode_json_put_no_json(struct writer *w)
+{
+    writer_text(w, "{\"id\":null,\"state\":\"malformed\"}\n");
 }

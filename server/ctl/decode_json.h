@@ -7,7 +7,9 @@
 
 /* id: JSON text of the input's id, "null" for none. Writes the line with its end. */
 void decode_json_put(struct writer *w, const char *id, const struct decode_result *r);
-/* A line that could not be decoded at all. */
+/* A line that is no JSON object: the shortest answer. */
+void decode_json_put_no_json(struct writer *w);
+/* A request that cannot be decoded at all. */
 void decode_json_put_refusal(struct writer *w, const char *id, enum frame_state state,
                              const char *diag);
 

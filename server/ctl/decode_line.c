@@ -128,11 +128,25 @@ static enum emt_err read_switches(struct decode_line *line, struct emt_diag *dia
     return EMT_OK;
 }
 
+/* Keys by name (dlms, lorawan) and what else a protocol wants to know. */
+static enum emt_err read_objects(struct decode_line *line, struct emt_diag *diag)
+{
+    static const char *const names[] = { "keys", "context" };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        json_t *v = member(line, names[i]);
+
+        if (v && !json_is_object(v))
+            return odd(diag, names[i], "must be an object");
+    }
+    return EMT_OK;
+}
+
 enum emt_err decode_line_parse(const char *text, size_t len, struct decode_line *out,
                                struct emt_diag *diag)
 {
     static enum emt_err (*const steps[])(struct decode_line *, struct emt_diag *) = {
-        read_protocol, read_frame, read_format, read_key, read_switches,
+        read_protocol, read_frame, read_format, read_key, read_objects, read_switches,
     };
     uint8_t *frame = out->frame;
     json_error_t error;

@@ -29,6 +29,11 @@ struct cipher;
 struct device_key {
     uint8_t bytes[32];
     uint8_t len; /* 16 (AES-128), 8 (DES) or 32 */
+    /* DLMS only, all optional: the decoder zeroes keys before it asks. */
+    uint8_t ak[32]; /* authentication key */
+    uint8_t ak_len; /* 0, 16 or 32 */
+    uint8_t system_title[8]; /* of the sender, where its frames do not carry it */
+    uint8_t system_title_len; /* 0 or 8 */
 };
 struct key_lookup {
     /* Fills keys (at most DECODE_KEYS_MAX, best first), returns their number; 0: none known. */
@@ -102,7 +107,7 @@ struct decode_result {
     unsigned nlink;
     const uint8_t *plain; /* decrypted application bytes, NULL when there are none */
     size_t plain_len;
-    const struct reading *readings; /* in the order of the records */
+    const struct reading *readings; /* in the order of the records; none unless the state is ok */
     unsigned nreadings;
     bool has_application; /* application error or alarm: readings are absent, state is ok */
     uint32_t application_code;
