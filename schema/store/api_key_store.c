@@ -34,21 +34,13 @@ enum emt_err api_key_insert(struct store *s, int32_t tenant, const char *name, c
                             int role, emt_time expires_at, int64_t *id)
 {
     struct store_param p[5];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], name);
     p_bytes(&p[2], hash, 32);
     p_int2(&p[3], (int16_t)role);
     p_time(&p[4], expires_at);
-    enum emt_err err = store_run(s, &statements[API_KEY_INSERT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[API_KEY_INSERT], p, id);
 }
 
 enum emt_err api_key_list(struct store *s, int32_t tenant, int64_t after, int limit,
@@ -66,35 +58,20 @@ enum emt_err api_key_use(struct store *s, int32_t tenant, int64_t key_id, const 
                          emt_time now, struct store_result **out)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], key_id);
     p_bytes(&p[2], hash, 32);
     p_time(&p[3], now);
-    enum emt_err err = store_run(s, &statements[API_KEY_USE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[API_KEY_USE], p, out);
 }
 
 enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id, emt_time now)
 {
     struct store_param p[3];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], key_id);
     p_time(&p[2], now);
-    enum emt_err err = store_run(s, &statements[API_KEY_REVOKE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[API_KEY_REVOKE], p);
 }

@@ -46,17 +46,9 @@ const struct store_statement *device_key_store_statements(size_t *n)
 enum emt_err device_key_next(struct store *s, int32_t tenant, int64_t *id)
 {
     struct store_param p[1];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
-    enum emt_err err = store_run(s, &statements[DEVICE_KEY_NEXT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[DEVICE_KEY_NEXT], p, id);
 }
 
 enum emt_err device_key_insert(struct store *s, int32_t tenant, int64_t key_id,
@@ -97,34 +89,19 @@ enum emt_err device_key_get(struct store *s, int32_t tenant, int64_t key_id,
                             struct store_result **out)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], key_id);
-    enum emt_err err = store_run(s, &statements[DEVICE_KEY_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[DEVICE_KEY_GET], p, out);
 }
 
 enum emt_err device_key_delete(struct store *s, int32_t tenant, int64_t key_id)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], key_id);
-    enum emt_err err = store_run(s, &statements[DEVICE_KEY_DELETE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[DEVICE_KEY_DELETE], p);
 }
 
 enum emt_err registry_touch(struct store *s, int32_t tenant)

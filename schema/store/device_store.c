@@ -62,43 +62,25 @@ enum emt_err device_get(struct store *s, int32_t tenant, const char *ident,
                         struct store_result **out)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], ident);
-    enum emt_err err = store_run(s, &statements[DEVICE_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[DEVICE_GET], p, out);
 }
 
 enum emt_err device_find(struct store *s, int32_t tenant, const char *ident, int64_t *id)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], ident);
-    enum emt_err err = store_run(s, &statements[DEVICE_FIND], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[DEVICE_FIND], p, id);
 }
 
 enum emt_err device_update(struct store *s, int32_t tenant, const char *ident, const char *name,
                            const char *place, int active, int assignment, int accept_plaintext)
 {
     struct store_param p[7];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], ident);
@@ -116,12 +98,7 @@ enum emt_err device_update(struct store *s, int32_t tenant, const char *ident, c
         p_null(&p[6]);
     else
         p_int2(&p[6], (int16_t)accept_plaintext);
-    enum emt_err err = store_run(s, &statements[DEVICE_UPDATE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[DEVICE_UPDATE], p);
 }
 
 enum emt_err channel_list(struct store *s, int32_t tenant, int64_t device_id, int64_t after,
@@ -140,17 +117,8 @@ enum emt_err channel_get(struct store *s, int32_t tenant, int64_t channel_id,
                          struct store_result **out)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], channel_id);
-    enum emt_err err = store_run(s, &statements[CHANNEL_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[CHANNEL_GET], p, out);
 }

@@ -127,7 +127,6 @@ enum emt_err export_number_set(struct store *s, int32_t tenant, const char *send
 enum emt_err export_file_insert(struct store *s, int32_t tenant, const struct export_file_row *row,
                                 int64_t *file_id)
 {
-    struct store_result *r = NULL;
     struct store_param p[13];
 
     p_int4(&p[0], tenant);
@@ -143,12 +142,7 @@ enum emt_err export_file_insert(struct store *s, int32_t tenant, const struct ex
     p_int4(&p[10], row->messages);
     p_text(&p[11], row->notes);
     p_bytes(&p[12], row->content, row->content_len);
-    enum emt_err err = store_run(s, &statements[FILE_INSERT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    *file_id = c_int(r, 0, 0);
-    store_result_free(r);
-    return EMT_OK;
+    return store_run_number(s, &statements[FILE_INSERT], p, file_id);
 }
 
 enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before, int limit,
@@ -165,18 +159,9 @@ enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before, i
 enum emt_err export_file_get(struct store *s, int32_t tenant, int64_t file_id,
                              struct store_result **out)
 {
-    struct store_result *r = NULL;
     struct store_param p[2];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], file_id);
-    enum emt_err err = store_run(s, &statements[FILE_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[FILE_GET], p, out);
 }

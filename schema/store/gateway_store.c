@@ -107,20 +107,12 @@ enum emt_err gateway_insert(struct store *s, int32_t tenant, const char *externa
                             const char *name, const char *place, int64_t *id)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], external_id);
     p_text(&p[2], name);
     p_text(&p[3], place);
-    enum emt_err err = store_run(s, &statements[GATEWAY_INSERT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[GATEWAY_INSERT], p, id);
 }
 
 enum emt_err gateway_list(struct store *s, int32_t tenant, const char *after, int limit,
@@ -138,113 +130,67 @@ enum emt_err gateway_get(struct store *s, int32_t tenant, const char *external_i
                          struct store_result **out)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], external_id);
-    enum emt_err err = store_run(s, &statements[GATEWAY_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[GATEWAY_GET], p, out);
 }
 
 enum emt_err gateway_find(struct store *s, int32_t tenant, const char *external_id, int64_t *id)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], external_id);
-    enum emt_err err = store_run(s, &statements[GATEWAY_FIND], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[GATEWAY_FIND], p, id);
 }
 
 enum emt_err gateway_update(struct store *s, int32_t tenant, const char *external_id,
                             const char *name, const char *place)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], external_id);
     p_text(&p[2], name);
     p_text(&p[3], place);
-    enum emt_err err = store_run(s, &statements[GATEWAY_UPDATE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[GATEWAY_UPDATE], p);
 }
 
 enum emt_err gateway_revoke(struct store *s, int32_t tenant, int64_t gateway_id, emt_time now,
                             const char *reason)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], gateway_id);
     p_time(&p[2], now);
     p_text(&p[3], reason);
-    enum emt_err err = store_run(s, &statements[GATEWAY_REVOKE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[GATEWAY_REVOKE], p);
 }
 
 enum emt_err enrolment_insert(struct store *s, int32_t tenant, int64_t gateway_id,
                               const uint8_t *token_hash, emt_time expires_at, int64_t *id)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], gateway_id);
     p_bytes(&p[2], token_hash, 32);
     p_time(&p[3], expires_at);
-    enum emt_err err = store_run(s, &statements[ENROLMENT_INSERT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[ENROLMENT_INSERT], p, id);
 }
 
 enum emt_err enrolment_lock(struct store *s, int32_t tenant, int64_t enrolment_id,
                             const uint8_t *token_hash, emt_time now, struct store_result **out)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], enrolment_id);
     p_bytes(&p[2], token_hash, 32);
     p_time(&p[3], now);
-    enum emt_err err = store_run(s, &statements[ENROLMENT_LOCK], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[ENROLMENT_LOCK], p, out);
 }
 
 enum emt_err enrolment_use(struct store *s, int32_t tenant, int64_t enrolment_id,
@@ -314,17 +260,8 @@ enum emt_err command_get(struct store *s, int32_t tenant, int64_t command_id,
                          struct store_result **out)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], command_id);
-    enum emt_err err = store_run(s, &statements[COMMAND_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[COMMAND_GET], p, out);
 }

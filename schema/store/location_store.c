@@ -71,21 +71,13 @@ enum emt_err location_insert(struct store *s, int32_t tenant, int kind, const ch
                              const char *name, const char *receiver, int64_t *id)
 {
     struct store_param p[5];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int2(&p[1], (int16_t)kind);
     p_text(&p[2], code);
     p_text(&p[3], name);
     p_text(&p[4], receiver);
-    enum emt_err err = store_run(s, &statements[LOCATION_INSERT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[LOCATION_INSERT], p, id);
 }
 
 enum emt_err location_list(struct store *s, int32_t tenant, const char *after, int limit,
@@ -103,37 +95,20 @@ enum emt_err location_get(struct store *s, int32_t tenant, const char *code,
                           struct store_result **out)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], code);
-    enum emt_err err = store_run(s, &statements[LOCATION_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[LOCATION_GET], p, out);
 }
 
 static enum emt_err number_of(struct store *s, unsigned statement, int32_t tenant, const char *code,
                               int64_t *id)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], code);
-    enum emt_err err = store_run(s, &statements[statement], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[statement], p, id);
 }
 
 enum emt_err location_find(struct store *s, int32_t tenant, const char *code, int64_t *id)
@@ -149,16 +124,10 @@ enum emt_err location_lock(struct store *s, int32_t tenant, const char *code, in
 enum emt_err location_delete(struct store *s, int32_t tenant, const char *code)
 {
     struct store_param p[2];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_text(&p[1], code);
-    enum emt_err err = store_run(s, &statements[LOCATION_DELETE], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[LOCATION_DELETE], p);
 }
 
 enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id,
@@ -167,7 +136,6 @@ enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id
                             emt_time valid_to, int64_t *id)
 {
     struct store_param p[9];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
@@ -178,21 +146,13 @@ enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id
     p_text(&p[6], device_number);
     p_time(&p[7], valid_from);
     p_time(&p[8], valid_to);
-    enum emt_err err = store_run(s, &statements[BINDING_INSERT], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_rows(r) == 1 ? EMT_OK : EMT_ENOTFOUND;
-    if (err == EMT_OK)
-        *id = c_int(r, 0, 0);
-    store_result_free(r);
-    return err;
+    return store_run_number(s, &statements[BINDING_INSERT], p, id);
 }
 
 enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id, const char *obis,
                              emt_time valid_from, emt_time valid_to, int64_t except, int64_t *n)
 {
     struct store_param p[6];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
@@ -200,12 +160,7 @@ enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_i
     p_time(&p[3], valid_from);
     p_time(&p[4], valid_to);
     p_int8(&p[5], except);
-    enum emt_err err = store_run(s, &statements[BINDING_OVERLAP], p, &r);
-    if (err != EMT_OK)
-        return err;
-    *n = c_int(r, 0, 0);
-    store_result_free(r);
-    return EMT_OK;
+    return store_run_number(s, &statements[BINDING_OVERLAP], p, n);
 }
 
 enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id, int limit,
@@ -223,36 +178,21 @@ enum emt_err binding_get(struct store *s, int32_t tenant, int64_t location_id, i
                          struct store_result **out)
 {
     struct store_param p[3];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
     p_int8(&p[2], binding_id);
-    enum emt_err err = store_run(s, &statements[BINDING_GET], p, &r);
-    if (err != EMT_OK)
-        return err;
-    if (store_rows(r) == 0) {
-        store_result_free(r);
-        return EMT_ENOTFOUND;
-    }
-    *out = r;
-    return EMT_OK;
+    return store_run_row(s, &statements[BINDING_GET], p, out);
 }
 
 enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id, int64_t binding_id,
                          emt_time valid_to)
 {
     struct store_param p[4];
-    struct store_result *r = NULL;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
     p_int8(&p[2], binding_id);
     p_time(&p[3], valid_to);
-    enum emt_err err = store_run(s, &statements[BINDING_END], p, &r);
-    if (err != EMT_OK)
-        return err;
-    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
-    store_result_free(r);
-    return err;
+    return store_run_touch(s, &statements[BINDING_END], p);
 }

@@ -430,6 +430,48 @@ static enum emt_err run_plain(struct store *s, const char *sql, const char *expe
     return err;
 }
 
+enum emt_err store_run_row(struct store *s, const struct store_statement *st,
+                           const struct store_param *params, struct store_result **out)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = store_run(s, st, params, &r);
+
+    if (err != EMT_OK)
+        return err;
+    if (store_rows(r) == 0) {
+        store_result_free(r);
+        return EMT_ENOTFOUND;
+    }
+    *out = r;
+    return EMT_OK;
+}
+
+enum emt_err store_run_number(struct store *s, const struct store_statement *st,
+                              const struct store_param *params, int64_t *out)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = store_run_row(s, st, params, &r);
+
+    if (err != EMT_OK)
+        return err;
+    *out = c_int(r, 0, 0);
+    store_result_free(r);
+    return EMT_OK;
+}
+
+enum emt_err store_run_touch(struct store *s, const struct store_statement *st,
+                             const struct store_param *params)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = store_run(s, st, params, &r);
+
+    if (err != EMT_OK)
+        return err;
+    err = store_affected(r) > 0 ? EMT_OK : EMT_ENOTFOUND;
+    store_result_free(r);
+    return err;
+}
+
 enum emt_err store_begin(struct store *s, int32_t tenant)
 {
     char sql[80];
