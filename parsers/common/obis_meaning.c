@@ -232,6 +232,7 @@ static bool find_service(struct obis o, struct obis_meaning *m)
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (services[i].c == o.c && o.d >= services[i].d_first && o.d <= services[i].d_last) {
             m->quantity = (enum quantity)services[i].quantity;
+            m->storage = 0; /* F counts entries, not billing periods */
             return true;
         }
     }

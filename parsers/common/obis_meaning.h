@@ -19,7 +19,7 @@ struct obis_meaning {
      * "import+mean"; "" for none. */
     char qualifier[READING_QUALIFIER_MAX];
     uint32_t tariff;  /* E, where E is a tariff */
-    uint64_t storage; /* F, 0 for the current value (F = 255) */
+    uint64_t storage; /* F, where F is a billing period; 0 for the current value (F = 255) */
 };
 
 void obis_meaning_of(struct obis o, struct obis_meaning *out);

@@ -6,7 +6,9 @@
 
 Suite *crc16_suite(void);
 Suite *iec_suite(void);
+Suite *obis_corpus_suite(void);
 Suite *obis_meaning_suite(void);
+Suite *obis_public_suite(void);
 Suite *sml_suite(void);
 Suite *sml_transport_suite(void);
 
