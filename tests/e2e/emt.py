@@ -32,7 +32,7 @@ def corpora():
     """The folder of real telegrams, or None."""
     named = os.environ.get('EMT_CORPORA')
     if named:
-        return pathlib.Path(named)
+        return pathlib.Path(named) if pathlib.Path(named).is_dir() else None
     beside = ROOT.parent / 'shared' / 'corpora'
     return beside if beside.is_dir() else None
 

@@ -45,7 +45,8 @@ def telegrams(limit=40):
 
 
 def own_telegrams():
-    return [(f'own-{i}', vectors.energy_telegram(f'900000{i:02d}', 1000000 + 7919 * i), None, None) for i in range(20)]
+    return [(f'own-{i}', vectors.energy_telegram(f'900000{i:02d}', 1000000 + 7919 * i), None,
+             {'expected': {'total_wh': 1000000 + 7919 * i, 'power_w': 1500}}) for i in range(20)]
 
 
 UNIT = {'kwh': ('Wh', 1000), 'wh': ('Wh', 1), 'm3': ('m3', 1), 'l': ('m3', Decimal('0.001')), 'c': ('°C', 1), 'kw': ('W', 1000), 'w': ('W', 1),
@@ -126,6 +127,7 @@ def real_telegrams(dir, a, b, node1, node2):
         assert missing == 0, r[0]
         total += n
         stated += exact
+    assert stated >= len(rows), 'hardly a value equals what the publishers of the telegrams state'
     frames = a.all('/frames')
     states = Counter(f['state'] for f in frames)
     assert len(frames) == 2 * len(rows), (len(frames), len(rows))
