@@ -57,5 +57,5 @@ if [ -n "$full" ]; then
     tests/fuzz/run.sh 60
 fi
 step "every test"
-ctest --preset release --output-on-failure
+ctest --preset release -j "$jobs" --output-on-failure
 step "done"
