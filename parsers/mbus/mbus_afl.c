@@ -1,10 +1,16 @@
 #include "mbus_afl.h"
 
+#include "base/arena.h"
+
 #include <string.h>
 
 /* 90 AFLL FCL(2) then, where FCL says so: MCL(1) KI(2) MCR(4) MAC(n) ML(2)
  * FCL: 0-7 fragment id, 9 KI, 10 MAC, 11 MCR, 12 ML, 13 MCL, 14 more fragments
- * MCL: 0-3 authentication type, 4 KI, 5 MCR, 6 ML take part in the MAC */
+ * MCL: 0-3 authentication type, 4 KI, 5 MCR, 6 ML take part in the MAC
+ *
+ * Fragments of one message count from 1. The first one says how the whole is authenticated (MCL,
+ * MCR, ML), the last one carries the MAC; what follows the AFL of each is a piece of one transport
+ * layer, whose CI stands in the first. */
 #define FCL_FRAGMENT 0x00ffu
 #define FCL_KI 0x0200u
 #define FCL_MAC 0x0400u
@@ -13,6 +19,21 @@
 #define FCL_MCL 0x2000u
 #define FCL_MORE 0x4000u
 #define MCL_TYPE 0x0fu
+#define FIRST 1
+#define LAST_MOST 255
+#define ML_LEN 2
+/* A message of many pieces is no longer than the longest frame. */
+#define MESSAGE_MAX DECODE_FRAME_MAX
+
+/* One telegram's AFL and what follows it. */
+struct part {
+    struct mbus_afl afl;
+    bool has_mcl;
+    bool more;
+    uint8_t id;
+    const uint8_t *payload;
+    size_t payload_len;
+};
 
 /* MAC bytes of an authentication type (AES-128-CMAC); 0: none, or one that is not read. */
 static size_t mac_len_of(uint8_t mcl)
@@ -22,58 +43,211 @@ static size_t mac_len_of(uint8_t mcl)
     return len[mcl & MCL_TYPE];
 }
 
-static enum frame_state read_fields(struct mbus_context *ctx, struct reader *in, uint16_t fcl)
+/* The type of a MAC may stand in another fragment: it is as long as the AFL leaves room for. */
+static void read_mac(struct part *p, struct reader *in, uint16_t fcl)
 {
-    struct mbus_afl *afl = &ctx->afl;
+    size_t behind = fcl & FCL_ML ? ML_LEN : 0;
+    size_t left = reader_left(in);
+    size_t n = left > behind ? left - behind : 0;
 
-    if (fcl & FCL_MCL)
-        afl->mcl = reader_u8(in);
-    if (fcl & FCL_KI)
-        reader_skip(in, 2);
-    if (fcl & FCL_MCR) {
-        afl->has_mcr = true;
-        reader_copy(in, afl->mcr, sizeof afl->mcr);
-    }
-    if (fcl & FCL_MAC) {
-        afl->has_mac = true;
-        afl->mac_len = mac_len_of(afl->mcl);
-        if (afl->mac_len == 0)
-            return mbus_fail(ctx, FRAME_UNSUPPORTED, "AFL authentication type %u",
-                             (unsigned)(afl->mcl & MCL_TYPE));
-        reader_copy(in, afl->mac, afl->mac_len);
-    }
-    if (fcl & FCL_ML) {
-        afl->has_ml = true;
-        reader_copy(in, afl->ml, sizeof afl->ml);
-    }
-    return FRAME_OK;
+    if (p->has_mcl && mac_len_of(p->afl.mcl) != 0)
+        n = mac_len_of(p->afl.mcl);
+    if (n > MBUS_MAC_MAX)
+        n = MBUS_MAC_MAX;
+    p->afl.has_mac = true;
+    p->afl.mac_len = n;
+    reader_copy(in, p->afl.mac, n);
 }
 
-enum frame_state mbus_afl_read(struct mbus_context *ctx, struct reader *in)
+/* False: the bytes end inside the AFL. */
+static bool read_part(struct reader *in, struct part *p)
 {
-    size_t from = in->pos;
-    struct reader part;
-    enum frame_state state;
+    struct reader head;
     uint16_t fcl;
 
+    memset(p, 0, sizeof *p);
+    p->afl.present = true;
     reader_skip(in, 1);
-    part = reader_sub(in, reader_u8(in));
-    fcl = reader_u16le(&part);
-    if (in->failed || part.failed)
-        return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the AFL");
-    mbus_layer(ctx, "afl", MBUS_CI_AFL, from, in->pos);
-    if ((fcl & FCL_MORE) || (fcl & FCL_FRAGMENT) > 1)
-        return mbus_fail(ctx, FRAME_UNSUPPORTED, "fragment %u of a longer message",
-                         (unsigned)(fcl & FCL_FRAGMENT));
-    ctx->afl.present = true;
-    state = read_fields(ctx, &part, fcl);
-    if (part.failed)
-        return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the AFL");
-    if (ctx->afl.has_mcr) {
-        struct reader mcr = reader_of(ctx->afl.mcr, sizeof ctx->afl.mcr);
+    head = reader_sub(in, reader_u8(in));
+    fcl = reader_u16le(&head);
+    p->id = (uint8_t)(fcl & FCL_FRAGMENT);
+    p->more = fcl & FCL_MORE;
+    if (fcl & FCL_MCL) {
+        p->has_mcl = true;
+        p->afl.mcl = reader_u8(&head);
+    }
+    if (fcl & FCL_KI)
+        reader_skip(&head, 2);
+    if (fcl & FCL_MCR) {
+        p->afl.has_mcr = true;
+        reader_copy(&head, p->afl.mcr, sizeof p->afl.mcr);
+    }
+    if (fcl & FCL_MAC)
+        read_mac(p, &head, fcl);
+    if (fcl & FCL_ML) {
+        p->afl.has_ml = true;
+        reader_copy(&head, p->afl.ml, sizeof p->afl.ml);
+    }
+    p->payload = in->data + in->pos;
+    p->payload_len = reader_left(in);
+    return !in->failed && !head.failed;
+}
+
+/* What the AFLs of a message say together; the MAC is the last one. */
+static void merge(struct part *whole, const struct part *p)
+{
+    whole->afl.present = true;
+    if (p->has_mcl && !whole->has_mcl) {
+        whole->has_mcl = true;
+        whole->afl.mcl = p->afl.mcl;
+    }
+    if (p->afl.has_mcr && !whole->afl.has_mcr) {
+        whole->afl.has_mcr = true;
+        memcpy(whole->afl.mcr, p->afl.mcr, sizeof p->afl.mcr);
+    }
+    if (p->afl.has_ml && !whole->afl.has_ml) {
+        whole->afl.has_ml = true;
+        memcpy(whole->afl.ml, p->afl.ml, sizeof p->afl.ml);
+    }
+    if (p->afl.has_mac) {
+        whole->afl.has_mac = true;
+        whole->afl.mac_len = p->afl.mac_len;
+        memcpy(whole->afl.mac, p->afl.mac, sizeof p->afl.mac);
+    }
+}
+
+/* The AFL of a complete message. */
+static enum frame_state take(struct mbus_context *ctx, const struct part *p)
+{
+    ctx->afl = p->afl;
+    if (p->afl.has_mcr) {
+        struct reader mcr = reader_of(p->afl.mcr, sizeof p->afl.mcr);
 
         ctx->out->has_counter = true;
         ctx->out->counter = reader_u32le(&mcr);
     }
-    return state;
+    if (!p->afl.has_mac)
+        return FRAME_OK;
+    if (mac_len_of(p->afl.mcl) == 0)
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "AFL authentication type %u",
+                         (unsigned)(p->afl.mcl & MCL_TYPE));
+    if (mac_len_of(p->afl.mcl) != p->afl.mac_len)
+        return mbus_fail(ctx, FRAME_MALFORMED, "MAC of %zu bytes, the AFL announces %zu",
+                         p->afl.mac_len, mac_len_of(p->afl.mcl));
+    return FRAME_OK;
+}
+
+/* Fragment `id`, the current telegram's or one kept. False: it is not there. */
+static bool find_part(const struct mbus_context *ctx, const struct part *current, unsigned id,
+                      struct part *out)
+{
+    const struct fragment_store *store = &ctx->req->fragments;
+    struct reader in;
+    const uint8_t *bytes;
+    size_t n = 0;
+
+    if (id == current->id) {
+        *out = *current;
+        return true;
+    }
+    bytes = store->get(store->ctx, &ctx->out->device, (uint8_t)id, &n);
+    if (!bytes)
+        return false;
+    in = reader_of(bytes, n);
+    return read_part(&in, out) && out->id == id;
+}
+
+static enum frame_state wait_for_more(struct mbus_context *ctx, const struct part *p, unsigned next)
+{
+    ctx->fragment_waits = true;
+    return mbus_fail(ctx, FRAME_OK, "fragment %u of a longer message is kept, %u is to come",
+                     (unsigned)p->id, next);
+}
+
+/* Walks the fragments from the first on; with `to` their payloads are put there. FRAME_OK and
+ * fragment_waits: one is missing. */
+static enum frame_state walk(struct mbus_context *ctx, const struct part *current,
+                             struct part *whole, uint8_t *to)
+{
+    size_t len = 0;
+
+    memset(whole, 0, sizeof *whole);
+    for (unsigned id = FIRST; id <= LAST_MOST; id++) {
+        struct part p;
+
+        if (!find_part(ctx, current, id, &p))
+            return wait_for_more(ctx, current, id);
+        if (p.payload_len > MESSAGE_MAX - len)
+            return mbus_fail(ctx, FRAME_UNSUPPORTED, "message of more than %d bytes", MESSAGE_MAX);
+        if (to)
+            memcpy(to + len, p.payload, p.payload_len);
+        len += p.payload_len;
+        merge(whole, &p);
+        if (!p.more) {
+            whole->payload = to;
+            whole->payload_len = len;
+            return FRAME_OK;
+        }
+    }
+    return mbus_fail(ctx, FRAME_MALFORMED, "no fragment is the last one");
+}
+
+/* The whole message in the place of this telegram's piece. */
+static enum frame_state join(struct mbus_context *ctx, const struct part *current,
+                             struct reader *in)
+{
+    struct part whole;
+    enum frame_state state = walk(ctx, current, &whole, NULL);
+    size_t len = whole.payload_len;
+    uint8_t *to;
+
+    if (state != FRAME_OK || ctx->fragment_waits)
+        return state;
+    if (whole.afl.has_ml && (size_t)(whole.afl.ml[0] | whole.afl.ml[1] << 8) != len)
+        return mbus_fail(ctx, FRAME_MALFORMED, "%zu bytes in all fragments, the AFL announces %d",
+                         len, whole.afl.ml[0] | whole.afl.ml[1] << 8);
+    to = (uint8_t *)arena_alloc(ctx->req->arena, len);
+    if (!to)
+        return mbus_no_memory(ctx);
+    state = walk(ctx, current, &whole, to);
+    if (state != FRAME_OK)
+        return state;
+    *in = reader_of(to, len);
+    ctx->joined = true;
+    return take(ctx, &whole);
+}
+
+/* Keeps the telegram's piece. Another piece of the same number begins another message. */
+static void keep(struct mbus_context *ctx, const struct part *p, const uint8_t *bytes, size_t n)
+{
+    const struct fragment_store *store = &ctx->req->fragments;
+    const struct device_id *device = &ctx->out->device;
+    size_t before_len = 0;
+    const uint8_t *before = store->get(store->ctx, device, p->id, &before_len);
+
+    if (before && before_len == n && memcmp(before, bytes, n) == 0)
+        return; /* heard twice */
+    if (before)
+        store->drop(store->ctx, device);
+    store->put(store->ctx, device, p->id, bytes, n);
+}
+
+enum frame_state mbus_afl_read(struct mbus_context *ctx, struct reader *in)
+{
+    const struct fragment_store *store = &ctx->req->fragments;
+    size_t from = in->pos;
+    struct part p;
+
+    if (!read_part(in, &p))
+        return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the AFL");
+    mbus_layer(ctx, "afl", MBUS_CI_AFL, from, in->pos);
+    if (!p.more && p.id <= FIRST)
+        return take(ctx, &p);
+    if (p.id < FIRST)
+        return mbus_fail(ctx, FRAME_MALFORMED, "fragment without a number");
+    if (!store->get || !store->put || !store->drop || !ctx->has_meter)
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "fragment %u of a longer message", (unsigned)p.id);
+    if (!ctx->peek)
+        keep(ctx, &p, in->data + from, in->len - from);
+    return join(ctx, &p, in);
 }

@@ -44,10 +44,12 @@ enum emt_err mbus_context_init(struct mbus_context *ctx, const struct decode_req
 void mbus_layer(struct mbus_context *ctx, const char *name, uint8_t ci, size_t from, size_t to)
 {
     struct decode_layer *l;
-    size_t start = ctx->offset_of ? ctx->offset_of(ctx->offset_ctx, from) : from;
+    size_t start = from;
 
     if (ctx->out->nlayers == MBUS_LAYERS_MAX)
         return;
+    if (ctx->offset_of && !ctx->joined)
+        start = ctx->offset_of(ctx->offset_ctx, from);
     l = &ctx->layers[ctx->out->nlayers++];
     l->name = name;
     l->ci = ci;

@@ -64,6 +64,8 @@ struct mbus_context {
 
     struct mbus_afl afl;
     struct mbus_tpl tpl;
+    bool fragment_waits;  /* a piece of a message that is not complete: nothing more to read */
+    bool joined;          /* what is read now stood in several telegrams */
     bool payload_checked; /* the payload CRC of the ELL fits: nothing was damaged on the way */
     bool has_key;         /* a key of the meter is known */
     bool decrypted;       /* some layer opened with a key */
@@ -84,7 +86,8 @@ enum frame_state mbus_no_memory(struct mbus_context *ctx);
 EMT_CHECKED enum emt_err mbus_context_init(struct mbus_context *ctx,
                                            const struct decode_request *req,
                                            struct decode_result *out, bool peek);
-/* A layer whose header is bytes from..to of the telegram without link CRCs. */
+/* A layer whose header is bytes from..to of the telegram without link CRCs, or of the message where
+ * fragments were joined. */
 void mbus_layer(struct mbus_context *ctx, const char *name, uint8_t ci, size_t from, size_t to);
 void mbus_field_number(struct mbus_context *ctx, const char *name, uint64_t value);
 #define MBUS_FIELD_BYTES_MAX 16 /* of a field in hex; more are cut */

@@ -69,7 +69,8 @@ static enum frame_state read_layers(struct mbus_context *ctx, struct reader *in)
     enum mbus_apl apl;
 
     /* What a peek finds behind an encrypted link layer is ciphertext. */
-    if (state != FRAME_OK || (ctx->peek && ctx->out->has_counter && !ctx->afl.present))
+    if (state != FRAME_OK || ctx->fragment_waits ||
+        (ctx->peek && ctx->out->has_counter && !ctx->afl.present))
         return state;
     state = mbus_tpl_read(ctx, in);
     if (state != FRAME_OK)

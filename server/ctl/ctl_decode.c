@@ -5,6 +5,7 @@
 #include "decode_json.h"
 #include "decode_line.h"
 #include "format_cache.h"
+#include "parsers/fragment_buffer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ struct run {
     struct arena *arena;
     struct cipher *cipher;
     struct format_cache *formats;
+    struct fragment_buffer *fragments;
     struct writer answer;
 };
 
@@ -62,6 +64,7 @@ static void decode_parsed(struct run *run, struct decode_line *line, const char 
 
     line->req.keys = (struct key_lookup){ find_key, &line->key };
     line->req.formats = format_cache_store(run->formats);
+    line->req.fragments = fragment_buffer_store(run->fragments);
     line->req.cipher = run->cipher;
     line->req.arena = run->arena;
     enum emt_err err = decode_frame(&line->req, &result);
@@ -110,13 +113,15 @@ static bool run_init(struct run *run)
     run->arena = arena_new(ARENA_LIMIT);
     run->cipher = cipher_new();
     run->formats = format_cache_new();
+    run->fragments = fragment_buffer_new();
     writer_init_heap(&run->answer, ANSWER_LIMIT);
-    return run->line && run->frame && run->arena && run->cipher && run->formats;
+    return run->line && run->frame && run->arena && run->cipher && run->formats && run->fragments;
 }
 
 static void run_release(struct run *run)
 {
     writer_release(&run->answer);
+    fragment_buffer_free(run->fragments);
     format_cache_free(run->formats);
     cipher_free(run->cipher);
     arena_free(run->arena);

@@ -30,9 +30,9 @@ struct device_key {
     uint8_t bytes[32];
     uint8_t len; /* 16 (AES-128), 8 (DES) or 32 */
     /* DLMS only, all optional: the decoder zeroes keys before it asks. */
-    uint8_t ak[32]; /* authentication key */
-    uint8_t ak_len; /* 0, 16 or 32 */
-    uint8_t system_title[8]; /* of the sender, where its frames do not carry it */
+    uint8_t ak[32];           /* authentication key */
+    uint8_t ak_len;           /* 0, 16 or 32 */
+    uint8_t system_title[8];  /* of the sender, where its frames do not carry it */
     uint8_t system_title_len; /* 0 or 8 */
 };
 struct key_lookup {
@@ -55,6 +55,20 @@ struct format_store {
     void *ctx;
 };
 
+/* Pieces of messages that are longer than a telegram (AFL of EN 13757-7), kept from one telegram to
+ * the next by whoever implements it, who bounds them and gives them up after a while
+ * (parsers/fragment_buffer.h does). All three functions or none. */
+struct fragment_store {
+    /* Keeps piece `id` (1 to 255) of the device's message in the place of one with this id; copies
+     * the bytes. May keep nothing where there is no room. */
+    void (*put)(void *ctx, const struct device_id *device, uint8_t id, const uint8_t *p, size_t n);
+    /* The piece as it was put, until the next put or drop; NULL: not there. */
+    const uint8_t *(*get)(void *ctx, const struct device_id *device, uint8_t id, size_t *n);
+    /* Another message begins: the pieces of this device are of no use. */
+    void (*drop)(void *ctx, const struct device_id *device);
+    void *ctx;
+};
+
 struct decode_request {
     enum protocol protocol;
     enum frame_format format;
@@ -66,6 +80,8 @@ struct decode_request {
                               with a key may pass */
     struct cipher *cipher; /* the thread's own */
     struct arena *arena;   /* everything in the result lives here */
+    struct fragment_store fragments; /* zero: fragments are unsupported. With it they are ok without
+                                        readings until the message is complete */
 };
 
 /* One protocol layer met on the way, outermost first. */

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/cipher.h"
+#include "parsers/fragment_buffer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct memory {
     uint16_t signature;
     uint8_t header[HEADER_MAX];
     size_t len;
+    struct fragment_buffer *fragments;
 };
 
 static void must(bool holds)
@@ -102,10 +104,12 @@ void fuzz_decode(enum protocol protocol, enum frame_format format, bool accept_p
     if (!m.arena) {
         m.arena = arena_new(ARENA_LIMIT);
         m.cipher = cipher_new();
+        m.fragments = fragment_buffer_new();
     }
     m.keys = keys;
     req.keys = (struct key_lookup){ find_key, &m };
     req.formats = (struct format_store){ find_format, learn_format, &m };
+    req.fragments = fragment_buffer_store(m.fragments);
     req.cipher = m.cipher;
     req.arena = m.arena;
     arena_reset(m.arena);

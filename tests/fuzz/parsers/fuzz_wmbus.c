@@ -8,6 +8,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* The input as several telegrams of one meter, each L and what it counts: fragments meet. */
+static void fuzz_sequence(const uint8_t *data, size_t size)
+{
+    for (size_t at = 0; at < size;) {
+        size_t n = (size_t)data[at] + 1;
+
+        if (n > size - at)
+            n = size - at;
+        fuzz_decode(PROTOCOL_WMBUS, FRAME_FORMAT_NO_LINK_CRC, false, 1, data + at, n);
+        at += n;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t frame[FRAME_MAX];
@@ -17,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_decode(PROTOCOL_WMBUS, FRAME_FORMAT_AUTO, true, 0, data, size);
     fuzz_decode(PROTOCOL_WMBUS, FRAME_FORMAT_A_CRC, false, 1, data, size);
     fuzz_decode(PROTOCOL_WMBUS, FRAME_FORMAT_B_CRC, false, 1, data, size);
+    fuzz_sequence(data, size);
     if (size > FRAME_MAX)
         return 0;
     memcpy(frame, data, size);

@@ -370,6 +370,26 @@ START_TEST(lines_of_one_meter_build_on_earlier_ones)
 }
 END_TEST
 
+/* A message of mode 7 in two telegrams, the MAC over the whole in the second. */
+START_TEST(fragments_are_joined_over_the_lines)
+{
+    struct run r = run_text(
+        "{\"protocol\":\"wmbus\",\"key\":\"" KEY "\",\"frame\":"
+        "\"4744b4153322110005049009017865ea03000066007aea00600710fe1a8ae5054f83005583a113d1e5181f0aa4"
+        "4f068e4abfce15a1c1d67f28f79470e5191739ba52d7beb0a8ba26\"}\n"
+        "{\"protocol\":\"wmbus\",\"key\":\"" KEY "\",\"frame\":"
+        "\"4844b415332211000504900a0204a41b2f6046ea7e104b43760a929d8b8a0d3a6cff81e0637893ba3f0bbcb55f"
+        "2bed31e357de358471e32ae1af73629e530a0f98c0e9f99422936434\"}\n");
+
+    ck_assert_str_eq(state_of(&r, 0), "ok");
+    ck_assert_uint_eq(readings_of(&r, 0), 0);
+    ck_assert_ptr_nonnull(strstr(diag_of(&r, 0), "fragment 1"));
+    ck_assert_str_eq(state_of(&r, 1), "ok");
+    ck_assert_uint_eq(readings_of(&r, 1), 12);
+    run_release(&r);
+}
+END_TEST
+
 /* What stood complete before the error is no measurement. */
 START_TEST(what_is_not_ok_has_no_readings)
 {
@@ -423,6 +443,7 @@ int main(void)
         a_key_decides_over_the_state,
         plaintext_of_a_meter_with_a_key_needs_permission,
         lines_of_one_meter_build_on_earlier_ones,
+        fragments_are_joined_over_the_lines,
         what_is_not_ok_has_no_readings,
         an_argument_is_wrong_usage,
     };

@@ -9,6 +9,7 @@ int main(void)
 
     srunner_add_suite(runner, mbus_corpus_suite());
     srunner_add_suite(runner, mbus_date_suite());
+    srunner_add_suite(runner, mbus_fragment_suite());
     srunner_add_suite(runner, mbus_meaning_suite());
     srunner_add_suite(runner, mbus_record_suite());
     srunner_add_suite(runner, mbus_wired_suite());

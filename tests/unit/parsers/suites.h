@@ -7,6 +7,7 @@
 Suite *decode_suite(void);
 Suite *mbus_corpus_suite(void);
 Suite *mbus_date_suite(void);
+Suite *mbus_fragment_suite(void);
 Suite *mbus_meaning_suite(void);
 Suite *mbus_record_suite(void);
 Suite *mbus_wired_suite(void);
