@@ -87,7 +87,8 @@ void decode_build_number(struct decode_build *b, const char *name, uint64_t valu
 
 static bool grow(struct decode_build *b)
 {
-    unsigned cap = b->cap ? 2 * b->cap : FIRST_READINGS;
+    unsigned first = b->first ? b->first : FIRST_READINGS;
+    unsigned cap = b->cap ? 2 * b->cap : first;
     struct reading *items = (struct reading *)arena_alloc(b->req->arena, cap * sizeof *items);
 
     if (!items) {
@@ -105,12 +106,13 @@ struct reading *decode_build_reading(struct decode_build *b)
 {
     struct reading *r = &b->scratch;
 
-    if (!b->peek) {
+    if (b->peek) {
+        memset(r, 0, sizeof *r);
+    } else {
         if (b->n == b->cap && !grow(b))
             return NULL;
-        r = &b->items[b->n++];
+        r = &b->items[b->n++]; /* zeroed by the arena */
     }
-    memset(r, 0, sizeof *r);
     r->time = EMT_TIME_NONE;
     return r;
 }

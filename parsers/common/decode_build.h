@@ -24,6 +24,7 @@ struct decode_build {
     struct decode_field *fields; /* DECODE_FIELDS_MAX of them */
     struct reading *items;       /* readings so far */
     unsigned n, cap;
+    unsigned first; /* room made for readings at first; 0: a usual number */
     struct reading scratch;
 };
 

@@ -388,7 +388,7 @@ void obis_meaning_of(struct obis o, struct obis_meaning *out)
     }
 }
 
-enum quantity obis_unit_quantity(const char *unit)
+static enum quantity quantity_of(const char *unit)
 {
     static const struct {
         const char *base;
@@ -396,6 +396,8 @@ enum quantity obis_unit_quantity(const char *unit)
     } table[] = {
         { "Wh", QUANTITY_ENERGY },
         { "W", QUANTITY_POWER },
+        { "kWh", QUANTITY_ENERGY },
+        { "kW", QUANTITY_POWER },
         { "V", QUANTITY_VOLTAGE },
         { "A", QUANTITY_CURRENT },
         { "J", QUANTITY_ENERGY },
@@ -424,12 +426,22 @@ enum quantity obis_unit_quantity(const char *unit)
         { "Mcal", QUANTITY_ENERGY },
         { "Gcal", QUANTITY_ENERGY },
     };
-    const struct unit *u = unit ? unit_find(unit) : NULL;
 
-    for (size_t i = 0; u && i < sizeof table / sizeof table[0]; i++)
-        if (strcmp(table[i].base, u->base) == 0)
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (table[i].base[0] == unit[0] && strcmp(table[i].base, unit) == 0)
             return table[i].quantity;
     return QUANTITY_NONE;
+}
+
+enum quantity obis_unit_quantity(const char *unit)
+{
+    enum quantity q = unit ? quantity_of(unit) : QUANTITY_NONE;
+    const struct unit *u;
+
+    if (!unit || q != QUANTITY_NONE)
+        return q;
+    u = unit_find(unit);
+    return u ? quantity_of(u->base) : QUANTITY_NONE;
 }
 
 static bool is_temperature(enum quantity q)

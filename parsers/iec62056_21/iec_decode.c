@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define GENERAL_GLO_CIPHERING 0xdb /* encrypted P1: a DLMS APDU around the whole text */
+#define VALUE_LEN 20               /* a usual line */
 #define P1_WITH_CRC 40             /* DSMR 4.0: from here on the checksum is mandatory */
 
 static void put_fields(struct iec_context *ctx)
@@ -74,6 +75,7 @@ static enum frame_state read_frame(struct iec_context *ctx, const uint8_t *p, si
     }
     if (!ctx->b.peek)
         put_fields(ctx);
+    ctx->b.first = (unsigned)(ctx->frame.data.n / VALUE_LEN) + 1;
     if (!read_sets(ctx, &id))
         return FRAME_MALFORMED;
     if (ctx->p1_version >= P1_WITH_CRC && ctx->frame.check == IEC_CHECK_NONE) {

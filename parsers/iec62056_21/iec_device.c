@@ -84,14 +84,14 @@ void iec_identity_note(struct iec_identity *id, const struct iec_set *set)
 {
     struct iec_span in = set->brackets, value = { 0 };
     char number[NUMBER_MAX + 1];
-    struct iec_code c;
-    unsigned rank;
+    const struct obis *o = &set->obis.obis;
+    unsigned rank = set->count == 1 && set->is_obis ? rank_of(*o) : 0;
 
-    if (set->count != 1 || !iec_code_parse(set->code, &c) || (rank = rank_of(c.obis)) == 0)
+    if (rank == 0)
         return;
     (void)iec_bracket_next(&in, &value);
     value = iec_trim(value);
-    if (c.obis.a != 0 || (c.obis.c != 96 && c.obis.c != 42) || !unhex(value, number)) {
+    if (o->a != 0 || (o->c != 96 && o->c != 42) || !unhex(value, number)) {
         if (value.n > NUMBER_MAX || !is_printable(value.p, value.n))
             return;
         memcpy(number, value.p, value.n);

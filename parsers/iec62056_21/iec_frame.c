@@ -12,10 +12,18 @@
 
 uint8_t iec_bcc(const uint8_t *p, size_t n)
 {
+    uint64_t wide = 0, eight;
     uint8_t x = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
+    for (; n - i >= sizeof eight; i += sizeof eight) {
+        memcpy(&eight, p + i, sizeof eight);
+        wide ^= eight;
+    }
+    for (; i < n; i++)
         x ^= p[i];
+    for (; wide; wide >>= 8)
+        x ^= (uint8_t)wide;
     return x & SEVEN_BITS;
 }
 
@@ -89,15 +97,22 @@ static const char *take_ident(struct cursor *c, struct iec_frame *out)
     return NULL;
 }
 
+/* Where a block ends that begins at the cursor; n when it does not. */
+static size_t block_end(const struct cursor *c)
+{
+    const uint8_t *etx = (const uint8_t *)memchr(c->p + c->at, IEC_ETX, c->n - c->at);
+    size_t end = etx ? (size_t)(etx - c->p) : c->n;
+    const uint8_t *eot = (const uint8_t *)memchr(c->p + c->at, IEC_EOT, end - c->at);
+
+    return eot ? (size_t)(eot - c->p) : end;
+}
+
 /* The cursor stands behind STX. */
 static const char *take_block(struct cursor *c, struct iec_frame *out)
 {
-    size_t from = c->at, end;
+    size_t from = c->at, end = block_end(c);
     const char *why;
 
-    while (c->at < c->n && c->p[c->at] != IEC_ETX && c->p[c->at] != IEC_EOT)
-        c->at++;
-    end = c->at;
     if (c->n - end < 2)
         return "the block ends before its check";
     out->partial = c->p[end] == IEC_EOT;

@@ -28,13 +28,15 @@ static bool take_group(struct iec_span *s, uint8_t *out)
 {
     static const char letters[] = "CFLP";
 
+    if (s->n == 0 || s->p[0] < 'A')
+        return take_number(s, out);
     for (unsigned i = 0; i < 4; i++) {
         if (take_char(s, letters[i])) {
             *out = (uint8_t)(96 + i);
             return true;
         }
     }
-    return take_number(s, out);
+    return false;
 }
 
 bool iec_code_parse(struct iec_span s, struct iec_code *out)

@@ -1,5 +1,6 @@
 #include "iec_profile.h"
 
+#include "base/arena.h"
 #include "iec_reading.h"
 
 #include <string.h>
@@ -32,7 +33,7 @@ static bool read_fixed(const struct iec_set *set, struct iec_span *in, struct pr
     struct iec_span time = { 0 }, period = { 0 }, z = { 0 };
     bool named = is_log_or_profile(set->code);
 
-    if (set->count < FIXED || (!named && set->count <= FIXED))
+    if (!named && set->count == FIXED)
         return false;
     (void)iec_bracket_next(in, &time);
     (void)iec_bracket_next(in, &p->status);
@@ -48,11 +49,14 @@ static bool read_fixed(const struct iec_set *set, struct iec_span *in, struct pr
 static void read_columns(struct iec_context *ctx, struct iec_span *in, struct profile *p)
 {
     for (unsigned i = 0; i < p->z; i++) {
-        struct iec_span code = { 0 }, unit = { 0 };
+        struct iec_span text = { 0 }, unit = { 0 };
+        struct iec_code code;
 
-        (void)iec_bracket_next(in, &code);
+        (void)iec_bracket_next(in, &text);
         (void)iec_bracket_next(in, &unit);
-        iec_channel_init(ctx, iec_trim(code), iec_trim(unit), &p->columns[i]);
+        text = iec_trim(text);
+        iec_channel_init(ctx, text, iec_code_parse(text, &code) ? &code : NULL, iec_trim(unit),
+                         &p->columns[i]);
     }
 }
 
@@ -67,7 +71,7 @@ static void put_status(struct iec_context *ctx, const struct iec_set *set, struc
 
     if (p->status.n == 0)
         return;
-    iec_channel_init(ctx, set->code, none, &ch);
+    iec_channel_init(ctx, set->code, set->is_obis ? &set->obis : NULL, none, &ch);
     ch.measured = false;
     ch.reading.quantity = QUANTITY_STATUS;
     memcpy(ch.reading.qualifier, name, sizeof name);
@@ -125,12 +129,16 @@ static void put_rows(struct iec_context *ctx, struct iec_span in, size_t cells, 
 
 bool iec_profile_put(struct iec_context *ctx, const struct iec_set *set)
 {
-    struct iec_channel columns[IEC_COLUMNS_MAX];
-    struct profile p = { .columns = columns };
+    struct profile p = { .z = 0 };
     struct iec_span in = set->brackets;
 
-    if (!read_fixed(set, &in, &p))
+    if (set->count < FIXED || !read_fixed(set, &in, &p))
         return false;
+    p.columns = (struct iec_channel *)arena_alloc(ctx->b.req->arena, p.z * sizeof *p.columns);
+    if (!p.columns) {
+        ctx->b.no_memory = true;
+        return true;
+    }
     read_columns(ctx, &in, &p);
     put_status(ctx, set, &p);
     put_rows(ctx, in, set->count - FIXED - 2 * (size_t)p.z, &p);

@@ -12,9 +12,10 @@ struct iec_channel {
     bool measured; /* a code whose values are numbers also without a unit */
 };
 
-/* unit: n = 0 for none. */
-void iec_channel_init(struct iec_context *ctx, struct iec_span code, struct iec_span unit,
-                      struct iec_channel *out);
+/* text: the code as printed; code: what it stands for, NULL where it is none; unit: n = 0 for none.
+ */
+void iec_channel_init(struct iec_context *ctx, struct iec_span text, const struct iec_code *code,
+                      struct iec_span unit, struct iec_channel *out);
 /* A reading of the channel; NULL out of memory. time may be NULL. */
 struct reading *iec_reading_put(struct iec_context *ctx, const struct iec_channel *ch,
                                 struct iec_span value, const struct iec_time *time,

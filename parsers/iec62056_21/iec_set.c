@@ -59,6 +59,7 @@ enum emt_err iec_set_next(struct iec_span *in, struct iec_set *out)
         return EMT_ENOTFOUND;
     if (!take_code(in, &out->code))
         return EMT_EMALFORMED;
+    out->is_obis = iec_code_parse(out->code, &out->obis);
     out->brackets.p = in->p;
     while (in->n && in->p[0] == '(') {
         len = bracket_len(*in);

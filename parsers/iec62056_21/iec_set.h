@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "iec_obis.h"
 #include "iec_text.h"
 
 #include <stdbool.h>
@@ -14,7 +15,9 @@
 #define IEC_VALUE_MAX 2048
 
 struct iec_set {
-    struct iec_span code;     /* trimmed; n = 0 where the first line begins with a bracket */
+    struct iec_span code; /* trimmed; n = 0 where the first line begins with a bracket */
+    bool is_obis;         /* obis is set */
+    struct iec_code obis;
     struct iec_span brackets; /* "(…)(…)" with line ends between them */
     size_t count;             /* brackets in it, at least 1 */
 };

@@ -2,7 +2,6 @@
 
 #include "sml_tlv.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -65,6 +64,22 @@ emt_time sml_time_instant(const struct sml_time *t)
     return (emt_time)t->seconds * EMT_SECOND;
 }
 
+static char *put_index(uint32_t v, char *buf)
+{
+    static const char word[] = "index ";
+    char digits[10];
+    size_t n = 0, at = sizeof word - 1;
+
+    memcpy(buf, word, sizeof word);
+    do
+        digits[n++] = (char)('0' + v % 10);
+    while ((v /= 10) != 0);
+    while (n)
+        buf[at++] = digits[--n];
+    buf[at] = 0;
+    return buf;
+}
+
 char *sml_time_text(const struct sml_time *t, char buf[SML_TIME_TEXT_MAX])
 {
     emt_time at = sml_time_instant(t);
@@ -73,8 +88,7 @@ char *sml_time_text(const struct sml_time *t, char buf[SML_TIME_TEXT_MAX])
 
     buf[0] = 0;
     if (t->kind == SML_TIME_INDEX) {
-        (void)snprintf(buf, SML_TIME_TEXT_MAX, "index %" PRIu32, t->seconds);
-        return buf;
+        return put_index(t->seconds, buf);
     }
     if (t->kind == SML_TIME_TIMESTAMP)
         return time_format(at, buf);

@@ -12,21 +12,29 @@ struct tl {
     size_t len; /* payload bytes; elements of a list */
 };
 
-static bool read_tl(struct reader *in, struct tl *out)
+/* Further length bytes; false when they are no such. */
+static bool read_long(struct reader *in, struct tl *tl, size_t *own)
+{
+    uint8_t b = MORE;
+
+    for (; b & MORE; ++*own) {
+        b = reader_u8(in);
+        if (*own == SML_TL_MAX || (b & TYPE_BITS))
+            return false;
+        tl->len = tl->len << 4 | (b & 0x0fu);
+    }
+    return true;
+}
+
+static inline bool read_tl(struct reader *in, struct tl *out)
 {
     uint8_t b = reader_u8(in);
     size_t own = 1;
 
     out->type = (b & TYPE_BITS) >> 4;
     out->len = b & 0x0fu;
-    for (; b & MORE; own++) {
-        b = reader_u8(in);
-        if (own == SML_TL_MAX || (b & TYPE_BITS)) {
-            reader_fail(in);
-            return false;
-        }
-        out->len = out->len << 4 | (b & 0x0fu);
-    }
+    if ((b & MORE) && !read_long(in, out, &own))
+        reader_fail(in);
     if (out->type != SML_LIST) {
         if (out->len < own) /* 00 is the end of a message, no element */
             reader_fail(in);
@@ -56,12 +64,20 @@ static int64_t sign_extend(uint64_t v, size_t n)
     return n == 8 ? (int64_t)v : (int64_t)(v << bits) >> bits;
 }
 
+static bool is_left_out(struct reader *in)
+{
+    if (reader_left(in) == 0 || reader_peek(in, 0) != LEFT_OUT)
+        return false;
+    reader_skip(in, 1);
+    return true;
+}
+
 struct sml_value sml_read(struct reader *in)
 {
     struct sml_value v = { SML_VALUE_NONE, 0, 0, NULL, 0 };
     struct tl tl;
 
-    if (!read_tl(in, &tl))
+    if (is_left_out(in) || !read_tl(in, &tl))
         return v;
     v.n = tl.len;
     switch (tl.type) {
@@ -104,14 +120,6 @@ size_t sml_read_list(struct reader *in, size_t least)
         return 0;
     }
     return tl.len;
-}
-
-static bool is_left_out(struct reader *in)
-{
-    if (reader_left(in) == 0 || reader_peek(in, 0) != LEFT_OUT)
-        return false;
-    reader_skip(in, 1);
-    return true;
 }
 
 size_t sml_read_optional_list(struct reader *in, bool *present)
