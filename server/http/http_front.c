@@ -118,6 +118,28 @@ static void log_handshake(const struct http_link *l, const char *reason)
              LOG_S("reason", reason));
 }
 
+/* The daemon is there for as long as the server is not closed: both are looked at under one lock.
+ */
+static bool hand_over(struct http_front *f, struct http_link *l)
+{
+    pthread_mutex_lock(&f->server->lock);
+    bool ok = !f->server->closed && http_link_attach(l, f->daemon);
+    pthread_mutex_unlock(&f->server->lock);
+    return ok;
+}
+
+static void hand_over_plain(struct http_front *f, int fd, const struct sockaddr *peer,
+                            socklen_t len)
+{
+    pthread_mutex_lock(&f->server->lock);
+    /* Takes the descriptor, also when it fails; keeps the limit of connections itself. */
+    if (f->server->closed)
+        close(fd);
+    else
+        (void)MHD_add_connection(f->daemon, fd, peer, len);
+    pthread_mutex_unlock(&f->server->lock);
+}
+
 static void http_link_shake(struct http_front *f, struct http_link *l)
 {
     enum emt_err err = http_link_handshake(l);
@@ -130,7 +152,7 @@ static void http_link_shake(struct http_front *f, struct http_link *l)
         l->state = LINK_DEAD;
         return;
     }
-    if (http_link_attach(l, f->daemon))
+    if (hand_over(f, l))
         http_link_pump(l, f->scratch); /* the request may have come with the handshake */
     else
         l->state = LINK_DEAD;
@@ -217,8 +239,7 @@ static void admit(struct http_front *f, int fd, const struct sockaddr *peer, soc
     http_count(&s->counters.connections);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (!s->tls_on) {
-        /* Takes the descriptor, also when it fails; keeps the limit of connections itself. */
-        (void)MHD_add_connection(f->daemon, fd, peer, len);
+        hand_over_plain(f, fd, peer, len);
         return;
     }
     if (atomic_load(&s->links) >= s->settings.connections) {

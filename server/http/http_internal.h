@@ -38,10 +38,11 @@ struct http_server {
     atomic_int phase; /* enum server_phase */
     bool tls_on;
 
-    pthread_mutex_t lock; /* guards tls and active */
+    pthread_mutex_t lock; /* guards tls, active and closed */
     pthread_cond_t idle;  /* active became 0 */
     struct tls_context *tls;
     unsigned active; /* requests handed to the pool and not yet answered to the end */
+    bool closed;     /* the daemons end: no connection is handed to them any more */
 
     atomic_uint links;        /* TLS connections */
     atomic_size_t body_bytes; /* of all request bodies in memory */

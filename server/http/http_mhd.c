@@ -35,13 +35,25 @@ static enum http_method method_of(const char *name)
     return HTTP_OTHER;
 }
 
+/* A slash that somebody wrote as %2F is part of a name to him, and would be a separator to us. */
+static bool hides_a_slash(const char *uri)
+{
+    size_t path = strcspn(uri, "?");
+
+    for (size_t i = 0; i + 2 < path; i++) {
+        if (strncasecmp(uri + i, "%2f", 3) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The earliest moment of a request. The raw URI is looked at here because later %00 has become the
  * end of a text. */
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 {
     struct http_request *r = request_new(cls, conn);
 
-    if (r && strstr(uri, "%00"))
+    if (r && (strstr(uri, "%00") || hides_a_slash(uri)))
         r->refuse = 400;
     return r;
 }
@@ -85,7 +97,7 @@ static enum MHD_Result refuse(struct http_request *r, unsigned status)
         http_count(&s->counters.rejected_share);
         detail = "your share of the workers is busy; try again";
     } else {
-        detail = "the request target is not one this server reads";
+        detail = "the request line or its headers can be read in more than one way";
     }
     response_problem(r, status, detail);
     return send_response(r);
@@ -99,7 +111,37 @@ static bool announces_too_much(const struct http_request *r)
     return text && strtoull(text, NULL, 10) > r->server->settings.body_max;
 }
 
-static enum MHD_Result on_head(struct http_request *r, const char *url, const char *method)
+struct framing {
+    unsigned lengths, encodings, hosts;
+};
+
+static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *name,
+                                     const char *value)
+{
+    struct framing *f = cls;
+
+    (void)kind;
+    (void)value;
+    f->lengths += strcasecmp(name, "Content-Length") == 0;
+    f->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+    f->hosts += strcasecmp(name, "Host") == 0;
+    return MHD_YES;
+}
+
+/* Two lengths, or a length and an encoding: a proxy before us may see another end of the request
+ * than we do, and take what follows for somebody else's (RFC 9112, 6.3 and 11.2). The same goes for
+ * the host, of which HTTP/1.1 wants one (3.2). */
+static bool is_ambiguous(const struct http_request *r, const char *version)
+{
+    struct framing f = { 0 };
+
+    MHD_get_connection_values(r->conn, MHD_HEADER_KIND, count_framing, &f);
+    return f.lengths + f.encodings > 1 || f.hosts > 1 ||
+           (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_1) == 0);
+}
+
+static enum MHD_Result on_head(struct http_request *r, const char *url, const char *method,
+                               const char *version)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -112,7 +154,7 @@ static enum MHD_Result on_head(struct http_request *r, const char *url, const ch
     if (!r->path)
         return MHD_NO;
     r->phase = REQUEST_BODY;
-    if (url[0] != '/')
+    if (url[0] != '/' || is_ambiguous(r, version))
         r->refuse = 400;
     if (!r->refuse && announces_too_much(r))
         r->refuse = 413;
@@ -191,12 +233,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
 
     (void)cls;
     (void)conn;
-    (void)version;
     if (!r) /* there was no memory for it */
         return MHD_NO;
     switch (r->phase) {
     case REQUEST_HEAD:
-        return on_head(r, url, method);
+        return on_head(r, url, method, version);
     case REQUEST_BODY:
         if (*n > 0) {
             size_t taken = *n;

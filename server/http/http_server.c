@@ -180,6 +180,16 @@ static void wait_idle(struct http_server *s, int64_t ms)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* A front may be handing a connection to a daemon right now: it holds the lock meanwhile. */
+static void close_daemons(struct http_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->closed = true;
+    pthread_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < s->nfronts; i++)
+        MHD_stop_daemon(front_daemon(s->fronts[i]));
+}
+
 void http_server_stop(struct http_server *s)
 {
     if (!s)
@@ -190,8 +200,7 @@ void http_server_stop(struct http_server *s)
     if (s->pool)
         http_pool_stop(s->pool);
     wait_idle(s, FLUSH_MS);
-    for (unsigned i = 0; i < s->nfronts; i++)
-        MHD_stop_daemon(front_daemon(s->fronts[i]));
+    close_daemons(s);
     enter_phase(s, SERVER_ENDING);
     for (unsigned i = 0; i < s->nfronts; i++)
         front_join(s->fronts[i]);

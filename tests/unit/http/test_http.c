@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -699,7 +700,8 @@ END_TEST
 
 START_TEST(targets_that_could_be_misread_are_400)
 {
-    static const char *const bad[] = { "/a%00b", "/a?x=%00", "*", "http://evil/echo" };
+    static const char *const bad[] = { "/a%00b",           "/a?x=%00", "*",
+                                       "http://evil/echo", "/a%2Fb",   "/a%2fb?x=1" };
     struct http_server *s = server();
     struct client c;
 
@@ -708,6 +710,38 @@ START_TEST(targets_that_could_be_misread_are_400)
         client_ask(&c, "GET", bad[i], "", NULL, 400, NULL);
         client_close(&c);
     }
+    http_server_stop(s);
+}
+END_TEST
+
+START_TEST(requests_with_two_ends_are_400_and_the_connection_ends)
+{
+    static const char *const bad[] = {
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 0\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET /echo HTTP/1.1\r\n\r\n",
+    };
+    struct http_server *s = server();
+    struct client c;
+    struct answer a;
+
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        open_client(&c, s);
+        client_text(&c, bad[i]);
+        ck_assert(client_read(&c, false, &a));
+        ck_assert_uint_eq(a.status, 400);
+        answer_release(&a);
+        client_close(&c);
+    }
+    open_client(&c, s);
+    client_text(&c, "GET /echo HTTP/1.0\r\n\r\n");
+    ck_assert(client_read(&c, false, &a));
+    ck_assert_uint_eq(a.status, 200);
+    answer_release(&a);
+    client_close(&c);
     http_server_stop(s);
 }
 END_TEST
@@ -791,6 +825,46 @@ START_TEST(stopping_ends_unfinished_business)
     client_close(&half);
     client_close(&upload);
     client_close(&reader);
+}
+END_TEST
+
+/* Hands the server ever new connections until told to stop. */
+struct knocker {
+    uint16_t port;
+    atomic_bool stop;
+};
+
+static void *knock_main(void *arg)
+{
+    struct knocker *k = arg;
+
+    while (!atomic_load(&k->stop)) {
+        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(k->port) };
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        /* Refused once the server is gone. */
+        if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, sizeof sa) == 0)
+            (void)!write(fd, "GET /echo HTTP/1.1\r\n", 20);
+        if (fd >= 0)
+            close(fd);
+    }
+    return NULL;
+}
+
+START_TEST(connections_that_arrive_while_it_stops_harm_nobody)
+{
+    for (unsigned i = 0; i < 40; i++) {
+        struct http_server *s = server_with((struct http_settings){ 0 });
+        struct knocker k = { .port = http_server_port(s, 0) };
+        pthread_t thread;
+
+        ck_assert_int_eq(pthread_create(&thread, NULL, knock_main, &k), 0);
+        usleep(1000);
+        http_server_stop(s);
+        atomic_store(&k.stop, true);
+        pthread_join(thread, NULL);
+    }
 }
 END_TEST
 
@@ -927,9 +1001,11 @@ int main(void)
     tcase_add_test(tc, a_failing_handler_is_500_and_shows_nothing_of_its_own);
     tcase_add_test(tc, without_a_worker_the_answer_is_503_until_there_is_one);
     tcase_add_test(tc, targets_that_could_be_misread_are_400);
+    tcase_add_test(tc, requests_with_two_ends_are_400_and_the_connection_ends);
     tcase_add_test(tc, stopping_lets_running_requests_finish);
     tcase_add_test(tc, stopping_answers_those_who_wait);
     tcase_add_test(tc, stopping_ends_unfinished_business);
+    tcase_add_test(tc, connections_that_arrive_while_it_stops_harm_nobody);
     tcase_add_test(tc, a_new_certificate_counts_from_the_next_handshake);
     tcase_add_test(tc, ipv6_peers_are_named_as_such);
     tcase_add_test(tc, addresses_that_are_none_are_named);
