@@ -118,6 +118,44 @@ static enum emt_err read_key(struct decode_line *line, struct emt_diag *diag)
     return EMT_OK;
 }
 
+/* A hex member of `keys`; absent leaves *len at 0. */
+static enum emt_err read_part(json_t *keys, const char *name, uint8_t *out, size_t cap,
+                              uint8_t *len, struct emt_diag *diag)
+{
+    json_t *v = json_object_get(keys, name);
+    size_t n = 0;
+
+    if (!v || json_is_null(v))
+        return EMT_OK;
+    if (!json_is_string(v))
+        return odd(diag, name, "must be a string");
+    if (hex_decode(json_string_value(v), json_string_length(v), out, cap, &n) != EMT_OK ||
+        (n != 8 && n != 16 && n != 32))
+        return odd(diag, name, "is not 16, 32 or 64 hex digits");
+    *len = (uint8_t)n;
+    return EMT_OK;
+}
+
+/* dlms: {ek, ak, system_title}; other protocols' names are passed over. */
+static enum emt_err read_keys(struct decode_line *line, struct emt_diag *diag)
+{
+    json_t *v = member(line, "keys");
+    struct device_key *key = &line->key;
+    enum emt_err err;
+
+    if (!v || line->req.protocol != PROTOCOL_DLMS)
+        return EMT_OK;
+    if (!json_is_object(v))
+        return odd(diag, "keys", "must be an object");
+    err = read_part(v, "ek", key->bytes, sizeof key->bytes, &key->len, diag);
+    if (err == EMT_OK)
+        err = read_part(v, "ak", key->ak, sizeof key->ak, &key->ak_len, diag);
+    if (err == EMT_OK)
+        err = read_part(v, "system_title", key->system_title, sizeof key->system_title,
+                        &key->system_title_len, diag);
+    return err;
+}
+
 static enum emt_err read_switches(struct decode_line *line, struct emt_diag *diag)
 {
     json_t *v = member(line, "accept_plaintext");
@@ -146,7 +184,7 @@ enum emt_err decode_line_parse(const char *text, size_t len, struct decode_line 
                                struct emt_diag *diag)
 {
     static enum emt_err (*const steps[])(struct decode_line *, struct emt_diag *) = {
-        read_protocol, read_frame, read_format, read_key, read_objects, read_switches,
+        read_protocol, read_frame, read_format, read_key, read_objects, read_keys, read_switches,
     };
     uint8_t *frame = out->frame;
     json_error_t error;
