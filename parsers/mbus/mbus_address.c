@@ -24,6 +24,21 @@ struct mbus_address mbus_address_read_long(struct reader *in)
     return a;
 }
 
+static void swap(uint8_t *a, uint8_t *b)
+{
+    uint8_t t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+void mbus_address_reverse(struct mbus_address *a)
+{
+    swap(&a->id[0], &a->id[3]);
+    swap(&a->id[1], &a->id[2]);
+    swap(&a->m[0], &a->m[1]);
+}
+
 bool mbus_address_equal(const struct mbus_address *a, const struct mbus_address *b)
 {
     return memcmp(a->m, b->m, sizeof a->m) == 0 && memcmp(a->id, b->id, sizeof a->id) == 0 &&

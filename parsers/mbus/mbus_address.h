@@ -19,6 +19,8 @@ struct mbus_address {
 struct mbus_address mbus_address_read_link(struct reader *in);
 /* Transport header order (EN 13757-7, long header): ID, M, version, type. */
 struct mbus_address mbus_address_read_long(struct reader *in);
+/* ID and manufacturer came with the most significant byte first. */
+void mbus_address_reverse(struct mbus_address *a);
 bool mbus_address_equal(const struct mbus_address *a, const struct mbus_address *b);
 void mbus_address_device(const struct mbus_address *a, struct device_id *out);
 /* ID as printed: most significant digit first. */

@@ -93,9 +93,12 @@ static bool read_part(struct reader *in, struct part *p)
     return !in->failed && !head.failed;
 }
 
-/* What the AFLs of a message say together; the MAC is the last one. */
-static void merge(struct part *whole, const struct part *p)
+/* What the AFLs of a message say together. False: a second MAC, so that each fragment has its own,
+ * whose extent is not known here. */
+static bool merge(struct part *whole, const struct part *p)
 {
+    if (p->afl.has_mac && whole->afl.has_mac)
+        return false;
     whole->afl.present = true;
     if (p->has_mcl && !whole->has_mcl) {
         whole->has_mcl = true;
@@ -114,6 +117,7 @@ static void merge(struct part *whole, const struct part *p)
         whole->afl.mac_len = p->afl.mac_len;
         memcpy(whole->afl.mac, p->afl.mac, sizeof p->afl.mac);
     }
+    return true;
 }
 
 /* The AFL of a complete message. */
@@ -182,7 +186,8 @@ static enum frame_state walk(struct mbus_context *ctx, const struct part *curren
         if (to)
             memcpy(to + len, p.payload, p.payload_len);
         len += p.payload_len;
-        merge(whole, &p);
+        if (!merge(whole, &p))
+            return mbus_fail(ctx, FRAME_UNSUPPORTED, "a MAC in more than one fragment");
         if (!p.more) {
             whole->payload = to;
             whole->payload_len = len;

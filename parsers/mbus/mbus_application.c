@@ -54,7 +54,7 @@ static enum frame_state read_records(struct mbus_context *ctx)
 {
     enum frame_state state = mbus_readings_read(ctx, ctx->out->plain, ctx->out->plain_len);
 
-    if (state == FRAME_OK && ctx->has_meter && ctx->req->formats.learn)
+    if (state == FRAME_OK && ctx->has_meter && !ctx->msb_first && ctx->req->formats.learn)
         mbus_compact_learn(ctx, ctx->out->plain, ctx->out->plain_len, is_verified(ctx));
     return state;
 }

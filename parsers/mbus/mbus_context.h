@@ -53,6 +53,7 @@ struct mbus_context {
     struct decode_result *out;
     bool peek;
     bool wired;
+    bool msb_first; /* CI 76, 77: values have their most significant byte first */
     bool no_memory;
 
     bool has_link;

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#define CI_ELL_VARIABLE 0x86
 #define CI_NWL 0x81
 #define NWL_LEN 2            /* CI and one control byte */
 #define C_FROM_PRIMARY 0x40u /* EN 13757-2: set in what a master sends */
@@ -42,6 +43,8 @@ static enum frame_state read_lower_layers(struct mbus_context *ctx, struct reade
 {
     enum frame_state state = FRAME_OK;
 
+    if (reader_peek(in, 0) == CI_ELL_VARIABLE)
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "extended link layer 86 is not read");
     if (mbus_is_ell(reader_peek(in, 0)))
         state = mbus_ell_read(ctx, in);
     if (state == FRAME_OK && reader_peek(in, 0) == CI_NWL)

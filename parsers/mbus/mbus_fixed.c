@@ -63,22 +63,31 @@ static enum frame_state put_counter(struct mbus_context *ctx, struct mbus_readin
     return FRAME_OK;
 }
 
+/* A field of four bytes with the least significant one first. */
+static void read_four(const struct mbus_context *ctx, struct reader *in, uint8_t out[4])
+{
+    uint8_t sent[4];
+
+    reader_copy(in, sent, sizeof sent);
+    for (size_t i = 0; i < sizeof sent; i++)
+        out[i] = ctx->msb_first ? sent[3 - i] : sent[i];
+}
+
 enum frame_state mbus_fixed_read(struct mbus_context *ctx, struct reader *in)
 {
     struct mbus_reading_list list = { .arena = ctx->req->arena };
     const char *stored = "", *second = "";
-    uint8_t id[4], access, status, unit1, unit2;
-    const uint8_t *counter1, *counter2;
+    uint8_t id[4], counter1[COUNTER_LEN], counter2[COUNTER_LEN], access, status, unit1, unit2;
     enum frame_state state;
     char number[9];
 
-    reader_copy(in, id, sizeof id);
+    read_four(ctx, in, id);
     access = reader_u8(in);
     status = reader_u8(in);
     unit1 = reader_u8(in);
     unit2 = reader_u8(in);
-    counter1 = reader_bytes(in, COUNTER_LEN);
-    counter2 = reader_bytes(in, COUNTER_LEN);
+    read_four(ctx, in, counter1);
+    read_four(ctx, in, counter2);
     if (in->failed)
         return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the fixed data structure");
     mbus_id_text(id, number);

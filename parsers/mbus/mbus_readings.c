@@ -413,6 +413,23 @@ static void read_date(struct build *b, struct entry *e)
     b->last_stamp = b->n + 1;
 }
 
+/* The data of a record with the most significant byte first, turned round. Blocks of the
+ * manufacturer stay as they are. */
+static bool turn_round(struct build *b, struct mbus_record *rec)
+{
+    uint8_t *to;
+
+    if (rec->tail || rec->value_len < 2)
+        return true;
+    to = (uint8_t *)arena_alloc(b->ctx->req->arena, rec->value_len);
+    if (!to)
+        return false;
+    for (size_t i = 0; i < rec->value_len; i++)
+        to[i] = rec->value[rec->value_len - 1 - i];
+    rec->value = to;
+    return true;
+}
+
 /* Reads records until the area ends or one is wrong: returns as mbus_record_decode() does. */
 static enum emt_err read_entries(struct build *b, struct reader *in)
 {
@@ -426,6 +443,8 @@ static enum emt_err read_entries(struct build *b, struct reader *in)
         err = mbus_record_decode(in, &e->rec);
         if (err != EMT_OK)
             return err;
+        if (b->ctx->msb_first && !turn_round(b, &e->rec))
+            return EMT_ENOMEM;
         if (!e->rec.tail)
             mbus_meaning_of(&e->rec, &e->meaning);
         if (e->meaning.data == MBUS_DATA_DATE)

@@ -10,7 +10,9 @@
 #define MODE_DES_CBC 2
 #define MODE_AES_CBC_IV 5
 #define MODE_AES_CBC_DERIVED 7
+#define MODE_DES_CBC_DATE 3
 #define MODE_AES_CCM 10
+#define MODE_TLS 13
 /* Modes from here on are not defined; on the wire they are the "signature" of meters older than the
  * security modes. */
 #define MODE_RESERVED 14
@@ -312,6 +314,15 @@ static enum frame_state open_mode(struct opening *o, const struct device_key *ke
     if (ctx->wired && mode >= MODE_RESERVED && application_parses(o->apl, o->body, o->len)) {
         ctx->out->security = mode_names[MODE_NONE];
         return open_plain(o, keys, nkeys);
+    }
+    if (mode == MODE_TLS) {
+        ctx->out->encrypted = true; /* no key of ours is in a TLS session */
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "security mode 13 (TLS session) is not read");
+    }
+    if (mode == MODE_DES_CBC_DATE && nkeys > 0) {
+        ctx->out->encrypted = true;
+        return mbus_fail(ctx, FRAME_UNSUPPORTED,
+                         "security mode 3 is not read: its IV holds the meter's date");
     }
     if (mode != MODE_DES_CBC && mode != MODE_AES_CBC_IV && !derived) {
         ctx->out->encrypted = true;

@@ -3,9 +3,10 @@
 /* none:  CI
  * short: CI ACC STS CFG(2)
  * long:  CI ID(4) M(2) version type ACC STS CFG(2)
- * then CFE(1) in mode 7; CFGE(2) and MCR(4) in mode 10 */
+ * then CFE(1) in modes 7 and 13; CFGE(2) and MCR(4) in mode 10 */
 #define MODE_7 7
 #define MODE_10 10
+#define MODE_13 13
 
 struct ci_entry {
     uint8_t ci;
@@ -37,8 +38,19 @@ static const struct ci_entry table[] = {
     { 0x8b, MBUS_HEADER_LONG, MBUS_APL_NOTHING },
 };
 
-static const struct ci_entry *find(uint8_t ci)
+/* Where the wire has a meaning of its own: 73 is the fixed data structure (a compact frame over the
+ * air), 76 and 77 are 72 and 73 with the most significant byte first. */
+static const struct ci_entry wired_table[] = {
+    { MBUS_CI_FIXED, MBUS_HEADER_NONE, MBUS_APL_FIXED },
+    { MBUS_CI_RECORDS_MSB, MBUS_HEADER_LONG, MBUS_APL_RECORDS },
+    { MBUS_CI_FIXED_MSB, MBUS_HEADER_NONE, MBUS_APL_FIXED },
+};
+
+static const struct ci_entry *find(uint8_t ci, bool wired)
 {
+    for (size_t i = 0; wired && i < sizeof wired_table / sizeof wired_table[0]; i++)
+        if (wired_table[i].ci == ci)
+            return &wired_table[i];
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (table[i].ci == ci)
             return &table[i];
@@ -47,11 +59,8 @@ static const struct ci_entry *find(uint8_t ci)
 
 enum mbus_apl mbus_apl_of(uint8_t ci, bool wired)
 {
-    const struct ci_entry *e = find(ci);
+    const struct ci_entry *e = find(ci, wired);
 
-    /* The same code means the fixed data structure on the wire and a compact frame over the air. */
-    if (wired && ci == 0x73)
-        return MBUS_APL_FIXED;
     if (ci >= 0xa0 && ci <= 0xb7)
         return MBUS_APL_MANUFACTURER;
     return e ? e->apl : MBUS_APL_UNKNOWN;
@@ -59,10 +68,8 @@ enum mbus_apl mbus_apl_of(uint8_t ci, bool wired)
 
 static enum mbus_header header_of(uint8_t ci, bool wired)
 {
-    const struct ci_entry *e = find(ci);
+    const struct ci_entry *e = find(ci, wired);
 
-    if (wired && ci == 0x73)
-        return MBUS_HEADER_NONE;
     return e ? e->header : MBUS_HEADER_NONE;
 }
 
@@ -76,7 +83,7 @@ static void read_status_and_cfg(struct mbus_tpl *tpl, struct reader *in)
 
 static void read_extension(struct mbus_tpl *tpl, struct reader *in)
 {
-    if (tpl->mode == MODE_7)
+    if (tpl->mode == MODE_7 || tpl->mode == MODE_13)
         tpl->cfe[0] = reader_u8(in);
     if (tpl->mode == MODE_10) {
         reader_copy(in, tpl->cfe, 2);
@@ -96,8 +103,11 @@ enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in)
     if (in->failed)
         return mbus_fail(ctx, FRAME_MALFORMED, "ends before the transport layer");
     tpl->header = header_of(tpl->ci, ctx->wired);
+    ctx->msb_first = ctx->wired && (tpl->ci == MBUS_CI_RECORDS_MSB || tpl->ci == MBUS_CI_FIXED_MSB);
     if (tpl->header == MBUS_HEADER_LONG)
         tpl->address = mbus_address_read_long(in);
+    if (ctx->msb_first)
+        mbus_address_reverse(&tpl->address);
     if (tpl->header != MBUS_HEADER_NONE)
         read_status_and_cfg(tpl, in);
     if (tpl->header != MBUS_HEADER_NONE)

@@ -5,6 +5,10 @@
 
 #include "mbus_context.h"
 
+#define MBUS_CI_FIXED 0x73
+#define MBUS_CI_RECORDS_MSB 0x76
+#define MBUS_CI_FIXED_MSB 0x77
+
 /* What the bytes behind a transport header are. */
 enum mbus_apl {
     MBUS_APL_UNKNOWN,      /* a CI that the standard does not define */
