@@ -90,9 +90,7 @@ static void put_positions(struct walk *w, uint32_t at, const struct dlms_templat
     for (unsigned i = 0; i < t->npositions; i++) {
         const struct dlms_position *p = &t->positions[i];
         uint32_t node = dlms_element(w->tree, at, p->at);
-        struct dlms_item item = {
-            .obis = p->obis, .scaler = p->scaler, .unit = p->unit, .assumed = true
-        };
+        struct dlms_item item = { .obis = p->obis, .scaler = p->scaler, .unit = p->unit };
 
         if (!node)
             continue;
@@ -281,7 +279,7 @@ enum frame_state dlms_body_read(struct dlms_context *ctx, struct reader *in)
 
     if (state != FRAME_OK)
         return state;
-    ctx->has_body = true;
+    ctx->plain_body = ctx->plain_body || !ctx->secured;
     if (axdr_is_container(&tree.nodes[0]))
         walk(&w, 0);
     else
@@ -298,7 +296,7 @@ enum frame_state dlms_body_read_named(struct dlms_context *ctx, struct reader *i
 
     if (state != FRAME_OK)
         return state;
-    ctx->has_body = true;
+    ctx->plain_body = ctx->plain_body || !ctx->secured;
     item.value = &tree.nodes[0];
     if (axdr_is_container(item.value))
         walk(&w, 0);

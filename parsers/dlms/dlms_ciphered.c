@@ -27,38 +27,43 @@ static enum frame_state odd(struct dlms_context *ctx, const char *what)
 }
 
 /* A system title names its meter: three letters of the maker and five bytes (IEC 62056-5-3). */
-static void put_device(struct dlms_context *ctx, const uint8_t *title)
+static bool put_device(struct dlms_context *ctx, const uint8_t *title)
 {
-    struct device_id *id = &ctx->b.out->device;
+    struct device_id id = { .number = "" };
     bool letters = true;
 
-    memset(id, 0, sizeof *id);
     for (unsigned i = 0; i < 3; i++)
         letters = letters && title[i] >= 'A' && title[i] <= 'Z';
     if (letters) {
-        memcpy(id->manufacturer, title, 3);
-        (void)hex_encode(title + 3, DLMS_TITLE_LEN - 3, id->number);
+        memcpy(id.manufacturer, title, 3);
+        (void)hex_encode(title + 3, DLMS_TITLE_LEN - 3, id.number);
     } else {
-        (void)hex_encode(title, DLMS_TITLE_LEN, id->number);
+        (void)hex_encode(title, DLMS_TITLE_LEN, id.number);
     }
+    if (ctx->titled && !device_id_equal(&id, &ctx->b.out->device))
+        return decode_build_fail(&ctx->b, "two system titles in one frame");
+    ctx->b.out->device = id;
     ctx->b.out->has_device = true;
+    ctx->titled = true;
+    return true;
 }
 
-static void put_fields(struct dlms_context *ctx, const struct dlms_protected *m)
+static bool put_fields(struct dlms_context *ctx, const struct dlms_protected *m)
 {
     struct decode_result *out = ctx->b.out;
 
     out->encrypted = out->encrypted || (m->control & DLMS_ENCRYPTED) != 0;
     out->has_counter = true;
     out->counter = m->counter;
-    if (m->title)
-        put_device(ctx, m->title);
+    if (m->title && !put_device(ctx, m->title))
+        return false;
     if (ctx->b.peek)
-        return;
+        return true;
     if (m->title)
         decode_build_hex(&ctx->b, "system_title", m->title, DLMS_TITLE_LEN);
     decode_build_hex(&ctx->b, "security_control", &m->control, 1);
     decode_build_number(&ctx->b, "invocation_counter", m->counter);
+    return true;
 }
 
 /* The text as an APDU. Without a tag only an APDU that reads to its end shows that the key fits. */
@@ -146,7 +151,8 @@ static enum frame_state open_text(struct dlms_context *ctx, const struct dlms_pr
     struct attempt a = { .ctx = ctx, .m = m };
     size_t more = m->control & DLMS_ENCRYPTED ? 0 : m->text_len;
 
-    put_fields(ctx, m);
+    if (!put_fields(ctx, m))
+        return FRAME_MALFORMED;
     if (ctx->b.peek)
         return FRAME_OK;
     if (!(m->control & (DLMS_AUTHENTICATED | DLMS_ENCRYPTED)))
@@ -261,9 +267,8 @@ enum frame_state dlms_general_signing(struct dlms_context *ctx, struct reader *i
     signature = read_octets(in, &signature_len);
     if (!content || !signature || !reader_at_end(in))
         return odd(ctx, "general-signing");
-    if (title)
-        put_device(ctx, title);
-    ctx->secured = ctx->secured || title;
+    if (title && !put_device(ctx, title))
+        return FRAME_MALFORMED;
     state = dlms_apdu_read(ctx, content, n);
     if (state == FRAME_OK)
         (void)decode_build_fail(&ctx->b, "the signature is not checked");

@@ -35,13 +35,12 @@ struct dlms_context {
     struct dlms_blocks transfer; /* general block transfer */
     struct dlms_blocks response; /* blocks of one response */
 
-    unsigned nesting;    /* APDUs inside APDUs */
-    uint8_t service;     /* glo or ded tag around the APDU being read; 0: none */
-    bool secured;        /* what is being read was decrypted or authenticated */
-    bool unverified;     /* decrypted without a tag: only strict parsing tells a wrong key */
-    bool swapped;        /* the body is read with tag and length of names exchanged */
-    bool has_body;       /* at least one APDU with data */
-    const uint8_t *seen; /* key lookup for plaintext is asked once */
+    unsigned nesting; /* APDUs inside APDUs */
+    uint8_t service;  /* glo or ded tag around the APDU being read; 0: none */
+    bool secured;     /* what is being read was decrypted or authenticated */
+    bool unverified;  /* decrypted without a tag: only strict parsing tells a wrong key */
+    bool plain_body;  /* data that nothing protected was read */
+    bool titled;      /* the device is that of a system title */
 
     bool has_clock;
     struct dlms_clock clock; /* of the frame's values: from the body, else the notification */

@@ -236,7 +236,7 @@ static void note_device(struct dlms_context *ctx, struct obis o, const uint8_t *
         p++;
         n--;
     }
-    if (rank <= ctx->rank || n == 0 || n > NUMBER_TEXT_MAX || ctx->secured)
+    if (rank <= ctx->rank || n == 0 || n > NUMBER_TEXT_MAX || ctx->titled)
         return;
     ctx->rank = rank;
     memset(&out->device, 0, sizeof out->device);

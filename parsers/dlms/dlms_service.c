@@ -218,6 +218,7 @@ static enum frame_state read_get_block(struct dlms_context *ctx, struct reader *
     p = reader_bytes(in, n);
     if (!p)
         return odd(ctx, in, "block");
+    ctx->plain_body = ctx->plain_body || !ctx->secured;
     if (!dlms_blocks_add(ctx, &ctx->response, number, p, n))
         return FRAME_MALFORMED;
     return last ? read_blocks(ctx, &ctx->response) : FRAME_OK;
@@ -316,6 +317,7 @@ static enum frame_state read_action_block(struct dlms_context *ctx, struct reade
     if (!p || last > 1)
         return odd(ctx, in, "block");
     ctx->b.out->more_follows = !last;
+    ctx->plain_body = ctx->plain_body || !ctx->secured;
     if (!dlms_blocks_add(ctx, &ctx->response, number, p, n))
         return FRAME_MALFORMED;
     return last ? read_blocks(ctx, &ctx->response) : FRAME_OK;
