@@ -25,7 +25,8 @@ static void put_message(struct writer *w, struct reader *in, uint16_t tag)
         writer_bytes(w, in->data + from, in->len - from);
     else
         writer_bytes(w, in->data + from, in->pos - from);
-    writer_u8(w, 0x63);
+    if (!writer_u8(w, 0x63))
+        return;
     writer_le(w, crc16_x25(w->data + start, w->len - 1 - start), 2);
     writer_u8(w, 0x00);
 }

@@ -9,6 +9,7 @@ int main(void)
 
     srunner_add_suite(runner, crc16_suite());
     srunner_add_suite(runner, iec_suite());
+    srunner_add_suite(runner, iec_line_suite());
     srunner_add_suite(runner, obis_corpus_suite());
     srunner_add_suite(runner, obis_public_suite());
     srunner_add_suite(runner, sml_suite());

@@ -6,6 +6,7 @@
 
 Suite *crc16_suite(void);
 Suite *iec_suite(void);
+Suite *iec_line_suite(void);
 Suite *obis_corpus_suite(void);
 Suite *obis_meaning_suite(void);
 Suite *obis_public_suite(void);
