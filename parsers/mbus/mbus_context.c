@@ -62,8 +62,8 @@ static void put_field(struct mbus_context *ctx, const char *name, const char *te
 {
     struct decode_field *f;
 
-    if (ctx->out->nlink == MBUS_FIELDS_MAX)
-        return;
+    if (ctx->out->nlink == MBUS_FIELDS_MAX || ctx->telegrams > 1)
+        return; /* the header of a readout is its first telegram's */
     f = &ctx->fields[ctx->out->nlink];
     f->text = arena_text(ctx->req->arena, text, len);
     if (!f->text) {

@@ -65,6 +65,13 @@ struct mbus_context {
 
     struct mbus_afl afl;
     struct mbus_tpl tpl;
+    /* A readout in several telegrams (wired): opens the next one, whose records follow. False:
+     * there is none; next_state says whether that is in order. */
+    bool (*next_telegram)(struct mbus_context *ctx, struct reader *records);
+    size_t next, end; /* where it stands in the frame, and where the last one ends */
+    enum frame_state next_state;
+    unsigned telegrams; /* opened so far */
+
     bool fragment_waits;  /* a piece of a message that is not complete: nothing more to read */
     bool joined;          /* what is read now stood in several telegrams */
     bool payload_checked; /* the payload CRC of the ELL fits: nothing was damaged on the way */

@@ -9,6 +9,7 @@
 #include "mbus_security.h"
 #include "mbus_tpl.h"
 #include "mbus_wired.h"
+#include "parsers/mbus_readout.h"
 #include "wmbus_link.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@
 #define CI_ELL_VARIABLE 0x86
 #define CI_NWL 0x81
 #define NWL_LEN 2            /* CI and one control byte */
+#define WIRED_TRAILER 2      /* checksum and stop byte */
 #define C_FROM_PRIMARY 0x40u /* EN 13757-2: set in what a master sends */
 
 static void set_hash(struct decode_result *out, const uint8_t *p, size_t n)
@@ -105,6 +107,59 @@ static enum frame_state link_failed(struct mbus_context *ctx, enum emt_err err)
                                            : "no frame of this format");
 }
 
+/* CI, ID, manufacturer, version and type: whose telegram it is. */
+#define IDENTITY_LEN 9
+
+static size_t frame_len(const struct mbus_wired *link)
+{
+    return link->body_offset + link->body_len + WIRED_TRAILER;
+}
+
+/* Telegrams of one meter behind each other are one readout (a gateway joins them so). Returns where
+ * the last one ends; what is no such telegram trails and is never parsed. */
+static size_t readout_end(const struct decode_request *req, const struct mbus_wired *first)
+{
+    size_t end = frame_len(first);
+    struct mbus_wired link;
+
+    for (unsigned n = 1; n < MBUS_READOUT_TELEGRAMS_MAX; n++) {
+        if (mbus_wired_parse(req->frame + end, req->len - end, &link) != EMT_OK ||
+            link.kind != MBUS_WIRED_LONG || (link.c & C_FROM_PRIMARY) ||
+            link.body_len < IDENTITY_LEN || first->body_len < IDENTITY_LEN ||
+            memcmp(link.body, first->body, IDENTITY_LEN) != 0)
+            break;
+        end += frame_len(&link);
+    }
+    return end;
+}
+
+/* The next telegram of the readout, behind one that ends with DIF 1F. */
+static bool next_telegram(struct mbus_context *ctx, struct reader *records)
+{
+    const uint8_t *plain = ctx->out->plain;
+    size_t plain_len = ctx->out->plain_len;
+    size_t from = ctx->next;
+    struct mbus_wired link;
+    struct reader in;
+
+    if (ctx->tpl.header != MBUS_HEADER_LONG ||
+        mbus_wired_parse(ctx->req->frame + from, ctx->end - from, &link) != EMT_OK)
+        return false;
+    in = reader_of(ctx->req->frame, from + link.body_offset + link.body_len);
+    reader_skip(&in, from + link.body_offset);
+    ctx->next += frame_len(&link);
+    ctx->telegrams++;
+    ctx->tpl = (struct mbus_tpl){ 0 };
+    mbus_layer(ctx, "link", 0, from, from + link.body_offset);
+    ctx->next_state = mbus_tpl_read(ctx, &in);
+    if (ctx->next_state == FRAME_OK)
+        ctx->next_state = mbus_security_open(ctx, &in, MBUS_APL_RECORDS);
+    *records = reader_of(ctx->out->plain, ctx->out->plain_len);
+    ctx->out->plain = plain; /* the first one's, for people */
+    ctx->out->plain_len = plain_len;
+    return ctx->next_state == FRAME_OK;
+}
+
 enum emt_err mbus_decode(const struct decode_request *req, struct decode_result *out, bool peek)
 {
     struct mbus_context ctx;
@@ -125,7 +180,11 @@ enum emt_err mbus_decode(const struct decode_request *req, struct decode_result 
     mbus_field_number(&ctx, "address", link.a);
     if (link.kind == MBUS_WIRED_SHORT)
         return finish(&ctx, mbus_fail(&ctx, FRAME_UNSUPPORTED, "short frame, no data"));
-    set_hash(out, link.body, link.body_len);
+    ctx.telegrams = 1;
+    ctx.next = frame_len(&link);
+    ctx.end = readout_end(req, &link);
+    ctx.next_telegram = next_telegram;
+    set_hash(out, link.body, ctx.end - WIRED_TRAILER - link.body_offset);
     if (link.c & C_FROM_PRIMARY)
         return finish(&ctx, mbus_fail(&ctx, FRAME_UNSUPPORTED, "sent by a master to a meter"));
     /* Offsets count from the start byte. */

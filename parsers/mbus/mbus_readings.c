@@ -253,7 +253,6 @@ static enum emt_err put_tail(struct build *b, const struct entry *e)
     struct mbus_value v;
     enum emt_err err;
 
-    b->ctx->out->more_follows |= e->rec.more_follows;
     if (e->rec.value_len == 0)
         return EMT_OK;
     err = mbus_value_of(b->ctx->req->arena, &e->rec, false, &v);
@@ -445,6 +444,7 @@ static enum emt_err read_entries(struct build *b, struct reader *in)
             return err;
         if (b->ctx->msb_first && !turn_round(b, &e->rec))
             return EMT_ENOMEM;
+        b->ctx->out->more_follows = e->rec.more_follows;
         if (!e->rec.tail)
             mbus_meaning_of(&e->rec, &e->meaning);
         if (e->meaning.data == MBUS_DATA_DATE)
@@ -477,6 +477,11 @@ enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, 
     struct reader in = reader_of(p, n);
     enum emt_err err = read_entries(&b, &in);
 
+    while (err == EMT_ENOTFOUND && ctx->out->more_follows && ctx->next_telegram &&
+           ctx->next_telegram(ctx, &in))
+        err = read_entries(&b, &in);
+    if (err == EMT_ENOTFOUND && ctx->next_state != FRAME_OK)
+        return ctx->next_state;
     if (err == EMT_ENOMEM || !reserve(&b.list, b.n))
         return mbus_no_memory(ctx);
     for (unsigned i = 0; i < b.n; i++)

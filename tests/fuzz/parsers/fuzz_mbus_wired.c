@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t frame[FRAME_MAX];
+    uint8_t frame[2 * FRAME_MAX];
     uint8_t sum = 0;
 
     if (size == 0)
@@ -28,5 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     frame[size - 1] = 0x16;
     fuzz_decode(PROTOCOL_MBUS, FRAME_FORMAT_AUTO, true, 0, frame, size);
     fuzz_decode(PROTOCOL_MBUS, FRAME_FORMAT_AUTO, false, 3, frame, size);
+    memcpy(frame + size, frame, size); /* a readout, where DIF 1F ends it */
+    fuzz_decode(PROTOCOL_MBUS, FRAME_FORMAT_AUTO, true, 1, frame, 2 * size);
     return 0;
 }

@@ -9,6 +9,7 @@ Suite *mbus_corpus_suite(void);
 Suite *mbus_date_suite(void);
 Suite *mbus_fragment_suite(void);
 Suite *mbus_meaning_suite(void);
+Suite *mbus_readout_suite(void);
 Suite *mbus_record_suite(void);
 Suite *mbus_wired_suite(void);
 Suite *oms_encode_suite(void);
