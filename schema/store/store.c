@@ -138,6 +138,20 @@ const char *store_sqlstate(const struct store *s)
 
 /* ---- opening ---- */
 
+enum emt_err store_conninfo_check(const char *conninfo, struct emt_diag *diag)
+{
+    char *text = NULL;
+    PQconninfoOption *options = PQconninfoParse(conninfo, &text);
+    enum emt_err err = options ? EMT_OK : text ? EMT_EMALFORMED : EMT_ENOMEM;
+
+    if (err != EMT_OK)
+        (void)emt_fail(diag, err, "%.*s", text ? (int)strcspn(text, "\n") : 13,
+                       text ? text : "out of memory");
+    PQfreemem(text);
+    PQconninfoFree(options);
+    return err;
+}
+
 static struct store *new_store(const char *conninfo, enum store_role role, const char *user)
 {
     /* What stands before dbname can be overruled by the connection string, what stands behind

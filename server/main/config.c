@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "base/yaml.h"
+#include "store/store.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -298,6 +299,8 @@ static void get_roles(struct section *s)
     unsigned bits = 0;
 
     get_list(s, "roles", &list);
+    if (list.items && list.n == 0)
+        fail_at(s, "roles", "at least one of field, api and worker is expected");
     for (size_t i = 0; i < list.n; i++) {
         unsigned bit = 0;
 
@@ -329,8 +332,11 @@ static void read_top(struct section *s)
 static void read_database(struct section *s)
 {
     struct config *c = s->c;
+    struct emt_diag why = { .text = "" };
 
     get_text(s, "conninfo", &c->conninfo);
+    if (s->err == EMT_OK && c->conninfo && store_conninfo_check(c->conninfo, &why) != EMT_OK)
+        fail_at(s, "conninfo", why.text);
     get_text(s, "migrations", &c->migrations);
     if (s->err == EMT_OK)
         s->err = yaml_bool(s->y, s->map, "migrate", &c->migrate, s->diag);

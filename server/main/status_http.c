@@ -47,27 +47,41 @@ static int32_t nobody(void *ctx, const struct http_request *r)
     return 0;
 }
 
+static void asker_hang_up(struct asker *a)
+{
+    store_close(a->db);
+    a->db = NULL;
+}
+
 /* Ready means: frames that arrive now can be stored. */
-static enum emt_err ask_database(struct status_http *h, struct asker *a, struct emt_diag *diag)
+static enum emt_err ask(struct store *db, struct emt_diag *diag)
 {
     bool stand = false;
     int version;
-    enum emt_err err = EMT_OK;
+    enum emt_err err = migrate_check(db, &version, diag);
 
-    if (a->db && store_is_broken(a->db)) {
-        store_close(a->db);
-        a->db = NULL;
-    }
-    if (!a->db)
-        err = store_open(h->s.conninfo, STORE_ADMIN, CONNECT_MS, &a->db, diag);
-    if (err == EMT_OK)
-        err = migrate_check(a->db, &version, diag);
     if (err != EMT_OK)
         return err;
-    err = node_partitions_stand(a->db, &stand);
+    err = node_partitions_stand(db, &stand);
     if (err != EMT_OK)
-        return emt_fail(diag, err, "database: %s", store_error(a->db));
+        return emt_fail(diag, err, "database: %s", store_error(db));
     return stand ? EMT_OK : emt_fail(diag, EMT_ESTATE, "partitions are missing");
+}
+
+static enum emt_err ask_database(struct status_http *h, struct asker *a, struct emt_diag *diag)
+{
+    enum emt_err err = EMT_OK;
+
+    /* A connection kept from the last question may have ended unnoticed, with a restart of the
+     * database long over: that says nothing, a new one does. */
+    if (a->db && ask(a->db, diag) == EMT_OK)
+        return EMT_OK;
+    if (a->db && !store_is_broken(a->db))
+        return EMT_ESTATE;
+    asker_hang_up(a);
+    *diag = (struct emt_diag){ .text = "" };
+    err = store_open(h->s.conninfo, STORE_ADMIN, CONNECT_MS, &a->db, diag);
+    return err == EMT_OK ? ask(a->db, diag) : err;
 }
 
 static void answer_ready(struct status_http *h, struct asker *a, struct http_response *out)

@@ -103,6 +103,8 @@ static const struct {
     { "api: {url: \"http://plain\"}\n", 1, "api.url" },
     { "api: {certificate: /x}\n", 1, "api.certificate" },
     { "database: yes\n", 1, "database" },
+    { "database:\n  conninfo: \"host=a frob=1\"\n", 2, "database.conninfo" },
+    { "roles: []\n", 1, "roles" },
     { "database:\n  migrate: maybe\n", 2, "database.migrate" },
     { "names: [{a: b}]\n", 1, "names" },
 };

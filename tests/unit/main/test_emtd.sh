@@ -73,6 +73,13 @@ kill -9 "$(head -n 1 "$dir/pg/data/postmaster.pid")"
 sleep 0.3
 wait_for 40 is_ready "$port" || fail "not ready again after kill -9 of PostgreSQL"
 
+# Connections that ended unnoticed say nothing about the database.
+postmaster=$(head -n 1 "$dir/pg/data/postmaster.pid")
+for i in 1 2 3 4; do is_ready "$port" || fail "not ready"; done
+ps -o pid=,args= --ppid "$postmaster" | awk '/emt_admin/ { print $1 }' | xargs kill -TERM
+sleep 0.3
+for i in 1 2 3 4; do is_ready "$port" || fail "not ready because of an ended connection"; done
+
 kill -9 "$first"
 wait "$first" 2>/dev/null
 start_first

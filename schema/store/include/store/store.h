@@ -25,6 +25,9 @@ enum store_role { STORE_OWNER, STORE_APP, STORE_INGEST, STORE_REPORT, STORE_ADMI
 /* "emt_owner", …: the user name at the database. */
 const char *store_role_name(enum store_role role);
 
+/* Whether libpq can read this connection string; EMT_EMALFORMED with its words in diag. Asks no
+ * server. */
+EMT_CHECKED enum emt_err store_conninfo_check(const char *conninfo, struct emt_diag *diag);
 /* conninfo: libpq connection string without user (several hosts allowed); the role's name is added
  * as user. Waits at most timeout_ms. EMT_EDB with the server's text in diag (no secrets). Free with
  * store_close(). */
@@ -135,10 +138,14 @@ const uint8_t *c_bytes(const struct store_result *r, int row, int col,
  * 55P03): repeat. */
 EMT_CHECKED enum emt_err store_run(struct store *s, const struct store_statement *st,
                                    const struct store_param *params, struct store_result **out);
-/* As store_run(), for the three commonest answers. EMT_ENOTFOUND: no row came back, or none was touched. */
-EMT_CHECKED enum emt_err store_run_row(struct store *s, const struct store_statement *st, const struct store_param *params, struct store_result **out);
-EMT_CHECKED enum emt_err store_run_number(struct store *s, const struct store_statement *st, const struct store_param *params, int64_t *out);
-EMT_CHECKED enum emt_err store_run_touch(struct store *s, const struct store_statement *st, const struct store_param *params);
+/* As store_run(), for the three commonest answers. EMT_ENOTFOUND: no row came back, or none was
+ * touched. */
+EMT_CHECKED enum emt_err store_run_row(struct store *s, const struct store_statement *st,
+                                       const struct store_param *params, struct store_result **out);
+EMT_CHECKED enum emt_err store_run_number(struct store *s, const struct store_statement *st,
+                                          const struct store_param *params, int64_t *out);
+EMT_CHECKED enum emt_err store_run_touch(struct store *s, const struct store_statement *st,
+                                         const struct store_param *params);
 void store_result_free(struct store_result *r);
 /* BEGIN, and SET LOCAL app.tenant when tenant is not 0. */
 EMT_CHECKED enum emt_err store_begin(struct store *s, int32_t tenant);
