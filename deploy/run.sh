@@ -138,4 +138,5 @@ Ctrl-C ends the demo.
 TEXT
 # Any of them ending by itself is a fault worth seeing.
 wait -n "${pids[@]}" || true
+kill -0 "${pids[0]}" 2>/dev/null || tail -n 5 "$dir/emtd.log" >&2
 die "a process ended by itself; see the logs in $dir and $demo"
