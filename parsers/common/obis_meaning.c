@@ -18,6 +18,7 @@
 #define PHASE_STEP 20
 #define PHASE_LAST 80
 #define DEGREE "\xc2\xb0"
+#define DEGREE_C "\xc2\xb0\x43"
 
 /* How D processes what C names. */
 enum processing {
@@ -410,7 +411,7 @@ static enum quantity quantity_of(const char *unit)
         { "m3/h", QUANTITY_VOLUME_FLOW },
         { "kg", QUANTITY_MASS },
         { "kg/h", QUANTITY_MASS_FLOW },
-        { DEGREE "C", QUANTITY_TEMPERATURE },
+        { DEGREE_C, QUANTITY_TEMPERATURE },
         { DEGREE "F", QUANTITY_TEMPERATURE },
         { "K", QUANTITY_TEMPERATURE_DIFFERENCE },
         { "bar", QUANTITY_PRESSURE },
@@ -498,24 +499,24 @@ bool obis_meaning_apply(struct obis o, const char *unit, struct reading *r)
     return false;
 }
 
+/* 14, 16 and 18 are gas converted to base conditions. */
 const char *obis_unit_of_code(uint8_t code)
 {
     static const char *const names[] = {
-        [1] = "year",  [2] = "month",   [3] = "week",   [4] = "d",        [5] = "h",
-        [6] = "min",   [7] = "s",       [8] = DEGREE,   [9] = DEGREE "C", [10] = "currency",
-        [11] = "m",    [12] = "m/s",    [13] = "m3",    [14] = "m3", /* converted to base conditions
-                                                                      */
-        [15] = "m3/h", [16] = "m3/h",   [17] = "m3/d",  [18] = "m3/d",    [19] = "l",
-        [20] = "kg",   [21] = "N",      [22] = "Nm",    [23] = "Pa",      [24] = "bar",
-        [25] = "J",    [26] = "J/h",    [27] = "W",     [28] = "VA",      [29] = "var",
-        [30] = "Wh",   [31] = "VAh",    [32] = "varh",  [33] = "A",       [34] = "C",
-        [35] = "V",    [36] = "V/m",    [37] = "F",     [38] = "Ohm",     [39] = "Ohm m2/m",
-        [40] = "Wb",   [41] = "T",      [42] = "A/m",   [43] = "H",       [44] = "Hz",
-        [45] = "1/Wh", [46] = "1/varh", [47] = "1/VAh", [48] = "V2h",     [49] = "A2h",
-        [50] = "kg/s", [51] = "S",      [52] = "K",     [53] = "1/V2h",   [54] = "1/A2h",
-        [55] = "1/m3", [56] = "%",      [57] = "Ah",    [60] = "Wh/m3",   [61] = "J/m3",
-        [62] = "mol%", [63] = "g/m3",   [64] = "Pa s",  [65] = "J/kg",    [70] = "dBm",
-        [71] = "dBuV", [72] = "dB",
+        [1] = "year",    [2] = "month",  [3] = "week",   [4] = "d",         [5] = "h",
+        [6] = "min",     [7] = "s",      [8] = DEGREE,   [9] = DEGREE_C,    [10] = "currency",
+        [11] = "m",      [12] = "m/s",   [13] = "m3",    [14] = "m3",       [15] = "m3/h",
+        [16] = "m3/h",   [17] = "m3/d",  [18] = "m3/d",  [19] = "l",        [20] = "kg",
+        [21] = "N",      [22] = "Nm",    [23] = "Pa",    [24] = "bar",      [25] = "J",
+        [26] = "J/h",    [27] = "W",     [28] = "VA",    [29] = "var",      [30] = "Wh",
+        [31] = "VAh",    [32] = "varh",  [33] = "A",     [34] = "C",        [35] = "V",
+        [36] = "V/m",    [37] = "F",     [38] = "Ohm",   [39] = "Ohm m2/m", [40] = "Wb",
+        [41] = "T",      [42] = "A/m",   [43] = "H",     [44] = "Hz",       [45] = "1/Wh",
+        [46] = "1/varh", [47] = "1/VAh", [48] = "V2h",   [49] = "A2h",      [50] = "kg/s",
+        [51] = "S",      [52] = "K",     [53] = "1/V2h", [54] = "1/A2h",    [55] = "1/m3",
+        [56] = "%",      [57] = "Ah",    [60] = "Wh/m3", [61] = "J/m3",     [62] = "mol%",
+        [63] = "g/m3",   [64] = "Pa s",  [65] = "J/kg",  [70] = "dBm",      [71] = "dBuV",
+        [72] = "dB",
     };
 
     return code < sizeof names / sizeof names[0] ? names[code] : NULL;

@@ -146,7 +146,8 @@ static struct sml_frame *find_all(const struct decode_request *req, unsigned *n,
 
 static bool put_hashes(struct decode_build *b, const struct sml_frame *list, unsigned n)
 {
-    uint8_t(*hashes)[HASH_LEN] = (uint8_t(*)[HASH_LEN])arena_alloc(b->req->arena, n * HASH_LEN);
+    uint8_t(*hashes)[HASH_LEN] =
+        (uint8_t(*)[HASH_LEN])arena_alloc(b->req->arena, (size_t)n * HASH_LEN);
 
     if (!hashes)
         return false;

@@ -166,7 +166,7 @@ size_t sml_transport_offset(const uint8_t *frame, const struct sml_frame *f, siz
         unsigned over;
 
         while ((over = groups_over(frame + pos)) == 2 && frame[pos + GROUP] != MEANS_END)
-            pos += 2u * GROUP;
+            pos += (size_t)2 * GROUP;
         if (over == 1)
             pos += GROUP;
         if (at < n + GROUP || over == 2)
@@ -229,14 +229,12 @@ static enum emt_err drain(struct sml_stream *s, bool last,
 {
     struct sml_frame f;
     size_t at = 0;
-    enum emt_err err, result = EMT_OK;
+    enum emt_err result = EMT_OK;
 
-    while ((err = sml_transport_find(s->buf, s->len, s->max, last, &at, &f, &s->damaged)) ==
-           EMT_OK) {
+    while (result == EMT_OK &&
+           sml_transport_find(s->buf, s->len, s->max, last, &at, &f, &s->damaged) == EMT_OK) {
         s->files++;
         result = put(ctx, s->buf + f.offset, f.len);
-        if (result != EMT_OK)
-            break;
     }
     s->len -= at;
     memmove(s->buf, s->buf + at, s->len);
