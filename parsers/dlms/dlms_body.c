@@ -243,8 +243,8 @@ static void walk(struct walk *w, uint32_t at)
         walk_elements(w, at);
     if (t && t->positions)
         put_positions(w, at, t);
-    if (t && t->clock_first && w->ctx->unnamed > unnamed)
-        w->ctx->unnamed--; /* the one that the template names */
+    if (t && !t->positions == !t->clock_first && w->ctx->unnamed > unnamed)
+        w->ctx->unnamed--; /* the list's own name, or the one that the template gives a code */
     w->list = outer;
 }
 

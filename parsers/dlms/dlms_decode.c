@@ -64,6 +64,7 @@ static void forget(struct dlms_context *ctx, enum frame_state state)
     struct decode_result *out = ctx->b.out;
 
     out->has_application = false;
+    out->has_counter = false; /* nobody vouches for it */
     out->more_follows = false;
     if (state != FRAME_PLAINTEXT_REFUSED && !ctx->titled)
         out->has_device = false; /* a system title stands outside of what is refused */

@@ -86,8 +86,10 @@ static void put_number(struct dlms_context *ctx, const struct dlms_item *item, i
         return;
     }
     /* What a decimal cannot hold is printed. */
-    n = big ? snprintf(text, sizeof text, "%" PRIu64 "e%d", (uint64_t)v->i, scaler)
-            : snprintf(text, sizeof text, "%" PRId64 "e%d", v->i, scaler);
+    n = big ? snprintf(text, sizeof text, "%" PRIu64, (uint64_t)v->i)
+            : snprintf(text, sizeof text, "%" PRId64, v->i);
+    if (scaler)
+        n += snprintf(text + n, sizeof text - (size_t)n, "e%d", scaler);
     set_text(ctx, r, text, (size_t)n);
 }
 
