@@ -150,8 +150,22 @@ size_t client_out_left(const struct uplink_client *c)
     return c->out.len - c->out_at;
 }
 
+/* What is sent makes room: on a slow link there is always something left, and the buffer would grow
+ * to its limit. TLS takes an offer again from another place, as long as the bytes are the same. */
+static void drop_sent(struct uplink_client *c)
+{
+    size_t left = client_out_left(c);
+
+    if (c->out_at < KEEP_BUFFER || c->out_at < left)
+        return;
+    memmove(c->out.data, c->out.data + c->out_at, left);
+    c->out.len = left;
+    c->out_at = 0;
+}
+
 bool client_put(struct uplink_client *c, const struct uplink_message *m)
 {
+    drop_sent(c);
     enum emt_err err = uplink_encode(m, &c->out);
 
     if (err == EMT_OK)

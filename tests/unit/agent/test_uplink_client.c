@@ -8,10 +8,12 @@
 
 #include <check.h>
 #include <event2/event.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char dir[64];
@@ -595,6 +597,65 @@ START_TEST(another_server_is_not_trusted)
 }
 END_TEST
 
+#define BACKLOG_FRAMES 400u
+#define BACKLOG_LEN 16000u
+
+static void script_thin_line(struct head_end *h, void *arg)
+{
+    uint64_t seen = 0;
+
+    (void)arg;
+    greet(h, 0, 100000000);
+    while (seen < BACKLOG_FRAMES) {
+        seen += head_end_expect(h, UPLINK_FRAMES).u.frames.nframes;
+        usleep(5000);
+    }
+    ack(h, BACKLOG_FRAMES, 100000000);
+}
+
+/* As over a mobile network: the kernel takes little at a time, so that something always waits. */
+static void on_up_thin(void *ctx)
+{
+    int least = 4096;
+
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in peer;
+        socklen_t len = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+            ntohs(peer.sin_port) == head_end_port(head))
+            ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+    }
+    on_up(ctx);
+}
+
+/* Twice what the buffer of outgoing bytes may hold. */
+START_TEST(a_long_backlog_passes_a_thin_line_in_one_session)
+{
+    struct gateway_options o = {
+        .dir = dir, .base = base, .arena = arena, .spool_size = UINT64_C(16) << 20
+    };
+    static uint8_t data[BACKLOG_LEN];
+    struct emt_diag diag = { 0 };
+    char path[128];
+
+    gateway_close(gateway);
+    snprintf(path, sizeof path, "%s/spool", dir);
+    ck_assert_int_eq(unlink(path), 0);
+    o.events.up = on_up_thin;
+    o.events.down = on_down;
+    ck_assert_msg(gateway_open(&o, &gateway, &diag) == EMT_OK, "%s", diag.text);
+    for (unsigned n = 1; n <= BACKLOG_FRAMES; n++) {
+        struct spool_frame f = {
+            .received_at = n, .protocol = 1, .format = 1, .data = data, .len = sizeof data
+        };
+        ck_assert_int_eq(gateway_submit(gateway, &f), EMT_OK);
+    }
+    run(script_thin_line, all_acknowledged);
+    ck_assert_msg(downs == 0, "%s", last_reason);
+    ck_assert_uint_eq(stats().acked_seq, BACKLOG_FRAMES);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("agent_uplink_client");
@@ -618,6 +679,7 @@ int main(void)
     tcase_add_test(t, ping_is_answered_without_any_credit);
     tcase_add_test(t, a_silent_head_end_is_pinged_and_given_up);
     tcase_add_test(t, another_server_is_not_trusted);
+    tcase_add_test(t, a_long_backlog_passes_a_thin_line_in_one_session);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
