@@ -50,15 +50,19 @@ static const struct store_statement statements[STATEMENTS] = {
                               "$7::timestamptz FROM " VALUES KEEP_HIGHER("reading_late") },
     [READING_CONFLICT] = { "reading_conflict_insert", 7, CONFLICTS_WITH("reading") },
     [READING_LATE_CONFLICT] = { "reading_late_conflict_insert", 7, CONFLICTS_WITH("reading_late") },
+    /* A text stands until another one: only changes are rows. What the statement itself inserts is
+       not seen by its own question, so each text asks no further back than the one before it here,
+       which is another one. */
     [TEXT_INSERT] = { "reading_text_insert", 5,
                       "INSERT INTO reading_text (tenant_id, channel_id, ts, quality, text)"
                       " SELECT $1, u.channel_id, u.ts, u.quality, u.text"
-                      " FROM unnest($2::int8[], $3::timestamptz[], $4::int2[], $5::text[]) AS "
-                      "u(channel_id, ts, quality, text)"
+                      " FROM (SELECT n.*, lag(n.ts, 1, '-infinity') OVER (PARTITION BY n.channel_id"
+                      " ORDER BY n.ts) AS after FROM unnest($2::int8[], $3::timestamptz[], "
+                      "$4::int2[], $5::text[]) AS n(channel_id, ts, quality, text)) AS u"
                       " WHERE u.text IS DISTINCT FROM (SELECT t.text FROM reading_text t WHERE "
                       "t.tenant_id = $1"
-                      " AND t.channel_id = u.channel_id AND t.ts <= u.ts ORDER BY t.ts DESC LIMIT "
-                      "1)"
+                      " AND t.channel_id = u.channel_id AND t.ts <= u.ts AND t.ts > u.after"
+                      " ORDER BY t.ts DESC LIMIT 1)"
                       " ON CONFLICT (tenant_id, channel_id, ts) DO UPDATE SET text = "
                       "excluded.text, quality = excluded.quality"
                       " WHERE " RANK("excluded.quality") " > " RANK("reading_text.quality") },

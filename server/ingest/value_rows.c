@@ -57,16 +57,13 @@ static bool is_repeated(const struct batch_value *v)
     const struct registry_channel *c = &v->device->channels[v->channel];
     uint8_t hash[16];
 
-    if (!c->has_last)
+    if (!c->has_last || c->last_ts != v->ts || rank_of(v->quality) > rank_of(c->last_quality))
         return false;
-    if (v->is_text) {
-        if (v->ts < c->last_ts)
-            return false;
-        text_hash(v->text, hash);
-        return memcmp(hash, c->last_text, sizeof hash) == 0;
-    }
-    return c->last_ts == v->ts && decimal_compare(c->last, v->value) == 0 &&
-           rank_of(v->quality) <= rank_of(c->last_quality);
+    if (!v->is_text)
+        return decimal_compare(c->last, v->value) == 0;
+    /* At another time the same text may be news: another loop may have stored a change between. */
+    text_hash(v->text, hash);
+    return memcmp(hash, c->last_text, sizeof hash) == 0;
 }
 
 static emt_time oldest_kept(const struct value_rows *r, const struct registry_tenant *t)

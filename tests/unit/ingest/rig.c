@@ -465,7 +465,8 @@ struct rig_frame rig_telegram(const struct rig_telegram *t)
     }
     if (t->text) { /* EN 13757-3: variable length (DIF 0D), VIF FD 0E firmware version, LVAR 3, last
                       character first */
-        static const uint8_t text[] = { 0x0d, 0xfd, 0x0e, 0x03, '3', '.', '1' };
+        const uint8_t text[] = { 0x0d, 0xfd, 0x0e, 0x03, t->release ? (uint8_t)t->release : '3',
+                                 '.',  '1' };
         writer_bytes(&w, text, sizeof text);
     }
     o.records = records;

@@ -68,7 +68,8 @@ struct rig_telegram {
     int64_t energy_wh;  /* DIF 04 VIF 03 */
     bool in_kwh;        /* … VIF 06, energy_wh in kWh */
     emt_time at;        /* the meter's date and time, whole minutes; 0: none */
-    bool text;          /* a text record */
+    bool text;          /* a text record: "1.3" */
+    char release;       /* … or with this as its last character */
 };
 struct rig_frame {
     uint8_t data[300];

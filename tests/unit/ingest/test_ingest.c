@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const uint8_t key[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
 
@@ -80,6 +81,67 @@ START_TEST(a_telegram_becomes_device_channel_reading_and_frame)
                    tenant),
         1);
     rig_engine_free(e);
+}
+END_TEST
+
+static void send_text(struct rig_engine *e, uint64_t ticket, uint64_t seq, emt_time at,
+                      char release)
+{
+    struct rig_telegram tg = { .number = "10000001",
+                               .access = (uint8_t)seq,
+                               .energy_wh = 1000 + (int64_t)seq,
+                               .text = true,
+                               .release = release };
+
+    ck_assert_int_eq(rig_send(e, ticket, seq, at, &tg), EMT_OK);
+}
+
+static int64_t texts(int32_t tenant, char release)
+{
+    return rig_number("select count(*) from reading_text where tenant_id = %d and text = '1.%c'",
+                      tenant, release);
+}
+
+START_TEST(a_text_that_changes_back_within_a_batch_is_news)
+{
+    int32_t tenant = rig_tenant("textbatch");
+    int64_t gw = rig_gateway(tenant, "gw", 1);
+    struct rig_engine *e = rig_engine_new(NULL);
+    uint64_t t = rig_open(e, tenant, gw, 1, 1, 0);
+    emt_time at = rig_noon(2);
+
+    send_text(e, t, 1, at, 'a');
+    rig_wait(e, t, 1);
+    for (uint64_t i = 2; i <= 7; i++) /* a b b a b a, in one batch */
+        send_text(e, t, i, at + (emt_time)i * EMT_HOUR, "abbaba"[i - 2]);
+    rig_wait(e, t, 7);
+    ck_assert_int_eq(texts(tenant, 'a'), 3);
+    ck_assert_int_eq(texts(tenant, 'b'), 2);
+    rig_engine_free(e);
+}
+END_TEST
+
+START_TEST(a_text_that_changed_elsewhere_meanwhile_is_news)
+{
+    int32_t tenant = rig_tenant("textloops");
+    int64_t gw1 = rig_gateway(tenant, "gw1", 1), gw2 = rig_gateway(tenant, "gw2", 2);
+    struct rig_engine *e1 = rig_engine_new(NULL), *e2 = rig_engine_new(NULL);
+    uint64_t t1 = rig_open(e1, tenant, gw1, 1, 1, 0), t2 = rig_open(e2, tenant, gw2, 2, 1, 0);
+    emt_time at = rig_noon(2);
+
+    send_text(e1, t1, 1, at, 'a');
+    rig_wait(e1, t1, 1);
+    usleep(2500000); /* the new device is a new version of the registry: caches are read anew */
+    send_text(e1, t1, 2, at + EMT_HOUR, 'a');
+    rig_wait(e1, t1, 2);
+    send_text(e2, t2, 3, at + 2 * EMT_HOUR, 'b');
+    rig_wait(e2, t2, 3);
+    send_text(e1, t1, 4, at + 3 * EMT_HOUR, 'a');
+    rig_wait(e1, t1, 4);
+    ck_assert_int_eq(texts(tenant, 'a'), 2);
+    ck_assert_int_eq(texts(tenant, 'b'), 1);
+    rig_engine_free(e1);
+    rig_engine_free(e2);
 }
 END_TEST
 
@@ -540,6 +602,8 @@ int main(void)
     rig_fixture = pg_fixture_start();
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_telegram_becomes_device_channel_reading_and_frame);
+    tcase_add_test(t, a_text_that_changes_back_within_a_batch_is_news);
+    tcase_add_test(t, a_text_that_changed_elsewhere_meanwhile_is_news);
     tcase_add_test(t, without_meter_time_the_reception_is_the_time);
     tcase_add_test(t, a_change_of_unit_stays_one_channel);
     tcase_add_test(t, two_gateways_hear_one_telegram_in_one_batch);
