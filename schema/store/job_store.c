@@ -9,10 +9,14 @@
 enum { JOB_ADD, JOB_CLAIM, JOB_EXTEND, JOB_DONE, JOB_AGAIN, JOB_GIVE_WAY, STATEMENTS };
 
 static const struct store_statement statements[STATEMENTS] = {
+    /* The waiting job is touched, not passed over: its lock keeps workers from it until this
+       transaction is seen, else it could run just before and miss what it was ordered for. It runs
+       no later than ordered, also when it waits after a failure. */
     [JOB_ADD] = { "job_add", 5,
                   "INSERT INTO job (tenant_id, kind, dedupe, payload, run_at)"
                   " VALUES ($1, $2::text, $3::text, $4::text::jsonb, coalesce($5::timestamptz, "
-                  "now())) ON CONFLICT DO NOTHING" },
+                  "now())) ON CONFLICT (tenant_id, kind, dedupe) WHERE state = 0 AND dedupe IS NOT "
+                  "NULL DO UPDATE SET run_at = least(job.run_at, excluded.run_at)" },
     /* Numbers of another shape than expected are NULL, not an error: a payload is written by many
        hands. */
     [JOB_CLAIM] = { "job_claim", 2,

@@ -97,12 +97,16 @@ static const struct store_statement statements[STATEMENTS] = {
                         " JOIN channel c ON c.tenant_id = $1 AND c.device_id = u.device_id AND "
                         "c.key = u.key" },
     /* The share lock makes a change that is under way wait for this batch, or this batch for it:
-     * either the change's own replay sees these frames, or this one is ordered. */
+     * either the change's own replay sees these frames, or this one is ordered. A job that waits
+     * already is held until this batch is committed (job_store.c). */
     [STALE_REPLAY] = { "registry_stale_replay", 3,
                        "WITH v AS (SELECT version FROM registry_version WHERE tenant_id = $1 FOR SHARE)"
                        " INSERT INTO job (tenant_id, kind, dedupe, payload)"
-                       " SELECT $1, 'replay', 'device-' || d, jsonb_build_object('device', d) FROM v, unnest($3::int8[]) d"
-                       " WHERE v.version <> $2::int8 ON CONFLICT DO NOTHING" },
+                       " SELECT $1, 'replay', 'device-' || u.d, jsonb_build_object('device', u.d)"
+                       " FROM v, (SELECT DISTINCT d FROM unnest($3::int8[]) d ORDER BY d) u"
+                       " WHERE v.version <> $2::int8"
+                       " ON CONFLICT (tenant_id, kind, dedupe) WHERE state = 0 AND dedupe IS NOT NULL"
+                       " DO UPDATE SET run_at = least(job.run_at, excluded.run_at)" },
 };
 
 const struct store_statement *registry_store_statements(size_t *n)

@@ -350,6 +350,39 @@ START_TEST(a_dead_workers_job_comes_back)
 }
 END_TEST
 
+/* Else it could run now, without what the transaction brings, and nobody would order it again. */
+START_TEST(a_waiting_job_that_is_ordered_again_waits_for_the_order)
+{
+    int32_t tenant = rig_tenant("again");
+    struct store *admin = pg_fixture_store(rig_fixture, STORE_ADMIN);
+    struct store *app = pg_fixture_store(rig_fixture, STORE_APP);
+    const char *kinds[] = { "replay" };
+    struct job job;
+    bool got = true;
+
+    order(tenant, "x", "{\"device\": 1}");
+    ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
+    ck_assert_int_eq(job_store_add(app, tenant, "replay", "x", "{\"device\": 1}", EMT_TIME_NONE),
+                     EMT_OK);
+    ck_assert_int_eq(job_store_claim(admin, kinds, 1, 60, &job, &got), EMT_OK);
+    ck_assert(!got);
+    ck_assert_int_eq(store_commit(app), EMT_OK);
+    ck_assert_int_eq(open_jobs(tenant), 1);
+    ck_assert_int_eq(job_store_claim(admin, kinds, 1, 60, &job, &got), EMT_OK);
+    ck_assert(got);
+    /* One that rests after a failure runs at once when it is ordered anew. */
+    ck_assert_int_eq(job_store_failed(admin, &job, "why", 600, 10), EMT_OK);
+    ck_assert_int_eq(job_store_claim(admin, kinds, 1, 60, &job, &got), EMT_OK);
+    ck_assert(!got);
+    order(tenant, "x", "{\"device\": 1}");
+    ck_assert_int_eq(job_store_claim(admin, kinds, 1, 60, &job, &got), EMT_OK);
+    ck_assert(got);
+    rig_sql("delete from job where tenant_id = %d", tenant);
+    store_close(app);
+    store_close(admin);
+}
+END_TEST
+
 START_TEST(a_job_that_makes_no_sense_fails_for_good)
 {
     int32_t tenant = rig_tenant("nonsense");
@@ -461,6 +494,7 @@ int main(void)
     tcase_add_test(t, adopting_a_meter_reads_what_was_heard);
     tcase_add_test(t, a_full_frame_teaches_what_compact_ones_waited_for);
     tcase_add_test(t, a_dead_workers_job_comes_back);
+    tcase_add_test(t, a_waiting_job_that_is_ordered_again_waits_for_the_order);
     tcase_add_test(t, a_job_that_makes_no_sense_fails_for_good);
     tcase_add_test(t, retention_takes_what_is_old_and_nothing_else);
     tcase_add_test(t, workers_outlive_the_database);
