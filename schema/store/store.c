@@ -126,6 +126,20 @@ bool store_is_broken(const struct store *s)
     return s->broken || (s->stale && s->count == 0);
 }
 
+bool store_has_ended(struct store *s)
+{
+    /* The server's last words stand before the end, and notices may stand alone. */
+    for (unsigned i = 0; i < 4 && !s->broken && !s->async; i++) {
+        struct pollfd p = { store_fd(s), POLLIN, 0 };
+
+        if (poll(&p, 1, 0) <= 0)
+            break;
+        if (!PQconsumeInput(s->conn) || PQstatus(s->conn) == CONNECTION_BAD)
+            (void)store_break(s);
+    }
+    return store_is_broken(s);
+}
+
 const char *store_error(const struct store *s)
 {
     return s->error;

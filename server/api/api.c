@@ -48,14 +48,21 @@ static int32_t tenant_of(void *ctx, const struct http_request *r)
     return api_key_claim(http_request_header(r, "Authorization"));
 }
 
+/* Connections that ended while nobody used them are no reason to fail the next request. */
+static void drop_ended(struct store **s)
+{
+    if (*s == NULL || !store_has_ended(*s))
+        return;
+    store_close(*s);
+    *s = NULL;
+}
+
 static struct store *worker_app(struct api_worker *w, const struct api_settings *s)
 {
     struct emt_diag diag = { 0 };
 
-    if (w->app != NULL && store_is_broken(w->app)) {
-        store_close(w->app);
-        w->app = NULL;
-    }
+    drop_ended(&w->app);
+    drop_ended(&w->admin);
     if (w->app == NULL && store_open(s->conninfo, STORE_APP, 5000, &w->app, &diag) != EMT_OK) {
         LOG_WARN("api-database", LOG_S("reason", diag.text));
         w->app = NULL;

@@ -321,6 +321,24 @@ START_TEST(a_role_ended_by_the_administrator_is_broken)
 }
 END_TEST
 
+START_TEST(an_idle_connection_that_was_ended_is_seen_before_it_is_used)
+{
+    static const struct store_statement pid = { "t_pid", 0, "select pg_backend_pid()" };
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct store_result *r;
+    char sql[80];
+
+    ck_assert_int_eq(store_run(s, &pid, NULL, &r), EMT_OK);
+    ck_assert(!store_has_ended(s));
+    snprintf(sql, sizeof sql, "select pg_terminate_backend(%d, 5000)", (int)c_int(r, 0, 0));
+    store_result_free(r);
+    pg_fixture_sql(fixture, sql);
+    ck_assert(store_has_ended(s));
+    ck_assert(store_is_broken(s));
+    store_close(s);
+}
+END_TEST
+
 START_TEST(no_server_is_an_error_in_time)
 {
     struct emt_diag diag = { 0 };
@@ -408,6 +426,7 @@ int main(void)
     tcase_add_test(t, a_statement_that_does_not_prepare_can_be_mended);
     tcase_add_test(t, a_statement_survives_a_change_of_its_columns);
     tcase_add_test(t, a_role_ended_by_the_administrator_is_broken);
+    tcase_add_test(t, an_idle_connection_that_was_ended_is_seen_before_it_is_used);
     tcase_add_test(t, no_server_is_an_error_in_time);
     tcase_add_test(t, a_notification_wakes);
     tcase_add_test(t, a_commit_whose_replication_was_cancelled_is_unknown);

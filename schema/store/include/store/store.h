@@ -49,6 +49,9 @@ int store_fd(const struct store *s);
 unsigned store_wait(const struct store *s); /* bits of enum store_wait */
 /* The connection is unusable: close it and open another. */
 bool store_is_broken(const struct store *s);
+/* Of a synchronous connection that was idle: also asks the socket, without waiting, whether the
+ * server has ended it meanwhile. Between transactions only. */
+bool store_has_ended(struct store *s);
 /* Of the last error: server's message and SQLSTATE ("" and "00000" for none). Borrowed until the
  * next call. */
 const char *store_error(const struct store *s);
