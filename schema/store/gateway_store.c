@@ -5,6 +5,7 @@ enum {
     GATEWAY_LIST,
     GATEWAY_GET,
     GATEWAY_FIND,
+    GATEWAY_LOCK,
     GATEWAY_UPDATE,
     GATEWAY_REVOKE,
     ENROLMENT_INSERT,
@@ -54,6 +55,8 @@ static const struct store_statement statements[STATEMENTS] = {
         " WHERE g.tenant_id = $1 AND g.external_id = $2" },
     [GATEWAY_FIND] = { "gateway_find", 2,
         "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND external_id = $2" },
+    [GATEWAY_LOCK] = { "gateway_lock", 2,
+        "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND gateway_id = $2 FOR UPDATE" },
     [GATEWAY_UPDATE] = { "gateway_update", 4,
         "UPDATE gateway SET name = coalesce($3, name), place = coalesce($4, place)"
         " WHERE tenant_id = $1 AND external_id = $2" },
@@ -161,12 +164,16 @@ enum emt_err gateway_revoke(struct store *s, int32_t tenant, int64_t gateway_id,
                             const char *reason)
 {
     struct store_param p[4];
+    int64_t locked;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], gateway_id);
     p_time(&p[2], now);
     p_text(&p[3], reason);
-    return store_run_touch(s, &statements[GATEWAY_REVOKE], p);
+    /* An enrolment under way holds the gateway: its certificate is seen only by a statement that
+     * begins after it, and would outlive the revocation. */
+    enum emt_err err = store_run_number(s, &statements[GATEWAY_LOCK], p, &locked);
+    return err == EMT_OK ? store_run_touch(s, &statements[GATEWAY_REVOKE], p) : err;
 }
 
 enum emt_err enrolment_insert(struct store *s, int32_t tenant, int64_t gateway_id,

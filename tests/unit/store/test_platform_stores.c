@@ -2,12 +2,14 @@
 #include "pg_fixture.h"
 #include "store/audit_store.h"
 #include "store/directory_store.h"
+#include "store/gateway_store.h"
 #include "store/node_store.h"
 #include "store/secret_store.h"
 #include "store/tenant_store.h"
 #include "store/user_store.h"
 
 #include <check.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -355,6 +357,74 @@ START_TEST(audit_entries_are_added_and_never_changed)
 }
 END_TEST
 
+struct revocation {
+    int32_t tenant;
+    int64_t gateway;
+    enum emt_err err;
+};
+
+static void *revoke(void *arg)
+{
+    struct revocation *r = arg;
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+
+    r->err = store_begin(s, r->tenant);
+    if (r->err == EMT_OK)
+        r->err = gateway_revoke(s, r->tenant, r->gateway, clock_now(), "stolen");
+    if (r->err == EMT_OK)
+        r->err = store_commit(s);
+    store_close(s);
+    return NULL;
+}
+
+static void wait_until_blocked(void)
+{
+    for (int i = 0; i < 2000; i++) {
+        if (pg_fixture_number(fixture, "select count(*) from pg_stat_activity"
+                                       " where wait_event_type = 'Lock'") > 0)
+            return;
+    }
+    ck_abort_msg("nobody waits");
+}
+
+START_TEST(a_revocation_catches_the_certificate_of_an_enrolment_under_way)
+{
+    struct store *admin = pg_fixture_store(fixture, STORE_ADMIN);
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    const uint8_t token[32] = { 1 }, certificate[32] = { 2 };
+    struct store_result *row = NULL;
+    struct revocation r = { .err = EMT_OK };
+    emt_time now = clock_now();
+    struct seal_key k;
+    pthread_t thread;
+    int64_t id = 0;
+
+    r.tenant = make_tenant(admin, "race", &k);
+    ck_assert_int_eq(store_begin(s, r.tenant), EMT_OK);
+    ck_assert_int_eq(gateway_insert(s, r.tenant, "gw", "", "", &r.gateway), EMT_OK);
+    ck_assert_int_eq(enrolment_insert(s, r.tenant, r.gateway, token, now + EMT_HOUR, &id), EMT_OK);
+    ck_assert_int_eq(store_commit(s), EMT_OK);
+
+    ck_assert_int_eq(store_begin(s, r.tenant), EMT_OK);
+    ck_assert_int_eq(enrolment_lock(s, r.tenant, id, token, now, &row), EMT_OK);
+    store_result_free(row);
+    ck_assert_int_eq(
+        certificate_insert(s, r.tenant, certificate, r.gateway, "01", now, now + EMT_DAY), EMT_OK);
+    ck_assert_int_eq(pthread_create(&thread, NULL, revoke, &r), 0);
+    wait_until_blocked();
+    ck_assert_int_eq(enrolment_use(s, r.tenant, id, r.gateway, now), EMT_OK);
+    ck_assert_int_eq(store_commit(s), EMT_OK);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(r.err, EMT_OK);
+    ck_assert_int_eq(pg_fixture_number(fixture, "select count(*) from gateway where state = 2"), 1);
+    ck_assert_int_eq(pg_fixture_number(fixture, "select count(*) from gateway_certificate"
+                                                " where revoked_at is null"),
+                     0);
+    store_close(s);
+    store_close(admin);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("platform_stores");
@@ -374,6 +444,7 @@ int main(void)
     tcase_add_test(t, a_bad_or_taken_tenant_key_is_refused);
     tcase_add_test(t, the_newest_authority_of_a_tenant_is_loaded);
     tcase_add_test(t, an_identity_belongs_to_one_tenant);
+    tcase_add_test(t, a_revocation_catches_the_certificate_of_an_enrolment_under_way);
     tcase_add_test(t, a_one_time_password_is_exchanged_once);
     tcase_add_test(t, a_platform_key_ends_by_time_revocation_or_its_user);
     tcase_add_test(t, sessions_of_an_expired_node_are_lost_until_it_comes_back);
