@@ -368,6 +368,12 @@ static enum emt_err EMT_PRINTF(4, 5) fail_at(const struct yaml *y, const struct 
     return emt_fail(diag, EMT_EMALFORMED, "%s", text);
 }
 
+enum emt_err yaml_refuse(const struct yaml *y, const struct yaml_node *n, struct emt_diag *diag,
+                         const char *text)
+{
+    return fail_at(y, n, diag, "%s", text);
+}
+
 /* The scalar under map[key]; NULL in *out when it is absent. */
 static enum emt_err scalar_of(const struct yaml *y, const struct yaml_node *map, const char *key,
                               const char *expected, const struct yaml_node **out,

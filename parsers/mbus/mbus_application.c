@@ -1,7 +1,9 @@
 #include "mbus_application.h"
 
+#include "base/cipher.h"
 #include "mbus_compact.h"
 #include "mbus_readings.h"
+#include "mbus_vendor.h"
 
 #define FILLER 0x2f
 
@@ -69,8 +71,39 @@ static enum frame_state read_compact(struct mbus_context *ctx)
     return state == FRAME_OK ? mbus_readings_read(ctx, full, len) : state;
 }
 
+/* A body that a manufacturer's profile knows, be it announced as records or not. False: it knows
+ * none. */
+static bool read_vendor(struct mbus_context *ctx, enum mbus_apl apl, enum frame_state *state)
+{
+    struct device_key keys[DECODE_KEYS_MAX];
+    struct mbus_reading_list list = { .arena = ctx->req->arena };
+    const uint8_t *p = ctx->out->plain;
+    size_t n = ctx->out->plain_len;
+    const struct vendor_layout *layout;
+
+    if (!ctx->req->vendors || !ctx->has_meter)
+        return false;
+    layout = vendor_find(ctx, VENDOR_BODY, NULL, 0, ctx->tpl.ci, p, n);
+    if (!layout)
+        return false;
+    /* Bodies of CI A0 to B7 have no security of their own to tell. */
+    if (apl == MBUS_APL_MANUFACTURER && !ctx->decrypted && !ctx->req->accept_plaintext &&
+        mbus_keys(ctx, &ctx->meter, keys) > 0) {
+        cipher_wipe(keys, sizeof keys);
+        *state = mbus_fail(ctx, FRAME_PLAINTEXT_REFUSED, "plain, although a key is known");
+        return true;
+    }
+    *state = vendor_put(ctx, layout, p, n, &list) == EMT_OK ? FRAME_OK : mbus_no_memory(ctx);
+    mbus_readings_finish(ctx, &list);
+    return true;
+}
+
 enum frame_state mbus_application_read(struct mbus_context *ctx, enum mbus_apl apl)
 {
+    enum frame_state state;
+
+    if ((apl == MBUS_APL_RECORDS || apl == MBUS_APL_MANUFACTURER) && read_vendor(ctx, apl, &state))
+        return state;
     switch (apl) {
     case MBUS_APL_RECORDS:
         return read_records(ctx);

@@ -7,6 +7,7 @@
 #include "mbus_profile.h"
 #include "mbus_record.h"
 #include "mbus_value.h"
+#include "mbus_vendor.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -247,6 +248,18 @@ static enum emt_err set_value(struct build *b, struct reading *r, const struct e
     return EMT_OK;
 }
 
+/* What a manufacturer's profile says about the block; it stays in the list as sent, too. */
+static enum emt_err put_vendor(struct build *b, const struct entry *e)
+{
+    const struct vendor_layout *layout;
+
+    if (!b->ctx->req->vendors)
+        return EMT_OK;
+    layout = vendor_find(b->ctx, e->rec.tail ? VENDOR_TAIL : VENDOR_RECORD, e->rec.header,
+                         e->rec.tail ? 0 : e->rec.header_len, 0, e->rec.value, e->rec.value_len);
+    return layout ? vendor_put(b->ctx, layout, e->rec.value, e->rec.value_len, &b->list) : EMT_OK;
+}
+
 static enum emt_err put_tail(struct build *b, const struct entry *e)
 {
     struct reading *r;
@@ -264,7 +277,7 @@ static enum emt_err put_tail(struct build *b, const struct entry *e)
     r->kind = READING_RAW;
     r->quantity = QUANTITY_RAW;
     r->text = v.text;
-    return EMT_OK;
+    return put_vendor(b, e);
 }
 
 static enum emt_err put_record(struct build *b, const struct entry *e)
@@ -370,6 +383,8 @@ static enum emt_err put_profile(struct build *b, const struct entry *e)
 
 static enum emt_err put_entry(struct build *b, const struct entry *e)
 {
+    enum emt_err err;
+
     if (e->rec.tail)
         return put_tail(b, e);
     /* Without data there is nothing measured, unless the record says why. */
@@ -378,7 +393,8 @@ static enum emt_err put_entry(struct build *b, const struct entry *e)
         return EMT_OK;
     if (e->meaning.profile && e->rec.coding == MBUS_VARIABLE)
         return put_profile(b, e);
-    return put_record(b, e);
+    err = put_record(b, e);
+    return err == EMT_OK ? put_vendor(b, e) : err;
 }
 
 /* Room for one more entry. Entries are zeroed. */

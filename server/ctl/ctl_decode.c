@@ -6,6 +6,7 @@
 #include "decode_line.h"
 #include "format_cache.h"
 #include "parsers/fragment_buffer.h"
+#include "parsers/vendor_profiles.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct run {
     struct cipher *cipher;
     struct format_cache *formats;
     struct fragment_buffer *fragments;
+    struct vendor_profiles *vendors;
     struct writer answer;
 };
 
@@ -65,6 +67,7 @@ static void decode_parsed(struct run *run, struct decode_line *line, const char 
     line->req.keys = (struct key_lookup){ find_key, &line->key };
     line->req.formats = format_cache_store(run->formats);
     line->req.fragments = fragment_buffer_store(run->fragments);
+    line->req.vendors = run->vendors;
     line->req.cipher = run->cipher;
     line->req.arena = run->arena;
     enum emt_err err = decode_frame(&line->req, &result);
@@ -114,19 +117,34 @@ static bool run_init(struct run *run)
     run->cipher = cipher_new();
     run->formats = format_cache_new();
     run->fragments = fragment_buffer_new();
+    run->vendors = vendor_profiles_new();
     writer_init_heap(&run->answer, ANSWER_LIMIT);
-    return run->line && run->frame && run->arena && run->cipher && run->formats && run->fragments;
+    return run->line && run->frame && run->arena && run->cipher && run->formats && run->fragments &&
+           run->vendors;
 }
 
 static void run_release(struct run *run)
 {
     writer_release(&run->answer);
+    vendor_profiles_free(run->vendors);
     fragment_buffer_free(run->fragments);
     format_cache_free(run->formats);
     cipher_free(run->cipher);
     arena_free(run->arena);
     free(run->frame);
     free(run->line);
+}
+
+/* The layouts of manufacturers that come with the program. */
+static bool load_vendors(struct run *run)
+{
+    struct emt_diag diag = { 0 };
+    char why[480];
+
+    if (vendor_profiles_add_builtin(run->vendors, &diag) == EMT_OK)
+        return true;
+    (void)fprintf(stderr, "emtctl decode: %s\n", emt_diag_format(&diag, why, sizeof why));
+    return false;
 }
 
 static bool answer_all(struct run *run, FILE *in, FILE *out)
@@ -165,6 +183,8 @@ int ctl_decode(int argc, char **argv)
     }
     if (!run_init(&run)) {
         (void)fprintf(stderr, "emtctl decode: out of memory\n");
+        code = 1;
+    } else if (!load_vendors(&run)) {
         code = 1;
     } else if (!answer_all(&run, stdin, stdout)) {
         (void)fprintf(stderr, "emtctl decode: %s\n", strerror(errno));

@@ -52,6 +52,9 @@ EMT_CHECKED enum emt_err yaml_size(const struct yaml *y, const struct yaml_node 
                                    const char *key, int64_t least, int64_t most, int64_t *out,
                                    struct emt_diag *diag);
 
+/* EMT_EMALFORMED with file, line and key of the node, for what only the caller can judge. */
+EMT_CHECKED enum emt_err yaml_refuse(const struct yaml *y, const struct yaml_node *n,
+                                     struct emt_diag *diag, const char *text);
 /* Text of a scalar element, NULL when it is none. */
 const char *yaml_scalar(const struct yaml_node *n);
 /* EMT_EMALFORMED naming the first key that nobody asked for with yaml_get or a typed read. */

@@ -19,6 +19,7 @@
 
 struct arena;
 struct cipher;
+struct vendor_profiles;
 
 /* Longest frame that is looked at. */
 #define DECODE_FRAME_MAX 16384
@@ -80,6 +81,8 @@ struct decode_request {
                               with a key may pass */
     struct cipher *cipher; /* the thread's own */
     struct arena *arena;   /* everything in the result lives here */
+    const struct vendor_profiles *vendors; /* layouts of manufacturers (parsers/vendor_profiles.h);
+                                              NULL: none */
     struct fragment_store fragments; /* zero: fragments are unsupported. With it they are ok without
                                         readings until the message is complete */
 };

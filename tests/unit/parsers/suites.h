@@ -14,6 +14,7 @@ Suite *mbus_record_suite(void);
 Suite *mbus_wired_suite(void);
 Suite *oms_encode_suite(void);
 Suite *public_corpora_suite(void);
+Suite *vendor_suite(void);
 Suite *wmbus_link_suite(void);
 
 /* A suite of one test case. */

@@ -1,0 +1,93 @@
+/* Manufacturer profiles in memory, and reading a block with one. Loading stands in vendor_load.c.
+ */
+#ifndef EMT_PARSERS_MBUS_VENDOR_H
+#define EMT_PARSERS_MBUS_VENDOR_H
+
+#include "mbus_readings.h"
+#include "model/decimal.h"
+#include "parsers/vendor_profiles.h"
+
+#define VENDOR_HEADER_MAX 24 /* DIB and VIB of a record */
+#define VENDOR_TERMS_MAX 4
+#define VENDOR_CONDITIONS_MAX 4
+#define VENDOR_CONDITION_LEN 8
+#define VENDOR_MANUFACTURERS_MAX 8
+
+enum vendor_place {
+    VENDOR_RECORD, /* the data of a record with this DIB and VIB */
+    VENDOR_TAIL,   /* behind DIF 0F or 1F */
+    VENDOR_BODY,   /* everything behind the transport header with this CI */
+};
+
+enum vendor_number { VENDOR_UNSIGNED, VENDOR_SIGNED, VENDOR_BCD };
+
+/* A number at a place: bits of it, times a factor. */
+struct vendor_term {
+    uint16_t at;
+    uint8_t len; /* bytes, 1 to 8 */
+    enum vendor_number number;
+    bool big_endian;
+    uint8_t bit, bits; /* bits 0: all */
+    int64_t times;
+};
+
+enum vendor_date { VENDOR_DATE_NONE, VENDOR_DATE_G, VENDOR_DATE_PACKED };
+
+/* One value, the sum of its terms; or `count` of them, each `step` bytes on. */
+struct vendor_field {
+    struct vendor_term terms[VENDOR_TERMS_MAX];
+    unsigned nterms;
+    bool has_none;
+    int64_t none; /* this sum means that there is no value */
+    int vif_at; /* a primary VIF in the block says quantity, unit and scale; -1: the next four do */
+    enum quantity quantity;
+    const char *unit; /* static */
+    struct decimal scale;
+    enum vendor_date date;
+    uint16_t date_at;
+    struct reading shape; /* function, storage, tariff, subunit, qualifier of the readings */
+    unsigned count, step;
+    int storage_step;
+};
+
+struct vendor_condition {
+    uint16_t at;
+    uint8_t len;
+    uint8_t is[VENDOR_CONDITION_LEN];
+};
+
+struct vendor_layout {
+    struct vendor_layout *next;
+    enum vendor_place place;
+    uint8_t header[VENDOR_HEADER_MAX]; /* RECORD */
+    size_t header_len;
+    uint8_t ci; /* BODY */
+    size_t least, most;
+    struct vendor_condition conditions[VENDOR_CONDITIONS_MAX];
+    unsigned nconditions;
+    struct vendor_field *fields;
+    unsigned nfields;
+};
+
+struct vendor_profile {
+    struct vendor_profile *next;
+    char manufacturers[VENDOR_MANUFACTURERS_MAX][4];
+    unsigned nmanufacturers;
+    bool any_version, any_type;
+    uint8_t versions[32], types[32]; /* one bit each */
+    struct vendor_layout *layouts;
+};
+
+/* The layout for a block, or NULL. header: DIB and VIB of a record; ci: of a body. */
+const struct vendor_layout *vendor_find(const struct mbus_context *ctx, enum vendor_place place,
+                                        const uint8_t *header, size_t header_len, uint8_t ci,
+                                        const uint8_t *p, size_t n);
+/* Adds what the layout says about the block. EMT_ENOMEM. */
+EMT_CHECKED enum emt_err vendor_put(const struct mbus_context *ctx,
+                                    const struct vendor_layout *layout, const uint8_t *p, size_t n,
+                                    struct mbus_reading_list *list);
+
+/* The first profile of a set. */
+const struct vendor_profile *vendor_profiles_first(const struct vendor_profiles *v);
+
+#endif
