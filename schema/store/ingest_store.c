@@ -6,6 +6,7 @@
 enum {
     PLANS_GENERIC,
     PLANS_DISCARD,
+    LOCKS_BRIEF,
     CURSOR_ADVANCE,
     CURSOR_SETTLE,
     DEVICE_LOCK,
@@ -29,6 +30,7 @@ static const struct store_statement statements[STATEMENTS] = {
                         " set_config('enable_mergejoin', 'off', false),"
                         " set_config('enable_material', 'off', false)" },
     [PLANS_DISCARD] = { "plans_discard", 0, "DISCARD PLANS" },
+    [LOCKS_BRIEF] = { "locks_brief", 0, "SELECT set_config('lock_timeout', '200ms', true)" },
     [CURSOR_ADVANCE] = { "cursor_advance", 7,
                          "UPDATE gateway_cursor c SET last_seq = u.seq, frames = c.frames + u.n, "
                          "updated_at = $7::timestamptz"
@@ -96,6 +98,11 @@ enum emt_err ingest_prepare_send(struct store *s)
 enum emt_err ingest_replan_send(struct store *s)
 {
     return store_send(s, &statements[PLANS_DISCARD], NULL, NULL, NULL);
+}
+
+enum emt_err ingest_brief_send(struct store *s)
+{
+    return store_send(s, &statements[LOCKS_BRIEF], NULL, NULL, NULL);
 }
 
 bool cursor_rows_init(struct store_rows *r)

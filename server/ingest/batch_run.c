@@ -13,6 +13,8 @@
 
 /* How often one part meets a lock or a deadlock before its tenant is put off. */
 #define ATTEMPTS_MAX 2u
+/* From the second attempt on a lock is not waited for long: all other tenants wait as well. */
+#define PATIENT_ATTEMPTS 1u
 /* Looking up devices and decoding take turns: an encrypted address shows only after the first
  * decode. */
 #define ROUNDS_MAX 3u
@@ -223,7 +225,7 @@ static bool split_tenants(struct batch_run *r)
         while (from > r->part.from &&
                r->frames[from - 1]->source->tenant == r->frames[to - 1]->source->tenant)
             from--;
-        if (!push_part(r, from, to, 0))
+        if (!push_part(r, from, to, r->err == EMT_EAGAIN ? PATIENT_ATTEMPTS : 0))
             return false;
         to = from;
     }
@@ -454,7 +456,7 @@ static void begin_write(struct batch_run *r)
 
     take_off(r);
     if (!err)
-        err = batch_write_flight1(r->write, r->store);
+        err = batch_write_flight1(r->write, r->store, r->part.attempts >= PATIENT_ATTEMPTS);
     fly(r, STAGE_FLIGHT_1, err);
 }
 
@@ -599,8 +601,10 @@ static enum run_status flight_failed(struct batch_run *r)
 }
 
 enum emt_err batch_run_start(struct batch_run *r, struct store *s,
-                             struct batch_frame *const *frames, size_t n, bool settle)
+                             struct batch_frame *const *frames, size_t n, unsigned how)
 {
+    bool settle = how & RUN_UNSETTLED;
+
     assert(r->stage == STAGE_IDLE);
     if (n > r->frames_cap) {
         struct batch_frame **grown = realloc(r->frames, n * sizeof *grown);
@@ -619,7 +623,7 @@ enum emt_err batch_run_start(struct batch_run *r, struct store *s,
     r->unknown = false;
     r->err = EMT_OK;
     memset(&r->stats, 0, sizeof r->stats);
-    if (!push_part(r, 0, n, 0))
+    if (!push_part(r, 0, n, how & RUN_BRIEF ? PATIENT_ATTEMPTS : 0))
         return EMT_ENOMEM;
     r->stage = STAGE_PART;
     if (settle && n && !r->settings.replay) {

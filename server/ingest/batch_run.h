@@ -63,10 +63,14 @@ struct batch_run *batch_run_new(const struct run_settings *s, const struct run_h
 void batch_run_free(struct batch_run *r);
 /* Bounds of the month partitions; values outside of them are late ones. */
 void batch_run_set_window(struct batch_run *r, emt_time hot_from, emt_time hot_to);
-/* Takes n frames (the array is copied, each source's frames in order of seq). settle: an earlier
- * attempt may have been committed: cursors are asked first. */
+enum run_how {
+    RUN_UNSETTLED = 1, /* an earlier attempt may have been committed: cursors are asked first */
+    RUN_BRIEF = 2,   /* locks are waited for briefly only */
+};
+/* Takes n frames (the array is copied, each source's frames in order of seq). how: bits of enum
+ * run_how. */
 EMT_CHECKED enum emt_err batch_run_start(struct batch_run *r, struct store *s,
-                                         struct batch_frame *const *frames, size_t n, bool settle);
+                                         struct batch_frame *const *frames, size_t n, unsigned how);
 enum run_status batch_run_step(struct batch_run *r);
 /* Forgets what is under way; all callbacks of the store were called, or will not be. */
 void batch_run_abort(struct batch_run *r);

@@ -228,10 +228,12 @@ static bool fill_telegrams(struct share *h)
     return ok;
 }
 
-enum emt_err batch_write_flight1(struct batch_write *w, struct store *s)
+enum emt_err batch_write_flight1(struct batch_write *w, struct store *s, bool brief)
 {
     enum emt_err err = store_send_begin(s);
 
+    if (!err && brief)
+        err = ingest_brief_send(s);
     for (size_t i = 0; !err && i < w->p.ngroups; i++) {
         struct share *h = &w->shares[i];
 

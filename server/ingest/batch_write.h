@@ -22,7 +22,7 @@ void batch_write_window(struct batch_write *w, emt_time hot_from, emt_time hot_t
 EMT_CHECKED enum emt_err batch_write_begin(struct batch_write *w, struct batch_frame *const *frames,
                                            size_t n, emt_time now);
 /* BEGIN, and per tenant: cursors, device locks, telegrams. */
-EMT_CHECKED enum emt_err batch_write_flight1(struct batch_write *w, struct store *s);
+EMT_CHECKED enum emt_err batch_write_flight1(struct batch_write *w, struct store *s, bool brief);
 /* After its answers: sources whose cursor did not move are marked gone. true: there are some; roll
  * back. */
 bool batch_write_fenced(struct batch_write *w);

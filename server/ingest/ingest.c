@@ -104,21 +104,37 @@ static bool batch_room(struct ingest *in, size_t n)
     return true;
 }
 
+/* A tenant that was put off and whose time has come: it is tried alone, so that the others need not
+ * wait for what may be locked still. */
+static const struct tenant_share *returning(const struct ingest *in, int64_t now_ms)
+{
+    for (const struct batch_frame *f = in->head; f; f = f->next) {
+        const struct source *s = f->source->owner;
+
+        if (s->share->stall_ms && s->share->stalled_until_ms <= now_ms && !f->source->gone)
+            return s->share;
+    }
+    return NULL;
+}
+
 /* Moves frames from the queue into the batch: as many as make batch_rows rows, none of a stalled
  * tenant. */
 static void take_batch(struct ingest *in)
 {
     int64_t now_ms = clock_mono_ms();
+    const struct tenant_share *only = returning(in, now_ms);
     struct batch_frame **at = &in->head;
     size_t rows = 0;
 
+    in->trying = only;
     in->nbatch = 0;
     if (!batch_room(in, in->queued))
         return;
     while (*at && rows < (size_t)in->batch_rows * 16u) {
         struct batch_frame *f = *at;
+        const struct source *s = f->source->owner;
 
-        if (!f->source->gone && is_stalled(f, now_ms)) {
+        if (!f->source->gone && (is_stalled(f, now_ms) || (only && s->share != only))) {
             at = &f->next;
             continue;
         }
@@ -261,11 +277,11 @@ static void step(struct ingest *in)
 
 static void start_run(struct ingest *in)
 {
-    bool settle = in->settle;
+    unsigned how = (in->settle ? RUN_UNSETTLED : 0u) | (in->trying ? RUN_BRIEF : 0u);
 
     in->started_ms = clock_mono_ms();
     in->settle = false;
-    if (batch_run_start(in->run, in->store, in->batch, in->nbatch, settle) != EMT_OK) {
+    if (batch_run_start(in->run, in->store, in->batch, in->nbatch, how) != EMT_OK) {
         batch_run_abort(in->run);
         in->settle = in->asleep = true; /* out of memory: a moment later */
         loop_timer_set(in->close_timer, SETTLE_MS);

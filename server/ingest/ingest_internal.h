@@ -57,6 +57,7 @@ struct ingest {
     struct batch_frame **batch; /* under way */
     size_t nbatch, batch_cap;
     bool running;
+    bool trying; /* the batch is of one tenant that was put off before */
     bool settle; /* the batch may be in the database already */
     bool asleep; /* … and waits a moment before it is asked */
     int64_t started_ms;

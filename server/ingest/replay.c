@@ -151,7 +151,7 @@ static enum emt_err read_lot(struct replaying *r, int64_t device, struct waiting
 
 static enum emt_err run_lot(struct replaying *r)
 {
-    enum emt_err err = batch_run_start(r->run, r->store, r->frames, r->n, false);
+    enum emt_err err = batch_run_start(r->run, r->store, r->frames, r->n, 0);
     enum run_status status = RUN_DONE;
 
     while (!err && (status = batch_run_step(r->run)) == RUN_WAIT)

@@ -17,6 +17,8 @@
 EMT_CHECKED enum emt_err ingest_prepare_send(struct store *s);
 /* Plans are made anew on next use: tables grow under a connection that lives for weeks. */
 EMT_CHECKED enum emt_err ingest_replan_send(struct store *s);
+/* In a transaction: its locks are waited for 200 ms and not longer. */
+EMT_CHECKED enum emt_err ingest_brief_send(struct store *s);
 
 /* One gateway's step. */
 struct cursor_row {
