@@ -77,13 +77,12 @@ static bool read_vendor(struct mbus_context *ctx, enum mbus_apl apl, enum frame_
 {
     struct device_key keys[DECODE_KEYS_MAX];
     struct mbus_reading_list list = { .arena = ctx->req->arena };
-    const uint8_t *p = ctx->out->plain;
-    size_t n = ctx->out->plain_len;
-    const struct vendor_layout *layout;
+    const struct vendor_block block = {
+        .place = VENDOR_BODY, .ci = ctx->tpl.ci, .p = ctx->out->plain, .n = ctx->out->plain_len
+    };
+    const struct vendor_profile *first = ctx->has_meter ? vendor_first(ctx) : NULL;
+    const struct vendor_layout *layout = first ? vendor_find(ctx, first, &block) : NULL;
 
-    if (!ctx->req->vendors || !ctx->has_meter)
-        return false;
-    layout = vendor_find(ctx, VENDOR_BODY, NULL, 0, ctx->tpl.ci, p, n);
     if (!layout)
         return false;
     /* Bodies of CI A0 to B7 have no security of their own to tell. */
@@ -93,7 +92,7 @@ static bool read_vendor(struct mbus_context *ctx, enum mbus_apl apl, enum frame_
         *state = mbus_fail(ctx, FRAME_PLAINTEXT_REFUSED, "plain, although a key is known");
         return true;
     }
-    *state = vendor_put(ctx, layout, p, n, &list) == EMT_OK ? FRAME_OK : mbus_no_memory(ctx);
+    *state = vendor_put(ctx, layout, &block, &list) == EMT_OK ? FRAME_OK : mbus_no_memory(ctx);
     mbus_readings_finish(ctx, &list);
     return true;
 }

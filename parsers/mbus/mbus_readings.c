@@ -36,8 +36,9 @@ struct build {
     struct entry *entries;
     unsigned n, cap;
     unsigned first_stamp,
-        last_stamp;              /* index + 1 of entries that are the time of others; 0: none */
-    const struct entry *profile; /* whose elements are being put */
+        last_stamp; /* index + 1 of entries that are the time of others; 0: none */
+    const struct vendor_profile *vendor; /* of the meter; NULL none */
+    const struct entry *profile;         /* whose elements are being put */
 };
 
 /* Room for `cap` readings. */
@@ -251,13 +252,14 @@ static enum emt_err set_value(struct build *b, struct reading *r, const struct e
 /* What a manufacturer's profile says about the block; it stays in the list as sent, too. */
 static enum emt_err put_vendor(struct build *b, const struct entry *e)
 {
-    const struct vendor_layout *layout;
+    const struct vendor_block block = { .place = e->rec.tail ? VENDOR_TAIL : VENDOR_RECORD,
+                                        .header = e->rec.header,
+                                        .header_len = e->rec.tail ? 0 : e->rec.header_len,
+                                        .p = e->rec.value,
+                                        .n = e->rec.value_len };
+    const struct vendor_layout *layout = vendor_find(b->ctx, b->vendor, &block);
 
-    if (!b->ctx->req->vendors)
-        return EMT_OK;
-    layout = vendor_find(b->ctx, e->rec.tail ? VENDOR_TAIL : VENDOR_RECORD, e->rec.header,
-                         e->rec.tail ? 0 : e->rec.header_len, 0, e->rec.value, e->rec.value_len);
-    return layout ? vendor_put(b->ctx, layout, e->rec.value, e->rec.value_len, &b->list) : EMT_OK;
+    return layout ? vendor_put(b->ctx, layout, &block, &b->list) : EMT_OK;
 }
 
 static enum emt_err put_tail(struct build *b, const struct entry *e)
@@ -277,7 +279,7 @@ static enum emt_err put_tail(struct build *b, const struct entry *e)
     r->kind = READING_RAW;
     r->quantity = QUANTITY_RAW;
     r->text = v.text;
-    return put_vendor(b, e);
+    return b->vendor ? put_vendor(b, e) : EMT_OK;
 }
 
 static enum emt_err put_record(struct build *b, const struct entry *e)
@@ -394,7 +396,7 @@ static enum emt_err put_entry(struct build *b, const struct entry *e)
     if (e->meaning.profile && e->rec.coding == MBUS_VARIABLE)
         return put_profile(b, e);
     err = put_record(b, e);
-    return err == EMT_OK ? put_vendor(b, e) : err;
+    return err == EMT_OK && b->vendor ? put_vendor(b, e) : err;
 }
 
 /* Room for one more entry. Entries are zeroed. */
@@ -489,7 +491,9 @@ static bool is_left_over(const struct build *b, const uint8_t *p, size_t n)
 
 enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n)
 {
-    struct build b = { .ctx = ctx, .list = { .arena = ctx->req->arena } };
+    struct build b = { .ctx = ctx,
+                       .list = { .arena = ctx->req->arena },
+                       .vendor = vendor_first(ctx) };
     struct reader in = reader_of(p, n);
     enum emt_err err = read_entries(&b, &in);
 

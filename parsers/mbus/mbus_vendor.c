@@ -39,19 +39,28 @@ static bool fits(const struct vendor_layout *l, const uint8_t *p, size_t n)
     return true;
 }
 
-const struct vendor_layout *vendor_find(const struct mbus_context *ctx, enum vendor_place place,
-                                        const uint8_t *header, size_t header_len, uint8_t ci,
-                                        const uint8_t *p, size_t n)
+const struct vendor_profile *vendor_first(const struct mbus_context *ctx)
 {
     const struct vendor_profile *v =
         ctx->req->vendors ? vendor_profiles_first(ctx->req->vendors) : NULL;
 
-    for (; v; v = v->next) {
-        if (!is_for(v, &ctx->out->device))
+    while (v && !is_for(v, &ctx->out->device))
+        v = v->next;
+    return v;
+}
+
+const struct vendor_layout *vendor_find(const struct mbus_context *ctx,
+                                        const struct vendor_profile *first,
+                                        const struct vendor_block *block)
+{
+    for (const struct vendor_profile *v = first; v; v = v->next) {
+        if (v != first && !is_for(v, &ctx->out->device))
             continue;
         for (const struct vendor_layout *l = v->layouts; l; l = l->next)
-            if (l->place == place && l->ci == ci && l->header_len == header_len &&
-                (header_len == 0 || memcmp(l->header, header, header_len) == 0) && fits(l, p, n))
+            if (l->place == block->place && l->ci == block->ci &&
+                l->header_len == block->header_len &&
+                (l->header_len == 0 || memcmp(l->header, block->header, l->header_len) == 0) &&
+                fits(l, block->p, block->n))
                 return l;
     }
     return NULL;
@@ -150,8 +159,11 @@ static void set_time(const struct vendor_field *f, const uint8_t *p, size_t n, s
 }
 
 enum emt_err vendor_put(const struct mbus_context *ctx, const struct vendor_layout *layout,
-                        const uint8_t *p, size_t n, struct mbus_reading_list *list)
+                        const struct vendor_block *block, struct mbus_reading_list *list)
 {
+    const uint8_t *p = block->p;
+    size_t n = block->n;
+
     for (unsigned i = 0; i < layout->nfields; i++) {
         const struct vendor_field *f = &layout->fields[i];
 

@@ -78,13 +78,26 @@ struct vendor_profile {
     struct vendor_layout *layouts;
 };
 
-/* The layout for a block, or NULL. header: DIB and VIB of a record; ci: of a body. */
-const struct vendor_layout *vendor_find(const struct mbus_context *ctx, enum vendor_place place,
-                                        const uint8_t *header, size_t header_len, uint8_t ci,
-                                        const uint8_t *p, size_t n);
+/* Bytes that a layout may describe. */
+struct vendor_block {
+    enum vendor_place place;
+    const uint8_t *header; /* DIB and VIB of a record */
+    size_t header_len;
+    uint8_t ci; /* of a body */
+    const uint8_t *p;
+    size_t n;
+};
+
+/* The first profile for the meter of the telegram; NULL: there is none, and nothing to find. */
+const struct vendor_profile *vendor_first(const struct mbus_context *ctx);
+/* The layout for a block, or NULL. */
+const struct vendor_layout *vendor_find(const struct mbus_context *ctx,
+                                        const struct vendor_profile *first,
+                                        const struct vendor_block *block);
 /* Adds what the layout says about the block. EMT_ENOMEM. */
 EMT_CHECKED enum emt_err vendor_put(const struct mbus_context *ctx,
-                                    const struct vendor_layout *layout, const uint8_t *p, size_t n,
+                                    const struct vendor_layout *layout,
+                                    const struct vendor_block *block,
                                     struct mbus_reading_list *list);
 
 /* The first profile of a set. */

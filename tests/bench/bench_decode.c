@@ -6,6 +6,7 @@
 #include "base/writer.h"
 #include "parsers/decode.h"
 #include "parsers/oms_encode.h"
+#include "parsers/vendor_profiles.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -219,6 +220,7 @@ static double cpu_seconds(void)
 struct bench {
     struct arena *arena;
     struct cipher *cipher;
+    struct vendor_profiles *vendors;
 };
 
 static bool decode_one(const struct bench *b, struct sample *s, struct key_lookup keys)
@@ -230,6 +232,7 @@ static bool decode_one(const struct bench *b, struct sample *s, struct key_looku
                                   .keys = keys,
                                   .formats = { NULL, learn_nothing, NULL },
                                   .cipher = b->cipher,
+                                  .vendors = b->vendors,
                                   .arena = b->arena };
     struct decode_result r;
 
@@ -390,11 +393,14 @@ static bool run_fleets(const struct bench *b)
 
 int bench_decode(int argc, char **argv)
 {
-    struct bench b = { arena_new(0), cipher_new() };
-    bool ok = b.arena && b.cipher && run_samples(&b) && run_fleets(&b);
+    struct bench b = { arena_new(0), cipher_new(), vendor_profiles_new() };
+    bool ok = b.arena && b.cipher && b.vendors &&
+              vendor_profiles_add_builtin(b.vendors, NULL) == EMT_OK && run_samples(&b) &&
+              run_fleets(&b);
 
     (void)argc;
     (void)argv;
+    vendor_profiles_free(b.vendors);
     cipher_free(b.cipher);
     arena_free(b.arena);
     return ok ? 0 : 1;
