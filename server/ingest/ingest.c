@@ -25,6 +25,10 @@
 #define REPLAN_POLLS 10u
 /* After a commit of unknown outcome. */
 #define SETTLE_MS 500
+/* Bytes of one tenant in one batch, alone and beside others that wait. How many rows a frame makes
+ * shows only when it is decoded: 16 KiB can hold thousands, and all of the batch waits for them. */
+#define BATCH_BYTES_ALONE ((size_t)256 << 10)
+#define BATCH_BYTES_SHARED ((size_t)64 << 10)
 /* A tenant whose frames were put off is tried again after this, doubling. */
 #define STALL_FIRST_MS 500
 #define STALL_MOST_MS 30000
@@ -64,7 +68,7 @@ static void on_committed(void *ctx, struct batch_frame *const *frames, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         if (frames[i]->done && !frames[i]->told)
-            in->used -= ingest_cost(frames[i]);
+            ingest_pay(in, frames[i]);
     }
     for (size_t from = 0, to; from < n; from = to) {
         size_t first = from, last;
@@ -117,24 +121,44 @@ static const struct tenant_share *returning(const struct ingest *in, int64_t now
     return NULL;
 }
 
+/* Has the tenant its part of this batch? Then all of its frames behind this one wait as well, so
+ * that their order stays. */
+static bool is_served(const struct ingest *in, const struct batch_frame *f)
+{
+    struct tenant_share *t = ((struct source *)f->source->owner)->share;
+
+    if (t->batch != in->batches) {
+        t->batch = in->batches;
+        t->taken = 0;
+    }
+    if (t->taken >= (in->busy > 1 ? BATCH_BYTES_SHARED : BATCH_BYTES_ALONE))
+        return true;
+    t->taken += f->len;
+    return false;
+}
+
 /* Moves frames from the queue into the batch: as many as make batch_rows rows, none of a stalled
- * tenant. */
+ * tenant, of each no more than its part. */
 static void take_batch(struct ingest *in)
 {
     int64_t now_ms = clock_mono_ms();
     const struct tenant_share *only = returning(in, now_ms);
     struct batch_frame **at = &in->head;
+    bool left = false;
     size_t rows = 0;
 
     in->trying = only;
     in->nbatch = 0;
+    in->batches++;
     if (!batch_room(in, in->queued))
         return;
     while (*at && rows < (size_t)in->batch_rows * 16u) {
         struct batch_frame *f = *at;
         const struct source *s = f->source->owner;
+        bool stalled = is_stalled(f, now_ms);
 
-        if (!f->source->gone && (is_stalled(f, now_ms) || (only && s->share != only))) {
+        if (!f->source->gone && (stalled || (only && s->share != only) || is_served(in, f))) {
+            left = left || !stalled;
             at = &f->next;
             continue;
         }
@@ -147,9 +171,11 @@ static void take_batch(struct ingest *in)
         in->batch[in->nbatch++] = f;
         rows += 16u + in->rows_per_frame;
     }
+    left = left || *at;
     if (!*at)
         in->tail = at;
-    in->queued_since_ms = now_ms;
+    /* What found no place goes as soon as this batch is through. */
+    in->queued_since_ms = left ? now_ms - in->batch_ms : now_ms;
 }
 
 /* Frames that were put off go back to the head of the queue, in their order. */
@@ -185,6 +211,7 @@ static void count_run(struct ingest *in)
         frames += st->frames[i];
     ingest_metrics_run(&in->m, st);
     metric_set(in->m.channels, (int64_t)registry_channels(in->registry));
+    metric_set(in->m.devices, (int64_t)registry_devices(in->registry));
     if (frames) {
         uint64_t mean = 16u * (st->values + st->late + st->texts) / frames;
 

@@ -17,6 +17,9 @@ struct tenant_share {
     int64_t stalled_until_ms;
     int64_t stall_ms; /* the last wait; 0: none */
     size_t waiting;   /* frames in the queue or under way */
+    size_t used;      /* of the budget */
+    uint64_t batch;   /* the batch that taken belongs to */
+    size_t taken;     /* bytes in that batch */
 };
 
 struct source {
@@ -47,6 +50,8 @@ struct ingest {
     struct map *shares;  /* tenant → tenant_share */
     uint64_t next_ticket;
     unsigned tenants; /* with sessions */
+    unsigned busy;    /* tenants with frames in the queue or under way */
+    uint64_t batches; /* taken so far */
 
     struct batch_frame *head, **tail; /* collected */
     size_t queued;
@@ -81,6 +86,8 @@ void ingest_proceed(struct ingest *in);
 void ingest_feel_pressure(struct ingest *in);
 /* What a frame takes of the budget. */
 size_t ingest_cost(const struct batch_frame *f);
+/* Gives that back. */
+void ingest_pay(struct ingest *in, const struct batch_frame *f);
 /* The frame is gone from queue and batch; paid: its cost was given back already. */
 void ingest_release(struct ingest *in, struct batch_frame *f, bool paid);
 

@@ -53,6 +53,8 @@ void ingest_metrics_init(struct ingest_metrics *m, struct metrics *in)
         metrics_histogram(in, "emt_ingest_batch_ms", NULL, "From the start of a batch to its end");
     m->channels =
         metrics_gauge(in, "emt_ingest_cached_channels", NULL, "Channels in the cache of a loop");
+    m->devices =
+        metrics_gauge(in, "emt_ingest_cached_devices", NULL, "Devices in the cache of a loop");
 }
 
 void ingest_metrics_run(struct ingest_metrics *m, const struct run_stats *st)

@@ -11,7 +11,7 @@ struct metrics;
 struct ingest_metrics {
     struct metric *frames[FRAME_STATES], *ignored, *rejected, *values, *repeated, *late, *refused,
         *conflicts, *texts, *clock_ahead, *unscalable, *commits, *retries, *fenced, *deferred,
-        *gaps, *bytes, *over, *commit_ms, *channels;
+        *gaps, *bytes, *over, *commit_ms, *channels, *devices;
 };
 
 void ingest_metrics_init(struct ingest_metrics *m, struct metrics *in);

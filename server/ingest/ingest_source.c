@@ -18,6 +18,9 @@
 #define CREDIT_MOST (4u << 20)
 #define CREDIT_LEAST DECODE_FRAME_MAX
 #define CREDIT_LEAST_TIGHT 1024u
+/* Where several tenants have sessions, one alone takes no more than this of the budget: who sends
+ * short frames or gaps beyond all measure meets his own end and not that of the others. */
+#define TENANT_MOST(budget) ((budget) / 4 * 3)
 /* Without database for this long: no more credit. */
 #define GONE_MS 5000
 /* Received times outside of these are no times: 1970 to 2200. */
@@ -30,6 +33,21 @@
 size_t ingest_cost(const struct batch_frame *f)
 {
     return f->len + FRAME_COST;
+}
+
+void ingest_pay(struct ingest *in, const struct batch_frame *f)
+{
+    struct source *s = f->source->owner;
+
+    in->used -= ingest_cost(f);
+    s->share->used -= ingest_cost(f);
+}
+
+/* Is there room for n more bytes of this tenant? */
+static bool budget_allows(const struct ingest *in, const struct tenant_share *t, size_t n)
+{
+    return in->used + n <= in->budget_bytes &&
+           (in->tenants < 2 || t->used + n <= TENANT_MOST(in->budget_bytes));
 }
 
 static bool database_gone(const struct ingest *in)
@@ -62,7 +80,8 @@ size_t ingest_credit(const struct ingest *in, uint64_t ticket)
     size_t least = in->used < in->budget_bytes / 2 ? CREDIT_LEAST : CREDIT_LEAST_TIGHT;
     size_t share;
 
-    if (!s || !s->open || s->b.gone || in->full || database_gone(in) || in->draining)
+    if (!s || !s->open || s->b.gone || in->full || database_gone(in) || in->draining ||
+        !budget_allows(in, s->share, CREDIT_LEAST + FRAME_COST))
         return 0;
     share = left / CREDIT_SHARE / (in->tenants ? in->tenants : 1) /
             (s->share->sessions ? s->share->sessions : 1);
@@ -159,8 +178,10 @@ static void enqueue(struct ingest *in, struct batch_frame *f)
     in->tail = &f->next;
     in->queued++;
     in->used += ingest_cost(f);
+    s->share->used += ingest_cost(f);
     s->pending++;
-    s->share->waiting++;
+    if (s->share->waiting++ == 0)
+        in->busy++;
     s->taken = f->seq;
 }
 
@@ -169,9 +190,10 @@ void ingest_release(struct ingest *in, struct batch_frame *f, bool paid)
     struct source *s = f->source->owner;
 
     if (!paid)
-        in->used -= ingest_cost(f);
+        ingest_pay(in, f);
     s->pending--;
-    s->share->waiting--;
+    if (--s->share->waiting == 0)
+        in->busy--;
     free(f);
     source_forget(in, s);
 }
@@ -227,8 +249,10 @@ enum emt_err ingest_gap(struct ingest *in, uint64_t ticket, uint64_t from, uint6
         return EMT_EMALFORMED;
     if (to <= s->taken)
         return EMT_OK;
-    if (in->used + FRAME_COST + GAP_REASON_MAX > in->budget_bytes)
+    if (!budget_allows(in, s->share, FRAME_COST + GAP_REASON_MAX)) {
+        metric_add(in->m.over, 1);
         return EMT_ELIMIT;
+    }
     err = add_gap(in, s, from > s->taken ? from : s->taken + 1, to, reason ? reason : "");
     if (err == EMT_OK)
         ingest_proceed(in);
@@ -265,7 +289,7 @@ enum emt_err ingest_frame(struct ingest *in, uint64_t ticket, const struct inges
         return EMT_EMALFORMED;
     if (f->seq <= s->taken)
         return EMT_OK;
-    if (in->used + f->len + 2 * FRAME_COST > in->budget_bytes) {
+    if (!budget_allows(in, s->share, f->len + 2 * FRAME_COST)) {
         metric_add(in->m.over, 1);
         return EMT_ELIMIT;
     }

@@ -47,8 +47,12 @@ static void tenant_empty(struct registry *r, struct registry_tenant *t)
     void *value;
 
     while (map_next(t->devices, &at, NULL, NULL, &value)) {
-        r->channels -= ((struct registry_device *)value)->nchannels;
-        device_free(value);
+        struct registry_device *d = value;
+
+        for (unsigned i = 0; i < d->nchannels; i++)
+            r->channels -= d->channels[i].id != 0;
+        r->devices--;
+        device_free(d);
     }
     map_clear(t->devices);
     for (unsigned i = 0; i < t->nformats; i++)
@@ -80,7 +84,6 @@ void registry_clear(struct registry *r)
     while (map_next(r->tenants, &at, NULL, NULL, &value))
         tenant_free(r, value);
     map_clear(r->tenants);
-    r->channels = 0;
 }
 
 void registry_free(struct registry *r)
@@ -99,9 +102,14 @@ size_t registry_channels(const struct registry *r)
     return r->channels;
 }
 
+size_t registry_devices(const struct registry *r)
+{
+    return r->devices;
+}
+
 void registry_trim(struct registry *r)
 {
-    if (r->channels > REGISTRY_SIZE_MAX)
+    if (r->channels + r->devices > REGISTRY_SIZE_MAX)
         registry_clear(r);
 }
 

@@ -31,7 +31,7 @@ struct registry;
 #define REGISTRY_CHANNELS_MAX 4096u
 /* Most candidates for one signature and kind of device. */
 #define REGISTRY_CANDIDATES_MAX 16u
-/* Most channels in the cache before it starts anew. */
+/* Most devices and channels in the cache before it starts anew. */
 #define REGISTRY_SIZE_MAX 4000000u
 
 struct registry_channel {
@@ -92,7 +92,8 @@ struct registry_format {
 struct registry *registry_new(const struct seal_key *master); /* copied; NULL when out of memory */
 void registry_free(struct registry *r);
 void registry_clear(struct registry *r);
-/* Starts anew when it holds more than REGISTRY_SIZE_MAX channels. */
+/* Starts anew when it holds more than REGISTRY_SIZE_MAX devices and channels. Devices count for
+ * themselves: a gateway that makes up meters opens no channel. */
 void registry_trim(struct registry *r);
 /* A tenant's version as polled: drops what is known of the tenant when it is another. */
 void registry_version_seen(struct registry *r, int32_t tenant, int64_t version);
@@ -108,6 +109,7 @@ int registry_channel(struct registry_device *d, const struct reading *r);
 struct key_lookup registry_keys_of(struct registry_device *d);
 struct format_store registry_formats_of(struct registry_device *d);
 size_t registry_channels(const struct registry *r);
+size_t registry_devices(const struct registry *r);
 
 /* --- loading: one flight for many tenants
  * ------------------------------------------------------------------------- */

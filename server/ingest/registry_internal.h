@@ -7,7 +7,8 @@
 struct registry {
     struct seal_key master;
     struct map *tenants; /* id → registry_tenant */
-    size_t channels;
+    size_t channels;     /* with id */
+    size_t devices;
 };
 
 /* Finds a key among a device's own; comparing the text decides. */

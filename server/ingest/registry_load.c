@@ -217,6 +217,7 @@ static void enter_wanted(struct tenant_load *t)
                 (void)failed(t, EMT_ENOMEM);
                 return;
             }
+            t->load->registry->devices++;
             d->tenant = t->tenant;
             d->id = w->id;
             memcpy(d->ident, w->ident, n + 1);

@@ -331,6 +331,15 @@ START_TEST(the_budget_is_shared_and_ends)
     }
     ck_assert_int_eq(err, EMT_ELIMIT);
     ck_assert_uint_lt(n, (4u << 20) / sizeof big + 1);
+    /* Three quarters: the rest is for the others. */
+    ck_assert_uint_eq(rig_credit(e, t[0]), 0);
+    ck_assert(!rig_is_full(e));
+    ck_assert_uint_gt(rig_credit(e, t[3]), 0);
+    for (uint64_t i = 1; !rig_is_full(e) && i < 1000; i++) {
+        struct ingest_frame f = { i, rig_noon(2), PROTOCOL_WMBUS, 1, big, sizeof big, 0 };
+
+        ck_assert_int_eq(rig_push(e, t[3], &f), EMT_OK);
+    }
     ck_assert(rig_is_full(e));
     ck_assert_uint_eq(rig_credit(e, t[3]), 0);
     rig_wait(e, t[0], n - 1);
