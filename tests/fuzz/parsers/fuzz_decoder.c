@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/cipher.h"
 #include "parsers/fragment_buffer.h"
+#include "parsers/vendor_profiles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct memory {
     uint8_t header[HEADER_MAX];
     size_t len;
     struct fragment_buffer *fragments;
+    struct vendor_profiles *vendors;
 };
 
 static void must(bool holds)
@@ -105,11 +107,14 @@ void fuzz_decode(enum protocol protocol, enum frame_format format, bool accept_p
         m.arena = arena_new(ARENA_LIMIT);
         m.cipher = cipher_new();
         m.fragments = fragment_buffer_new();
+        m.vendors = vendor_profiles_new();
+        must(vendor_profiles_add_builtin(m.vendors, NULL) == EMT_OK);
     }
     m.keys = keys;
     req.keys = (struct key_lookup){ find_key, &m };
     req.formats = (struct format_store){ find_format, learn_format, &m };
     req.fragments = fragment_buffer_store(m.fragments);
+    req.vendors = m.vendors;
     req.cipher = m.cipher;
     req.arena = m.arena;
     arena_reset(m.arena);

@@ -12,10 +12,13 @@ void decoder_open(struct decoder *d)
     d->cipher = cipher_new();
     ck_assert_ptr_nonnull(d->arena);
     ck_assert_ptr_nonnull(d->cipher);
+    d->vendors = vendor_profiles_new();
+    ck_assert_int_eq(vendor_profiles_add_builtin(d->vendors, NULL), EMT_OK);
 }
 
 void decoder_close(struct decoder *d)
 {
+    vendor_profiles_free(d->vendors);
     cipher_free(d->cipher);
     arena_free(d->arena);
 }
@@ -82,6 +85,7 @@ struct decode_request decoder_request(struct decoder *d, enum protocol protocol,
 
     req.keys = (struct key_lookup){ find_key, d };
     req.formats = (struct format_store){ find_format, learn_format, d };
+    req.vendors = d->vendors;
     req.cipher = d->cipher;
     req.arena = d->arena;
     return req;

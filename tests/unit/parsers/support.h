@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/cipher.h"
 #include "parsers/decode.h"
+#include "parsers/vendor_profiles.h"
 
 #define FORMATS_MAX 16
 #define FORMAT_LEN 256
@@ -26,6 +27,7 @@ struct decoder {
     struct device_id asked_for;
     struct bench_format formats[FORMATS_MAX];
     unsigned nformats;
+    struct vendor_profiles *vendors; /* those that come with the program */
 };
 
 void decoder_open(struct decoder *d);

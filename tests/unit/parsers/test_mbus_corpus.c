@@ -47,7 +47,7 @@ struct expected {
 
 static const char *const files[] = {
     CORPUS "wmbus.txt", CORPUS "security.txt", CORPUS "records.txt",
-    CORPUS "wired.txt", CORPUS "compact.txt",
+    CORPUS "wired.txt", CORPUS "compact.txt",  CORPUS "vendor.txt",
 };
 
 static void set_text(char *out, const char *value)
