@@ -78,6 +78,8 @@ const struct register_reading *register_reading_at(const struct register_reading
 struct grid {
     emt_time step, tolerance, from;
     struct decimal factor, modulus;
+    bool rounds;
+    int decimals;
     size_t n_intervals;
 };
 
@@ -88,7 +90,9 @@ static enum emt_err grid_of(const struct load_profile_rule *rule, emt_time from,
                       .tolerance = rule->tolerance ? rule->tolerance : LOAD_PROFILE_TOLERANCE,
                       .from = from,
                       .factor = rule->factor.mantissa ? rule->factor : decimal_of(1, 0),
-                      .modulus = rule->modulus };
+                      .modulus = rule->modulus,
+                      .rounds = rule->rounds,
+                      .decimals = rule->decimals };
 
     if (g.tolerance < 0)
         g.tolerance = 0;
@@ -129,6 +133,30 @@ static struct boundary boundary_at(const struct grid *g, const struct register_r
     return b;
 }
 
+/* The register as it is sent. */
+static enum emt_err register_rounded(const struct grid *g, struct decimal value,
+                                     struct decimal *out)
+{
+    enum emt_err err = decimal_mul(value, g->factor, out);
+
+    return err == EMT_OK ? decimal_round(*out, g->decimals, out) : err;
+}
+
+/* after - before = diff; after is above the modulus where the register rolled over. Where a long
+ * factor takes the register out of range, the energy is rounded by itself. */
+static enum emt_err energy_of(const struct grid *g, struct decimal before, struct decimal after,
+                              struct decimal diff, struct decimal *out)
+{
+    struct decimal first, last;
+
+    if (!g->rounds)
+        return decimal_mul(diff, g->factor, out);
+    if (register_rounded(g, before, &first) == EMT_OK &&
+        register_rounded(g, after, &last) == EMT_OK && decimal_sub(last, first, out) == EMT_OK)
+        return EMT_OK;
+    return register_rounded(g, diff, out);
+}
+
 /* The energy between two readings; EMT_ENOTFOUND with the reason when there is none. */
 static enum emt_err energy(const struct grid *g, struct decimal before, struct decimal after,
                            struct decimal *out, bool *rolled, enum gap_reason *reason)
@@ -145,12 +173,13 @@ static enum emt_err energy(const struct grid *g, struct decimal before, struct d
         *reason = GAP_WENT_BACK;
         if (g->modulus.mantissa == 0 || decimal_add(diff, g->modulus, &diff) != EMT_OK ||
             diff.mantissa < 0 || decimal_add(diff, diff, &twice) != EMT_OK ||
-            decimal_compare(twice, g->modulus) >= 0)
+            decimal_compare(twice, g->modulus) >= 0 ||
+            decimal_add(after, g->modulus, &after) != EMT_OK)
             return EMT_ENOTFOUND;
         *rolled = true;
         *reason = GAP_OUT_OF_RANGE;
     }
-    return decimal_mul(diff, g->factor, out) == EMT_OK ? EMT_OK : EMT_ENOTFOUND;
+    return energy_of(g, before, after, diff, out) == EMT_OK ? EMT_OK : EMT_ENOTFOUND;
 }
 
 /* Best to worst; invalid never gets here. */

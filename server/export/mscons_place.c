@@ -17,6 +17,8 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
+/* Energies have at most three decimals of a kWh (AHB, condition 906). */
+#define MARKET_DECIMALS 3
 /* Registers of one place. */
 #define PLACE_REGISTERS_MAX 32
 
@@ -299,7 +301,9 @@ static enum emt_err build_profile(const struct mscons_run *run, const struct pla
                                   struct emt_diag *diag)
 {
     struct register_reading *readings = NULL;
-    struct load_profile_rule rule = { .step = LOAD_PROFILE_STEP };
+    struct load_profile_rule rule = { .step = LOAD_PROFILE_STEP,
+                                      .rounds = true,
+                                      .decimals = MARKET_DECIMALS };
     size_t n = 0;
 
     rule.tolerance = run->tolerance_s > 0 ? run->tolerance_s * EMT_SECOND : -1;

@@ -7,7 +7,10 @@
  *
  * What the tolerance means: with readings up to T seconds off the boundary, the energy of an
  * interval belongs to a time that is up to 2 T longer or shorter. Errors do not add up: one reading
- * ends an interval and begins the next, so the sum over a day is the register's own difference. */
+ * ends an interval and begins the next, so the sum over a day is the register's own difference.
+ * The same holds for rounding: it is the register that is rounded, at each boundary, and not the
+ * energy of each interval. Half a watt-hour in every quarter hour is 1, 0, 1, 0 and never 1, 1, 1,
+ * 1; and an interval has one value, whatever period it is asked for in. */
 #ifndef EMT_CONNECTORS_LOAD_PROFILE_H
 #define EMT_CONNECTORS_LOAD_PROFILE_H
 
@@ -62,6 +65,9 @@ struct load_profile_rule {
     struct decimal factor;
     /* The register rolls over to 0 here, in the unit of the readings; mantissa 0: no roll-over. */
     struct decimal modulus;
+    /* Decimals of the register behind the factor, half away from zero. */
+    bool rounds;
+    int decimals;
 };
 
 struct load_profile {

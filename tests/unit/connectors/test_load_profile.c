@@ -156,6 +156,65 @@ START_TEST(exponents_may_change_between_readings)
 }
 END_TEST
 
+/* A stand-by load of two watts: by itself each half watt-hour would become a whole one, and the day
+ * twice of what the register says. */
+START_TEST(rounding_the_register_keeps_the_sum)
+{
+    enum { N = 96 };
+    struct register_reading r[N + 1];
+    struct load_profile_rule rule = { .factor = { 1, -3 }, .rounds = true, .decimals = 3 };
+    struct decimal sum = decimal_of(0, 0);
+
+    for (int i = 0; i <= N; i++) {
+        r[i] = reading(T0 + i * Q, 0);
+        r[i].value = decimal_of(1234567 * 10 + i * 5, -1); /* 0.5 Wh in each interval */
+    }
+    build(&rule, T0 + N * Q, r, N + 1);
+    ck_assert_uint_eq(p.n_values, N);
+    value_is(0, 1, -3);
+    value_is(1, 0, 0);
+    value_is(2, 1, -3);
+    for (size_t i = 0; i < N; i++)
+        ck_assert_int_eq(decimal_add(sum, p.values[i].value, &sum), EMT_OK);
+    ck_assert_int_eq(decimal_compare(sum, decimal_of(48, -3)), 0);
+    load_profile_release(&p);
+    /* An interval has one value, also when the period begins with it. */
+    ck_assert_int_eq(load_profile_build(&rule, T0 + Q, T0 + 3 * Q, r, N + 1, &p, NULL), EMT_OK);
+    value_is(0, 0, 0);
+    value_is(1, 1, -3);
+    load_profile_release(&p);
+}
+END_TEST
+
+START_TEST(rounding_goes_on_over_a_roll_over_and_beyond_the_range)
+{
+    struct register_reading r[] = { reading(T0, 0), reading(T0 + Q, 0), reading(T0 + 2 * Q, 0) };
+    struct load_profile_rule rule = {
+        .factor = { 1, -3 }, .modulus = { 1000, 0 }, .rounds = true, .decimals = 3
+    };
+
+    r[0].value = decimal_of(9994, -1); /* 999.4 Wh */
+    r[1].value = decimal_of(4, -1);
+    r[2].value = decimal_of(16, -1);
+    build(&rule, T0 + 2 * Q, r, 3);
+    ck_assert_uint_eq(p.n_rollovers, 1);
+    value_is(0, 1, -3); /* 1000 - 999 */
+    value_is(1, 2, -3);
+    load_profile_release(&p);
+    /* The register times this ratio is no decimal any more; the energy is. */
+    rule = (struct load_profile_rule){ .factor = { INT64_C(1333333333333), -12 },
+                                       .rounds = true,
+                                       .decimals = 3 };
+    r[0].value = decimal_of(INT64_C(123456789013), -1);
+    r[1].value = decimal_of(INT64_C(123456789016), -1);
+    r[2].value = decimal_of(INT64_C(123456789020), -1);
+    build(&rule, T0 + 2 * Q, r, 3);
+    value_is(0, 4, -1);
+    value_is(1, 533, -3);
+    load_profile_release(&p);
+}
+END_TEST
+
 START_TEST(quality_is_the_worse_of_both_ends)
 {
     struct register_reading r[] = { reading(T0, 0), reading(T0 + Q, 1), reading(T0 + 2 * Q, 2),
@@ -322,6 +381,8 @@ Suite *load_profile_suite(void)
     tcase_add_test(t, a_small_step_back_is_no_roll_over);
     tcase_add_test(t, ratio_and_unit_are_applied_exactly);
     tcase_add_test(t, exponents_may_change_between_readings);
+    tcase_add_test(t, rounding_the_register_keeps_the_sum);
+    tcase_add_test(t, rounding_goes_on_over_a_roll_over_and_beyond_the_range);
     tcase_add_test(t, quality_is_the_worse_of_both_ends);
     tcase_add_test(t, an_invalid_reading_is_not_used);
     tcase_add_test(t, neighbouring_gaps_of_different_reasons_stay_apart);
