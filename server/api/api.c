@@ -282,7 +282,7 @@ enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_
 {
     struct api *a = calloc(1, sizeof *a);
 
-    if (a == NULL || pthread_mutex_init(&a->login_mutex, NULL) != 0) {
+    if (a == NULL || !login_guard_init(&a->logins)) {
         free(a);
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
     }
@@ -311,7 +311,7 @@ void api_free(struct api *a)
     if (a == NULL)
         return;
     seal_key_wipe(&a->settings.master);
-    pthread_mutex_destroy(&a->login_mutex);
+    login_guard_release(&a->logins);
     free(a);
 }
 

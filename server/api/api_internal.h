@@ -5,12 +5,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "http/http_server.h"
-
-#include <pthread.h>
-
-/* Failed logins within LOGIN_WINDOW before further ones are refused unread. */
-#define LOGIN_FAILURES_MAX 10
-#define LOGIN_WINDOW (5 * EMT_MINUTE)
+#include "login_guard.h"
 
 struct metric;
 
@@ -18,9 +13,7 @@ struct api {
     struct api_settings settings;
     struct http_handler handler;
     struct metric *duration, *answered, *refused, *failed;
-    pthread_mutex_t login_mutex; /* guards what follows */
-    unsigned login_failures;
-    emt_time login_window_start;
+    struct login_guard logins;
 };
 
 #endif

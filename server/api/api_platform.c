@@ -29,26 +29,6 @@ enum emt_err api_openapi(struct api_call *c)
                                                                                     : EMT_ENOMEM;
 }
 
-/* One bucket for all: an operator's password is guessed from many addresses. */
-static bool login_allowed(struct api *a, emt_time now)
-{
-    pthread_mutex_lock(&a->login_mutex);
-    if (now - a->login_window_start > LOGIN_WINDOW) {
-        a->login_window_start = now;
-        a->login_failures = 0;
-    }
-    bool ok = a->login_failures < LOGIN_FAILURES_MAX;
-    pthread_mutex_unlock(&a->login_mutex);
-    return ok;
-}
-
-static void login_failed(struct api *a)
-{
-    pthread_mutex_lock(&a->login_mutex);
-    a->login_failures++;
-    pthread_mutex_unlock(&a->login_mutex);
-}
-
 static enum emt_err exchange_password(struct store *admin, const struct platform_user *user,
                                       const char *password)
 {
@@ -97,7 +77,7 @@ static enum emt_err login(struct api_call *c, struct store *admin, const struct 
     const char *hash = err == EMT_OK ? user.password_hash : password_hash_of_nobody();
     bool good = password_verify(hash, v[1].text) == EMT_OK && err == EMT_OK;
     if (!good || user.disabled) {
-        login_failed(c->api);
+        login_guard_failed(&c->api->logins, http_request_peer(c->req), c->now);
         LOG_NOTICE("login-failed", LOG_S("peer", http_request_peer(c->req)),
                    LOG_S("request", http_request_id(c->req)));
         return api_problem(c, 401, "unauthorized", NULL, "user or password is wrong");
@@ -136,7 +116,7 @@ enum emt_err api_login(struct api_call *c)
     json_t *body = NULL;
     bool ok = false;
 
-    if (!login_allowed(c->api, c->now)) {
+    if (!login_guard_allows(&c->api->logins, http_request_peer(c->req), c->now)) {
         c->retry_after_s = (unsigned)(LOGIN_WINDOW / EMT_SECOND);
         return api_problem(c, 429, "too-many", NULL,
                            "too many failed logins; try again in five minutes");

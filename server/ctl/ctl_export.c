@@ -108,11 +108,15 @@ static int read_request(struct options *o)
 
     if (*o->pid < '0' || *o->pid > '9' || *end != '\0' || pid > 99999)
         return wrong_usage("--pid must be a number, not ", o->pid);
+    if (pid != 13017 && pid != 13018 && pid != 13025)
+        return wrong_usage("--pid must be 13017, 13018 or 13025, not ", o->pid);
     o->request.pid = (unsigned)pid;
     if (local_date_parse(o->from, &o->request.from) != EMT_OK)
         return wrong_usage("--from must be a day as 2026-11-20, not ", o->from);
     if (local_date_parse(o->to, &o->request.to) != EMT_OK)
         return wrong_usage("--to must be a day as 2026-11-20, not ", o->to);
+    if (local_day_start(o->request.from) >= local_day_start(o->request.to))
+        return wrong_usage("--from must be a day before --to, not ", o->from);
     o->request.location = o->location;
     o->request.test = o->test;
     o->request.hold_gaps = o->hold_gaps;

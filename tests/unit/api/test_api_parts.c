@@ -3,6 +3,7 @@
 #include "api_auth.h"
 #include "api_route.h"
 #include "api_text.h"
+#include "login_guard.h"
 #include "meter_key_csv.h"
 #include "openapi.h"
 
@@ -363,6 +364,46 @@ START_TEST(the_judge_sees_what_is_wrong)
 }
 END_TEST
 
+static struct login_guard guard;
+
+START_TEST(who_guesses_locks_out_only_himself)
+{
+    emt_time now = 1000 * EMT_DAY;
+
+    ck_assert(login_guard_init(&guard));
+    for (int i = 0; i < LOGIN_FAILURES_MAX; i++) {
+        ck_assert(login_guard_allows(&guard, "192.0.2.1", now));
+        login_guard_failed(&guard, "192.0.2.1", now);
+        login_guard_failed(&guard, "2001:db8::1", now);
+    }
+    ck_assert(!login_guard_allows(&guard, "192.0.2.1", now));
+    ck_assert(!login_guard_allows(&guard, "::ffff:192.0.2.1", now));
+    ck_assert(login_guard_allows(&guard, "192.0.2.2", now));
+    /* The lower half of an IPv6 address is free to choose. */
+    ck_assert(!login_guard_allows(&guard, "2001:db8::ffff:2", now));
+    ck_assert(login_guard_allows(&guard, "2001:db8:0:1::1", now));
+    ck_assert(login_guard_allows(&guard, "192.0.2.1", now + LOGIN_WINDOW + 1));
+    login_guard_release(&guard);
+}
+END_TEST
+
+START_TEST(more_addresses_than_are_remembered_forget_the_oldest)
+{
+    emt_time now = 1000 * EMT_DAY;
+    char peer[32];
+
+    ck_assert(login_guard_init(&guard));
+    for (int i = 0; i < LOGIN_FAILURES_MAX; i++)
+        login_guard_failed(&guard, "192.0.2.1", now);
+    for (int i = 0; i < LOGIN_PEERS_MAX; i++) {
+        snprintf(peer, sizeof peer, "10.0.%d.%d", i >> 8, i & 255);
+        login_guard_failed(&guard, peer, now + 1 + i);
+    }
+    ck_assert(login_guard_allows(&guard, "192.0.2.1", now + 2 * LOGIN_PEERS_MAX));
+    login_guard_release(&guard);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("api_parts");
@@ -370,6 +411,8 @@ int main(void)
 
     tcase_set_timeout(c, 60);
     tcase_add_test(c, the_document_and_the_routes_are_the_same_set);
+    tcase_add_test(c, who_guesses_locks_out_only_himself);
+    tcase_add_test(c, more_addresses_than_are_remembered_forget_the_oldest);
     tcase_add_test(c, a_path_finds_its_route_and_its_parameters);
     tcase_add_test(c, a_path_that_is_none_finds_nothing);
     tcase_add_test(c, a_key_claims_its_tenant_for_fair_shares_only);

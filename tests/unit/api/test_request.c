@@ -70,7 +70,6 @@ START_TEST(a_path_that_is_none_is_not_found)
         "/healthz/x",
         "/api/v1/tenants/%ff",
         "/api/v1/tenants/%c3",
-        "/api/v1/tenants/a%2Fgateways/x",
         "/api/v1/tenants/%ed%a0%80/gateways",
     };
 

@@ -175,9 +175,6 @@ START_TEST(what_fails_is_1_and_says_why)
         { "mscons --tenant fails --embedded @ --out @/empty.yaml/a " DAYS, "empty.yaml" },
         { "mscons --tenant fails --embedded @ --out @ --location " MELO " " DAYS,
           "is not registered" },
-        { "mscons --tenant fails --embedded @ --out @ --pid 13019 --from 2026-01-14 --to"
-          " 2026-01-15",
-          "pid 13019" },
     };
     char text[400];
 
