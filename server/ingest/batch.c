@@ -4,6 +4,7 @@
 #include "base/cipher.h"
 #include "ingest/scratch.h"
 #include "parsers/decode.h"
+#include "parsers/vendor_profiles.h"
 #include "store/reading_store.h"
 
 #include <stdlib.h>
@@ -20,8 +21,9 @@ struct batch_decoder {
     struct registry *registry;
     struct scratch *scratch;
     struct cipher *cipher;
-    struct arena *arena; /* one frame */
-    struct arena *keep;  /* one batch */
+    struct arena *arena;             /* one frame */
+    struct arena *keep;              /* one batch */
+    struct vendor_profiles *vendors; /* those that come with the program */
     int64_t clock_ahead_us;
 };
 
@@ -68,7 +70,9 @@ struct batch_decoder *batch_decoder_new(struct registry *r, struct scratch *scra
     d->cipher = cipher_new();
     d->arena = arena_new(FRAME_ARENA);
     d->keep = arena_new(KEEP_ARENA);
-    if (d->cipher && d->arena && d->keep)
+    d->vendors = vendor_profiles_new();
+    if (d->cipher && d->arena && d->keep && d->vendors &&
+        vendor_profiles_add_builtin(d->vendors, NULL) == EMT_OK)
         return d;
     batch_decoder_free(d);
     return NULL;
@@ -79,6 +83,7 @@ void batch_decoder_free(struct batch_decoder *d)
     if (!d)
         return;
     cipher_free(d->cipher);
+    vendor_profiles_free(d->vendors);
     if (d->arena)
         arena_free(d->arena);
     if (d->keep)
@@ -145,7 +150,8 @@ static struct decode_request request_of(struct batch_decoder *d, const struct ba
                                     .frame = f->data,
                                     .len = f->len,
                                     .cipher = d->cipher,
-                                    .arena = d->arena };
+                                    .arena = d->arena,
+                                    .vendors = d->vendors };
 }
 
 static void settle(struct batch_decoder *d, struct batch_frame *f, enum frame_state state,
