@@ -242,6 +242,10 @@ static void keep_bytes_only(struct batch_run *r)
         if (is_out(f))
             continue;
         (void)snprintf(why, sizeof why, "store: %s", r->error);
+        /* The server may speak any language, and the text may be cut within a character: stored as
+         * it is, it would be refused in its turn. */
+        for (char *c = why; *c; c++)
+            *c = (unsigned char)*c < 0x80u ? *c : '?';
         f->raw_only = true;
         f->state = FRAME_MALFORMED;
         f->why = batch_decoder_text(r->settings.decoder, why);

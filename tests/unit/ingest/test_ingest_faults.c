@@ -195,6 +195,31 @@ START_TEST(one_bad_row_keeps_its_bytes_and_stops_nobody)
 }
 END_TEST
 
+/* Cut within a character the text would be refused in its turn, and the tenant would stand still.
+ */
+START_TEST(a_long_refusal_in_any_language_stops_nobody)
+{
+    int32_t tenant = rig_tenant("umlauts");
+    int64_t gw = rig_gateway(tenant, "gw", 1);
+    struct rig_engine *e = rig_engine_new(NULL);
+    uint64_t t = rig_open(e, tenant, gw, 1, 1, 0);
+
+    rig_sql("create function test_refuse() returns trigger language plpgsql as $$ begin"
+            " raise exception using errcode = '23514', message = repeat(chr(252), 300); end $$;"
+            "create trigger test_refuses before insert on reading for each row"
+            " when (new.tenant_id = %d) execute function test_refuse()",
+            tenant);
+    ck_assert_int_eq(send_nth(e, t, 1), EMT_OK);
+    rig_wait(e, t, 1);
+    rig_sql("drop trigger test_refuses on reading; drop function test_refuse");
+    ck_assert_int_eq(rig_number("select count(*) from raw_frame where tenant_id = %d and state = 9"
+                                " and reason like 'store: ???%%'",
+                                tenant),
+                     1);
+    rig_engine_free(e);
+}
+END_TEST
+
 /* The table of frames itself refuses one tenant: nothing is acknowledged, the others go on, and it
  * is made up for later. */
 START_TEST(a_tenant_that_cannot_be_stored_is_put_off)
@@ -204,7 +229,8 @@ START_TEST(a_tenant_that_cannot_be_stored_is_put_off)
     struct rig_engine *e = rig_engine_new(&(struct rig_options){ .batch_ms = 50 });
     uint64_t tb = rig_open(e, bad, gb, 1, 1, 0), tg = rig_open(e, good, gg, 1, 1, 0);
 
-    rig_sql("alter table raw_frame add constraint test_full check (tenant_id <> %d) not valid", bad);
+    rig_sql("alter table raw_frame add constraint test_full check (tenant_id <> %d) not valid",
+            bad);
     for (unsigned n = 1; n <= 4; n++) {
         ck_assert_int_eq(send_nth(e, tb, n), EMT_OK);
         ck_assert_int_eq(send_nth(e, tg, n), EMT_OK);
@@ -371,6 +397,7 @@ int main(void)
     tcase_add_test(t, who_lost_the_gateway_is_fenced_and_the_others_go_on);
     tcase_add_test(t, frames_of_a_closed_session_are_still_committed);
     tcase_add_test(t, one_bad_row_keeps_its_bytes_and_stops_nobody);
+    tcase_add_test(t, a_long_refusal_in_any_language_stops_nobody);
     tcase_add_test(t, a_tenant_that_cannot_be_stored_is_put_off);
     tcase_add_test(t, a_lock_holds_up_its_tenant_only);
     tcase_add_test(t, a_frame_that_once_crashed_us_is_quarantined);
