@@ -287,7 +287,7 @@ static int compare_received(const void *a, const void *b)
 /* A counter that does not rise is an attack only when the telegram also came later: what a slow
  * gateway brings in late is welcome. */
 static bool is_replayed(struct batch_part *p, const struct part_group *g,
-                        const struct batch_frame *f)
+                        const struct batch_frame *f, emt_time now)
 {
     struct part_lock *l;
 
@@ -299,27 +299,30 @@ static bool is_replayed(struct batch_part *p, const struct part_group *g,
     if (f->counter <= l->counter)
         return l->counter_at != EMT_TIME_NONE && f->received_at > l->counter_at;
     l->counter = f->counter;
-    l->counter_at = f->received_at;
+    /* A gateway whose clock is years ahead must not make every later replay look like a late one.
+     */
+    l->counter_at = f->received_at < now ? f->received_at : now;
     l->raised = true;
     return false;
 }
 
-static void judge(struct batch_part *p, const struct part_group *g, struct batch_frame *f)
+static void judge(struct batch_part *p, const struct part_group *g, struct batch_frame *f,
+                  emt_time now)
 {
     f->final = f->state;
     if (!batch_part_counts(f))
         return;
     if (!f->fresh)
         f->final = FRAME_DUPLICATE;
-    else if (is_replayed(p, g, f))
+    else if (is_replayed(p, g, f, now))
         f->final = FRAME_REPLAYED;
 }
 
 /* In order of reception: counters of one meter rise in that order whatever gateway brought them.
  * The order of frames[] is needed no longer. */
-void batch_part_judge(struct batch_part *p, const struct part_group *g)
+void batch_part_judge(struct batch_part *p, const struct part_group *g, emt_time now)
 {
     qsort(&p->frames[g->frame_from], g->frame_to - g->frame_from, sizeof(void *), compare_received);
     for (size_t i = g->frame_from; i < g->frame_to; i++)
-        judge(p, g, p->frames[i]);
+        judge(p, g, p->frames[i], now);
 }

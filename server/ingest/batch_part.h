@@ -51,7 +51,7 @@ struct part_lock *batch_part_lock(const struct batch_part *p, const struct part_
 /* The telegram was not known before: its leading reception is fresh. */
 void batch_part_mark_fresh(struct batch_part *p, const struct part_group *g, int64_t device, const uint8_t hash[16], int64_t slot);
 /* Sets f->final of the group's frames: duplicates and replayed telegrams are told from those that count. The frames are in order of reception afterwards. */
-void batch_part_judge(struct batch_part *p, const struct part_group *g);
+void batch_part_judge(struct batch_part *p, const struct part_group *g, emt_time now);
 /* Decoded, its meter known: brings values when it is judged ok. */
 bool batch_part_counts(const struct batch_frame *f);
 

@@ -582,7 +582,7 @@ enum emt_err batch_write_flight2(struct batch_write *w, struct store *s)
     for (size_t i = 0; !err && i < w->p.ngroups; i++) {
         struct share *h = &w->shares[i];
 
-        batch_part_judge(&w->p, h->g);
+        batch_part_judge(&w->p, h->g, w->now);
         if (!gather_values(h))
             return EMT_ENOMEM;
         err = store_send_tenant(s, h->g->tenant);

@@ -97,7 +97,7 @@ static void judge(int64_t known, emt_time known_at)
     for (size_t i = g->lead_from; i < g->lead_to; i++)
         batch_part_mark_fresh(&part, g, part.leads[i]->device->device, part.leads[i]->hash,
                               telegram_slot(part.leads[i]->received_at));
-    batch_part_judge(&part, g);
+    batch_part_judge(&part, g, noon + EMT_DAY);
 }
 
 START_TEST(the_earliest_reception_leads)
@@ -122,7 +122,7 @@ START_TEST(what_the_database_knows_is_a_duplicate)
     const struct part_group *g = gather();
 
     /* The insert returned no row. */
-    batch_part_judge(&part, g);
+    batch_part_judge(&part, g, noon + EMT_DAY);
     ck_assert_int_eq(a->final, FRAME_DUPLICATE);
     ck_assert_int_eq(b->final, FRAME_DUPLICATE);
 }
@@ -147,6 +147,16 @@ START_TEST(a_counter_that_does_not_rise_is_replayed_only_when_it_came_later)
     ck_assert(l->raised);
     ck_assert_int_eq(l->counter, 11);
     ck_assert_int_eq(l->counter_at, noon + 3 * EMT_MINUTE);
+}
+END_TEST
+
+START_TEST(a_gateways_wrong_clock_does_not_open_the_door_to_replays)
+{
+    struct batch_frame *ahead = counted(frame(0, 1, 1, noon + 3650 * EMT_DAY), 11);
+
+    judge(10, noon);
+    ck_assert_int_eq(ahead->final, FRAME_OK);
+    ck_assert_int_eq(batch_part_lock(&part, &part.groups[0], 500)->counter_at, noon + EMT_DAY);
 }
 END_TEST
 
@@ -342,6 +352,7 @@ int main(void)
     tcase_add_test(t, the_earliest_reception_leads);
     tcase_add_test(t, what_the_database_knows_is_a_duplicate);
     tcase_add_test(t, a_counter_that_does_not_rise_is_replayed_only_when_it_came_later);
+    tcase_add_test(t, a_gateways_wrong_clock_does_not_open_the_door_to_replays);
     tcase_add_test(t, another_gateways_copy_is_a_duplicate_and_no_replay);
     tcase_add_test(t, only_frames_that_decode_move_the_counter);
     tcase_add_test(t, wired_frames_are_never_duplicates);
