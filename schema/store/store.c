@@ -21,7 +21,23 @@ const char *store_role_name(enum store_role role)
 
 /* ---- errors ---- */
 
-/* Cuts at the first line: the rest is context for people at a psql prompt. */
+/* Takes off a character of UTF-8 of which only the beginning is there. */
+static void trim_character(char *text)
+{
+    size_t n = strlen(text), at = n;
+    unsigned want;
+
+    while (at > 0 && n - at < 3 && ((uint8_t)text[at - 1] & 0xc0u) == 0x80u)
+        at--;
+    if (at == 0 || (uint8_t)text[at - 1] < 0xc0u)
+        return;
+    want = (uint8_t)text[at - 1] >= 0xf0u ? 4 : (uint8_t)text[at - 1] >= 0xe0u ? 3 : 2;
+    if (n - at + 1 < want)
+        text[at - 1] = 0;
+}
+
+/* Cuts at the first line: the rest is context for people at a psql prompt. What fits is kept; it
+ * may go into the database again, so it ends with a whole character. */
 static void keep_error(struct store *s, const char *sqlstate, const char *text)
 {
     size_t n = text ? strcspn(text, "\n") : 0;
@@ -29,6 +45,8 @@ static void keep_error(struct store *s, const char *sqlstate, const char *text)
     snprintf(s->sqlstate, sizeof s->sqlstate, "%s", sqlstate ? sqlstate : "");
     snprintf(s->error, sizeof s->error, "%.*s", (int)(n > INT16_MAX ? INT16_MAX : n),
              text ? text : "");
+    if (n >= sizeof s->error)
+        trim_character(s->error);
 }
 
 enum emt_err store_break(struct store *s)

@@ -237,7 +237,7 @@ static void finish(struct worker *w, const struct job *job, enum emt_err err, co
 
 static void do_job(struct worker *w, const struct job *job)
 {
-    char error[300] = "";
+    char error[480] = ""; /* longer than what the store keeps: never cut within a character */
     enum emt_err err;
 
     w->job = job;

@@ -405,6 +405,29 @@ START_TEST(a_commit_whose_replication_was_cancelled_is_unknown)
 }
 END_TEST
 
+START_TEST(an_error_is_cut_between_characters)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    static const char *const characters[] = { "chr(252)", "chr(8364)", "chr(128512)" };
+    static const size_t widths[] = { 2, 3, 4 };
+
+    for (size_t i = 0; i < 3; i++) {
+        for (int before = 0; before < 4; before++) {
+            char sql[160];
+
+            snprintf(sql, sizeof sql,
+                     "do $$ begin raise exception '%%', repeat('x', %d) || repeat(%s, 300); end $$",
+                     before, characters[i]);
+            ck_assert_int_ne(store_script(s, sql, NULL), EMT_OK);
+            size_t n = strlen(store_error(s));
+            ck_assert_uint_gt(n, 390);
+            ck_assert_uint_eq((n - (size_t)before) % widths[i], 0);
+        }
+    }
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store");
@@ -417,6 +440,7 @@ int main(void)
     tenant_b = pg_fixture_tenant(fixture, "b");
     tcase_set_timeout(t, 30);
     tcase_add_test(t, scalars_come_back_as_sent);
+    tcase_add_test(t, an_error_is_cut_between_characters);
     tcase_add_test(t, infinite_times_are_the_ends_of_ours);
     tcase_add_test(t, a_time_before_the_calendar_is_refused_not_wrapped);
     tcase_add_test(t, arrays_keep_nulls_quotes_and_order);
