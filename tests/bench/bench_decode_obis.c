@@ -182,7 +182,7 @@ int bench_decode_obis(int argc, char **argv)
 
     (void)argv;
     if (argc != 1 || !arena) {
-        (void)fprintf(stderr, "emt-bench decode-obis: takes no argument\n");
+        (void)fprintf(stderr, "emt-bench decode: takes no argument\n");
         arena_free(arena);
         return 2;
     }
@@ -192,11 +192,11 @@ int bench_decode_obis(int argc, char **argv)
         double rate = measure(arena, s);
 
         if (rate == 0) {
-            (void)fprintf(stderr, "emt-bench decode-obis: %s failed\n", s->name);
+            (void)fprintf(stderr, "emt-bench decode: %s failed\n", s->name);
             code = 1;
             continue;
         }
-        (void)printf("{\"bench\":\"decode-obis\",\"name\":\"%s\",\"value\":%.0f,"
+        (void)printf("{\"bench\":\"decode\",\"name\":\"%s\",\"value\":%.0f,"
                      "\"unit\":\"frames/s\",\"runs\":%d,\"bytes\":%zu,\"readings\":%u}\n",
                      s->name, rate, RUNS, s->len, s->nreadings);
     }
