@@ -2,18 +2,30 @@
  * "unit", "runs", "baseline"?, "ratio"?}. Figures of one machine; docs/performance.md names the
  * line behind each statement. */
 #include "bench_decode.h"
+#include "bench_decode_dlms.h"
+#include "bench_decode_obis.h"
 #include "bench_ingest.h"
 #include "bench_mscons.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Every family, one after the other. */
+static int bench_decode_all(int argc, char **argv)
+{
+    int rc = bench_decode(argc, argv);
+
+    if (rc == 0)
+        rc = bench_decode_obis(argc, argv);
+    return rc == 0 ? bench_decode_dlms(argc, argv) : rc;
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *what;
 } benchmarks[] = {
-    { "decode", bench_decode, "telegrams to readings, in memory" },
+    { "decode", bench_decode_all, "telegrams to readings, in memory" },
     { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
     { "mscons", bench_mscons, "writing and checking MSCONS, in memory" },
 };
