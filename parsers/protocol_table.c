@@ -8,12 +8,9 @@
 #include <stddef.h>
 
 static const struct protocol_decoder decoders[] = {
-    { PROTOCOL_WMBUS, wmbus_decode },
-    { PROTOCOL_MBUS, mbus_decode },
-    { PROTOCOL_SML, sml_decode },
-    { PROTOCOL_SML_STREAM, sml_stream_decode },
-    { PROTOCOL_IEC62056_21, iec_decode },
-    { PROTOCOL_DLMS, dlms_decode },
+    { PROTOCOL_WMBUS, wmbus_decode },     { PROTOCOL_MBUS, mbus_decode },
+    { PROTOCOL_SML, sml_decode },         { PROTOCOL_SML_STREAM, sml_stream_decode },
+    { PROTOCOL_IEC62056_21, iec_decode }, { PROTOCOL_DLMS, dlms_decode },
 };
 
 const struct protocol_decoder *protocol_decoder_find(enum protocol p)

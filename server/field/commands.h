@@ -1,5 +1,6 @@
-/* Delivers waiting commands to the gateways of one loop. At least once: a command is sent again, under its key, in a later session when no result came in this
- * one; the gateway remembers. Loop thread only. */
+/* Delivers waiting commands to the gateways of one loop. At least once: a command is sent again,
+ * under its key, in a later session when no result came in this one; the gateway remembers. Loop
+ * thread only. */
 #ifndef EMT_FIELD_COMMANDS_H
 #define EMT_FIELD_COMMANDS_H
 

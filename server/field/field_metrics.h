@@ -41,7 +41,8 @@ struct field_metrics {
 };
 void field_metrics_init(struct field_metrics *f, struct metrics *m);
 
-/* At most one line a second for each outcome of a handshake; the next says how many were left out. */
+/* At most one line a second for each outcome of a handshake; the next says how many were left out.
+ */
 struct handshake_log {
     pthread_mutex_t mutex;
     int64_t last_ms[HANDSHAKE_OUTCOMES];
@@ -49,6 +50,7 @@ struct handshake_log {
 };
 EMT_CHECKED enum emt_err handshake_log_init(struct handshake_log *l);
 void handshake_log_release(struct handshake_log *l);
-void handshake_log_write(struct handshake_log *l, enum handshake_outcome o, const char *reason, const char *peer);
+void handshake_log_write(struct handshake_log *l, enum handshake_outcome o, const char *reason,
+                         const char *peer);
 
 #endif

@@ -1,4 +1,5 @@
-/* A listening socket of one loop. Each loop has its own on the same address (SO_REUSEPORT), and the kernel spreads the connections. */
+/* A listening socket of one loop. Each loop has its own on the same address (SO_REUSEPORT), and the
+ * kernel spreads the connections. */
 #ifndef EMT_FIELD_LISTENER_H
 #define EMT_FIELD_LISTENER_H
 
@@ -32,10 +33,14 @@ EMT_CHECKED enum emt_err listener_address_parse(const char *text, struct listene
 uint16_t listener_address_port(const struct listener_address *a);
 void listener_address_set_port(struct listener_address *a, uint16_t port);
 
-/* Nobody listens there yet? SO_REUSEPORT alone would share the port with another server of the same user without a word. EMT_EIO with the reason. */
+/* Nobody listens there yet? SO_REUSEPORT alone would share the port with another server of the same
+ * user without a word. EMT_EIO with the reason. */
 EMT_CHECKED enum emt_err listener_probe(const struct listener_address *a, struct emt_diag *diag);
-/* Binds and listens; accepts once the loop runs. EMT_EIO with the reason in diag. An IPv6 address takes no IPv4. */
-EMT_CHECKED enum emt_err listener_new(struct loop *l, const struct listener_address *a, const struct listener_handler *h, struct listener **out, struct emt_diag *diag);
+/* Binds and listens; accepts once the loop runs. EMT_EIO with the reason in diag. An IPv6 address
+ * takes no IPv4. */
+EMT_CHECKED enum emt_err listener_new(struct loop *l, const struct listener_address *a,
+                                      const struct listener_handler *h, struct listener **out,
+                                      struct emt_diag *diag);
 void listener_free(struct listener *l); /* stops listening; NULL is fine */
 uint16_t listener_port(const struct listener *l);
 

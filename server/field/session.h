@@ -1,7 +1,9 @@
-/* The state machine of one gateway's connection. It knows neither socket nor database: it speaks through session_ops, and is fed with events.
+/* The state machine of one gateway's connection. It knows neither socket nor database: it speaks
+ * through session_ops, and is fed with events.
  *
- * Thread: its loop's. session_handle() is the only door; session_move() inside of it alone assigns the state. A session that reached CLOSED has told its host
- * (ops->closed) and only waits to be released. */
+ * Thread: its loop's. session_handle() is the only door; session_move() inside of it alone assigns
+ * the state. A session that reached CLOSED has told its host (ops->closed) and only waits to be
+ * released. */
 #ifndef EMT_FIELD_SESSION_H
 #define EMT_FIELD_SESSION_H
 
@@ -19,10 +21,10 @@ struct loop;
 struct loop_timer;
 
 enum session_state {
-    SESSION_CLOSED,   /* nothing happens any more; also what a cell left out of the table leads to */
-    SESSION_HELLO,    /* TLS is up, the gateway has yet to say hello */
-    SESSION_CLAIM,    /* the database is asked who this is, and whether we may own it */
-    SESSION_READY,    /* frames, commands, … */
+    SESSION_CLOSED, /* nothing happens any more; also what a cell left out of the table leads to */
+    SESSION_HELLO,  /* TLS is up, the gateway has yet to say hello */
+    SESSION_CLAIM,  /* the database is asked who this is, and whether we may own it */
+    SESSION_READY,  /* frames, commands, … */
     SESSION_DRAINING, /* Bye is said; what was taken is still acknowledged */
     SESSION_STATES
 };
@@ -126,7 +128,8 @@ struct session_ops {
     enum emt_err (*send)(void *link, const struct uplink_message *m);
     /* Longest message that the gateway may send from now on. */
     void (*allow)(void *link, size_t longest);
-    /* Ask the database; EV_CLAIMED or EV_REFUSED answers, or nothing for a while. hello is borrowed. */
+    /* Ask the database; EV_CLAIMED or EV_REFUSED answers, or nothing for a while. hello is
+     * borrowed. */
     enum emt_err (*claim)(void *host, struct session *s, const struct uplink_hello *hello);
     enum emt_err (*ingest_open)(void *host, struct session *s, uint64_t last_seq);
     enum emt_err (*ingest_frame)(void *host, struct session *s, const struct ingest_frame *f);
@@ -169,8 +172,9 @@ struct session {
     uint8_t spool_id[UPLINK_SPOOL_ID_LEN];
     struct session_owned owned;
 
-    /* Flow: payload bytes taken and not yet reported, and what the gateway may have under way. A lowered credit binds
-     * the gateway only once it can have heard of it: a ping follows it, and its pong tells. */
+    /* Flow: payload bytes taken and not yet reported, and what the gateway may have under way. A
+     * lowered credit binds the gateway only once it can have heard of it: a ping follows it, and
+     * its pong tells. */
     uint64_t last_taken, acked;
     size_t in_flight, credit, limit, lowered_to;
     uint64_t barrier; /* nonce of the ping, 0: none under way */
@@ -189,8 +193,10 @@ struct session {
 };
 
 /* Starts in HELLO with its timers. EMT_ENOMEM. */
-EMT_CHECKED enum emt_err session_init(struct session *s, struct loop *l, const struct session_ops *ops, const struct session_limits *limits, void *host,
-                                      void *link, const struct session_peer *peer);
+EMT_CHECKED enum emt_err session_init(struct session *s, struct loop *l,
+                                      const struct session_ops *ops,
+                                      const struct session_limits *limits, void *host, void *link,
+                                      const struct session_peer *peer);
 /* Frees the timers. */
 void session_release(struct session *s);
 
@@ -198,7 +204,8 @@ void session_handle(struct session *s, enum session_event ev, const struct sessi
 /* A message of the gateway: the event is its kind. */
 void session_message(struct session *s, const struct uplink_message *m);
 
-/* The cell of the table, for tests and the drawing: the next state when the action succeeds; *acts: there is an action. */
+/* The cell of the table, for tests and the drawing: the next state when the action succeeds; *acts:
+ * there is an action. */
 enum session_state session_next(enum session_state state, enum session_event ev, bool *acts);
 
 #endif

@@ -1,5 +1,6 @@
-/* One loop's part of the field channel: its listeners, connections, sessions, ingest engine and database connection. Everything here belongs to the loop's thread, except
- * where "any thread" stands. */
+/* One loop's part of the field channel: its listeners, connections, sessions, ingest engine and
+ * database connection. Everything here belongs to the loop's thread, except where "any thread"
+ * stands. */
 #ifndef EMT_FIELD_SHARD_H
 #define EMT_FIELD_SHARD_H
 
@@ -34,20 +35,25 @@ struct field_shared {
 };
 
 /* Before its loop starts. */
-EMT_CHECKED enum emt_err shard_new(struct field_shared *shared, unsigned index, struct shard **out, struct emt_diag *diag);
+EMT_CHECKED enum emt_err shard_new(struct field_shared *shared, unsigned index, struct shard **out,
+                                   struct emt_diag *diag);
 /* After its loop ended; NULL is fine. */
 void shard_free(struct shard *s);
 struct loop *shard_loop(struct shard *s);
-/* Before its loop starts: accept on this address, with the contexts of TLS 1.2 (tls12) or 1.3. *port: where it listens. */
-EMT_CHECKED enum emt_err shard_listen(struct shard *s, const struct listener_address *a, bool tls12, uint16_t *port, struct emt_diag *diag);
+/* Before its loop starts: accept on this address, with the contexts of TLS 1.2 (tls12) or 1.3.
+ * *port: where it listens. */
+EMT_CHECKED enum emt_err shard_listen(struct shard *s, const struct listener_address *a, bool tls12,
+                                      uint16_t *port, struct emt_diag *diag);
 
 /* Outcomes of the handshake pool, any thread; owner: the shard. */
 void shard_handshake_up(void *owner, struct tls_conn *tls, int fd, const char *peer);
-void shard_handshake_failed(void *owner, enum handshake_outcome o, const char *reason, const char *peer);
+void shard_handshake_failed(void *owner, enum handshake_outcome o, const char *reason,
+                            const char *peer);
 
 /* Any thread. Commands and revocations now. */
 void shard_wake(struct shard *s);
-/* Any thread: Bye to all, then done(ctx) once, on the loop's thread, when all is written and sent, or after timeout_ms. */
+/* Any thread: Bye to all, then done(ctx) once, on the loop's thread, when all is written and sent,
+ * or after timeout_ms. */
 void shard_stop(struct shard *s, int timeout_ms, void (*done)(void *ctx), void *ctx);
 
 #endif

@@ -1,5 +1,5 @@
-/* A shard's inside, for the files that make it up: shard.c (life, time, ingest, database), shard_session.c (what sessions ask for), shard_arrival.c (from accept
- * to session). */
+/* A shard's inside, for the files that make it up: shard.c (life, time, ingest, database),
+ * shard_session.c (what sessions ask for), shard_arrival.c (from accept to session). */
 #ifndef EMT_FIELD_SHARD_INTERNAL_H
 #define EMT_FIELD_SHARD_INTERNAL_H
 

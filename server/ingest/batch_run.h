@@ -65,7 +65,7 @@ void batch_run_free(struct batch_run *r);
 void batch_run_set_window(struct batch_run *r, emt_time hot_from, emt_time hot_to);
 enum run_how {
     RUN_UNSETTLED = 1, /* an earlier attempt may have been committed: cursors are asked first */
-    RUN_BRIEF = 2,   /* locks are waited for briefly only */
+    RUN_BRIEF = 2,     /* locks are waited for briefly only */
 };
 /* Takes n frames (the array is copied, each source's frames in order of seq). how: bits of enum
  * run_how. */

@@ -1,4 +1,5 @@
-/* What the files of the batch engine share: ingest_source.c takes frames in, ingest.c brings them into the database. */
+/* What the files of the batch engine share: ingest_source.c takes frames in, ingest.c brings them
+ * into the database. */
 #ifndef EMT_INGEST_INGEST_INTERNAL_H
 #define EMT_INGEST_INGEST_INTERNAL_H
 

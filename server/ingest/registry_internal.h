@@ -15,8 +15,10 @@ struct registry {
 uint64_t registry_hash(const char *key);
 int registry_channel_find(const struct registry_device *d, const char *key, uint64_t hash);
 /* NULL: REGISTRY_CHANNELS_MAX, or out of memory. */
-struct registry_channel *registry_channel_add(struct registry_device *d, const char *key, uint64_t hash);
+struct registry_channel *registry_channel_add(struct registry_device *d, const char *key,
+                                              uint64_t hash);
 /* NULL: FORMAT_LOAD_MAX, or out of memory. */
-struct registry_format *registry_format_add(struct registry_tenant *t, const struct format_row *row);
+struct registry_format *registry_format_add(struct registry_tenant *t,
+                                            const struct format_row *row);
 
 #endif

@@ -1,4 +1,5 @@
-/* The values of one part of a batch on their way into their tables: which table, which of several for one (channel, ts), which were there already. */
+/* The values of one part of a batch on their way into their tables: which table, which of several
+ * for one (channel, ts), which were there already. */
 #ifndef EMT_INGEST_VALUE_ROWS_H
 #define EMT_INGEST_VALUE_ROWS_H
 
@@ -21,7 +22,8 @@ struct value_row {
     enum value_place place;
     int rank;
     size_t order;   /* of arrival */
-    bool outranked; /* another value of the batch stands for this (channel, ts); looked at as a conflict */
+    bool outranked; /* another value of the batch stands for this (channel, ts); looked at as a
+                       conflict */
 };
 
 struct value_rows {
@@ -42,13 +44,17 @@ struct value_span {
 void value_rows_init(struct value_rows *r, struct run_stats *stats);
 void value_rows_release(struct value_rows *r);
 void value_rows_clear(struct value_rows *r, emt_time now);
-/* What is past retention or equal to the last committed value of its channel is counted and passed over. false: out of memory. */
+/* What is past retention or equal to the last committed value of its channel is counted and passed
+ * over. false: out of memory. */
 bool value_rows_add(struct value_rows *r, const struct batch_value *v);
-/* Everything added since `from` belongs together: sorts it in the order in which rows are locked, and leaves one value for each (channel, ts). */
+/* Everything added since `from` belongs together: sorts it in the order in which rows are locked,
+ * and leaves one value for each (channel, ts). */
 struct value_span value_rows_close(struct value_rows *r, size_t from);
 /* Fill rows of store/reading_store.h, cleared before. false: out of memory. */
-bool value_span_readings(const struct value_rows *r, const struct value_span *s, enum value_place place, bool with_losers, struct store_rows *out);
-bool value_span_texts(const struct value_rows *r, const struct value_span *s, struct store_rows *out);
+bool value_span_readings(const struct value_rows *r, const struct value_span *s,
+                         enum value_place place, bool with_losers, struct store_rows *out);
+bool value_span_texts(const struct value_rows *r, const struct value_span *s,
+                      struct store_rows *out);
 /* They are committed: the channels know their last values. */
 void value_rows_remember(const struct value_rows *r);
 

@@ -1,4 +1,5 @@
-/* A gateway by hand, for tests of the field channel: one TLS connection, messages sent and awaited. Failures end the test. */
+/* A gateway by hand, for tests of the field channel: one TLS connection, messages sent and awaited.
+ * Failures end the test. */
 #ifndef EMT_TESTS_GATEWAY_CLIENT_H
 #define EMT_TESTS_GATEWAY_CLIENT_H
 
@@ -24,12 +25,14 @@ struct gateway_client {
 /* Connects over TCP; from: source address or NULL. */
 int client_dial(const char *address, uint16_t port, const char *from);
 /* Connects and shakes hands; the result of the handshake. name: server name. */
-enum emt_err client_open(struct gateway_client *c, struct tls_context *ctx, const char *address, uint16_t port, const char *from);
+enum emt_err client_open(struct gateway_client *c, struct tls_context *ctx, const char *address,
+                         uint16_t port, const char *from);
 void client_close(struct gateway_client *c);
 
 void client_send(struct gateway_client *c, const struct uplink_message *m);
 void client_send_bytes(struct gateway_client *c, const void *p, size_t n);
-/* The next message; false: the connection ended, or nothing came in time. *m lives until the next call. */
+/* The next message; false: the connection ended, or nothing came in time. *m lives until the next
+ * call. */
 bool client_next(struct gateway_client *c, struct uplink_message *m, int timeout_ms);
 /* The next message of this kind, others passed over (pings are answered). */
 void client_expect(struct gateway_client *c, enum uplink_kind kind, struct uplink_message *m);

@@ -1,4 +1,5 @@
-/* Events of a tenant: what a person should know. Asynchronous, inside a transaction of the tenant. */
+/* Events of a tenant: what a person should know. Asynchronous, inside a transaction of the tenant.
+ */
 #ifndef EMT_STORE_EVENT_STORE_H
 #define EMT_STORE_EVENT_STORE_H
 
@@ -26,7 +27,8 @@ bool event_rows_init(struct store_rows *r);
 bool event_rows_add(struct store_rows *r, const struct event_row *e);
 EMT_CHECKED enum emt_err event_rows_send(struct store *s, int32_t tenant, struct store_rows *r);
 
-/* Maintenance, as STORE_ADMIN: events of all tenants from before `past`, at most limit rows; *n deleted. */
+/* Maintenance, as STORE_ADMIN: events of all tenants from before `past`, at most limit rows; *n
+ * deleted. */
 EMT_CHECKED enum emt_err event_expire(struct store *s, emt_time past, int32_t limit, int64_t *n);
 
 const struct store_statement *event_store_statements(size_t *n);

@@ -1,4 +1,5 @@
-/* What an export reads (places and their registers) and what it leaves behind (numbers, files). Inside a transaction of the tenant. */
+/* What an export reads (places and their registers) and what it leaves behind (numbers, files).
+ * Inside a transaction of the tenant. */
 #ifndef EMT_STORE_EXPORT_STORE_H
 #define EMT_STORE_EXPORT_STORE_H
 
@@ -12,8 +13,8 @@
 
 enum location_kind { LOCATION_MELO = 1, LOCATION_MALO = 2 };
 
-/* Columns of export_bindings(), one row per place and register, ordered by receiver, place, register. A place without a register
- * gives one row with binding_id NULL. */
+/* Columns of export_bindings(), one row per place and register, ordered by receiver, place,
+ * register. A place without a register gives one row with binding_id NULL. */
 enum {
     EXPORT_LOCATION_CODE, /* text */
     EXPORT_RECEIVER,      /* text, "" when none */
@@ -27,10 +28,11 @@ enum {
     EXPORT_KIND,          /* int2, enum reading_kind */
     EXPORT_ACTIVE,        /* bool: the device is active */
     EXPORT_VALID_FROM,
-    EXPORT_VALID_TO,      /* NULL: open */
+    EXPORT_VALID_TO, /* NULL: open */
 };
 /* Bindings of places of one kind that overlap [from, to); location NULL: all. */
-EMT_CHECKED enum emt_err export_bindings(struct store *s, int32_t tenant, enum location_kind kind, const char *location, emt_time from, emt_time to,
+EMT_CHECKED enum emt_err export_bindings(struct store *s, int32_t tenant, enum location_kind kind,
+                                         const char *location, emt_time from, emt_time to,
                                          struct store_result **out);
 
 /* What an export needs to know of its tenant. */
@@ -39,11 +41,15 @@ struct export_tenant {
     int32_t tolerance_s;
 };
 /* EMT_ENOTFOUND. */
-EMT_CHECKED enum emt_err export_tenant_get(struct store *s, int32_t tenant, struct export_tenant *out);
+EMT_CHECKED enum emt_err export_tenant_get(struct store *s, int32_t tenant,
+                                           struct export_tenant *out);
 
-/* The sender's last interchange reference, locked until the end of the transaction; "" for none. out holds 32. */
-EMT_CHECKED enum emt_err export_number_lock(struct store *s, int32_t tenant, const char *sender, char out[32]);
-EMT_CHECKED enum emt_err export_number_set(struct store *s, int32_t tenant, const char *sender, const char *last);
+/* The sender's last interchange reference, locked until the end of the transaction; "" for none.
+ * out holds 32. */
+EMT_CHECKED enum emt_err export_number_lock(struct store *s, int32_t tenant, const char *sender,
+                                            char out[32]);
+EMT_CHECKED enum emt_err export_number_set(struct store *s, int32_t tenant, const char *sender,
+                                           const char *last);
 
 struct export_file_row {
     const char *kind, *pid, *sender, *receiver, *reference, *file_name, *notes;
@@ -52,13 +58,17 @@ struct export_file_row {
     const void *content;
     size_t content_len;
 };
-EMT_CHECKED enum emt_err export_file_insert(struct store *s, int32_t tenant, const struct export_file_row *row, int64_t *file_id);
+EMT_CHECKED enum emt_err export_file_insert(struct store *s, int32_t tenant,
+                                            const struct export_file_row *row, int64_t *file_id);
 
-/* Rows (file_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to, created_at, messages, notes, size int4), newest first, with
- * file_id < before (0: from the newest). */
-EMT_CHECKED enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before, int limit, struct store_result **out);
+/* Rows (file_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to,
+ * created_at, messages, notes, size int4), newest first, with file_id < before (0: from the
+ * newest). */
+EMT_CHECKED enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before,
+                                          int limit, struct store_result **out);
 /* One row as above plus content bytea as last column. EMT_ENOTFOUND. */
-EMT_CHECKED enum emt_err export_file_get(struct store *s, int32_t tenant, int64_t file_id, struct store_result **out);
+EMT_CHECKED enum emt_err export_file_get(struct store *s, int32_t tenant, int64_t file_id,
+                                         struct store_result **out);
 
 const struct store_statement *export_store_statements(size_t *n);
 

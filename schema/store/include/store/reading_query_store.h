@@ -24,13 +24,17 @@ struct stored_reading {
 /* Most values of one call. */
 #define READING_RANGE_MAX 100000
 
-/* Values of one channel with from <= ts < to, ascending, at most limit of them (1..READING_RANGE_MAX). Inside a transaction of the
- * tenant. *out is the caller's to free(); NULL when *n is 0. */
-EMT_CHECKED enum emt_err reading_range(struct store *s, int32_t tenant, int64_t channel, emt_time from, emt_time to, size_t limit,
+/* Values of one channel with from <= ts < to, ascending, at most limit of them
+ * (1..READING_RANGE_MAX). Inside a transaction of the tenant. *out is the caller's to free(); NULL
+ * when *n is 0. */
+EMT_CHECKED enum emt_err reading_range(struct store *s, int32_t tenant, int64_t channel,
+                                       emt_time from, emt_time to, size_t limit,
                                        struct stored_reading **out, size_t *n);
 
-/* Texts of a channel of kind text or raw: rows (ts timestamptz, text text, quality int2), ascending. Free with store_result_free(). */
-EMT_CHECKED enum emt_err reading_text_range(struct store *s, int32_t tenant, int64_t channel, emt_time from, emt_time to, size_t limit,
+/* Texts of a channel of kind text or raw: rows (ts timestamptz, text text, quality int2),
+ * ascending. Free with store_result_free(). */
+EMT_CHECKED enum emt_err reading_text_range(struct store *s, int32_t tenant, int64_t channel,
+                                            emt_time from, emt_time to, size_t limit,
                                             struct store_result **out);
 
 const struct store_statement *reading_query_store_statements(size_t *n);

@@ -20,15 +20,17 @@ struct api_settings {
     size_t nfield12;
     const char *const *field13;
     size_t nfield13;
-    const char *base_url;       /* "https://host:8443", for enrolment commands */
-    uint8_t server_pin[32];     /* SHA-256 of the platform root: what an agent pins when it enrols */
-    int64_t leaf_lifetime_s;    /* gateways' certificates, default 365 days */
-    void (*wake)(void *ctx);    /* something changed that jobs and field should look at: a key, a command, a revocation; may be NULL */
+    const char *base_url;    /* "https://host:8443", for enrolment commands */
+    uint8_t server_pin[32];  /* SHA-256 of the platform root: what an agent pins when it enrols */
+    int64_t leaf_lifetime_s; /* gateways' certificates, default 365 days */
+    void (*wake)(void *ctx); /* something changed that jobs and field should look at: a key, a
+                                command, a revocation; may be NULL */
     void *wake_ctx;
     struct metrics *metrics;
 };
 
-EMT_CHECKED enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_diag *diag);
+EMT_CHECKED enum emt_err api_new(const struct api_settings *s, struct api **out,
+                                 struct emt_diag *diag);
 void api_free(struct api *a);
 /* For http_server_start(): points into a. */
 const struct http_handler *api_handler(struct api *a);

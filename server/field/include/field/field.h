@@ -1,6 +1,7 @@
 /* The field channel: listeners, handshake pool, sessions of gateways.
  *
- * One loop per core, each with its own listener by SO_REUSEPORT, its sessions and its ingest engine: no locks in the hot path. */
+ * One loop per core, each with its own listener by SO_REUSEPORT, its sessions and its ingest
+ * engine: no locks in the hot path. */
 #ifndef EMT_FIELD_FIELD_H
 #define EMT_FIELD_FIELD_H
 
@@ -24,29 +25,32 @@ struct field_settings {
     size_t nlisten13;
     struct tls_context *tls12, *tls13;
     struct trust *trust;
-    unsigned loops;              /* default: cores */
-    unsigned handshakes;         /* handshake threads, default: cores */
-    unsigned handshake_queue;    /* connections waiting for or in handshake, default 512: beyond they are closed and counted */
-    unsigned connections;        /* per loop, default 20000 */
-    uint32_t hello_ms;           /* from TLS up to Hello, default 10 s */
-    uint32_t handshake_ms;       /* default 10 s */
-    uint32_t idle_ms;            /* silence, default 180 s */
-    uint32_t session_age_ms;     /* default 47 h */
-    size_t session_queue_bytes;  /* bytes queued to one gateway, default 256 KiB */
-    unsigned commands;           /* open per gateway, default 64 */
+    unsigned loops;             /* default: cores */
+    unsigned handshakes;        /* handshake threads, default: cores */
+    unsigned handshake_queue;   /* connections waiting for or in handshake, default 512: beyond they
+                                   are closed and counted */
+    unsigned connections;       /* per loop, default 20000 */
+    uint32_t hello_ms;          /* from TLS up to Hello, default 10 s */
+    uint32_t handshake_ms;      /* default 10 s */
+    uint32_t idle_ms;           /* silence, default 180 s */
+    uint32_t session_age_ms;    /* default 47 h */
+    size_t session_queue_bytes; /* bytes queued to one gateway, default 256 KiB */
+    unsigned commands;          /* open per gateway, default 64 */
     const char *conninfo;
     struct seal_key master;
     int64_t node_id;
-    const char *state_dir;       /* scratch files */
-    size_t budget_bytes;         /* per loop */
+    const char *state_dir; /* scratch files */
+    size_t budget_bytes;   /* per loop */
     struct metrics *metrics;
 };
 
-EMT_CHECKED enum emt_err field_start(const struct field_settings *s, struct field **out, struct emt_diag *diag);
+EMT_CHECKED enum emt_err field_start(const struct field_settings *s, struct field **out,
+                                     struct emt_diag *diag);
 uint16_t field_port12(const struct field *f, size_t i);
 uint16_t field_port13(const struct field *f, size_t i);
 void field_set_tls(struct field *f, struct tls_context *tls12, struct tls_context *tls13);
-/* From any thread: look for waiting commands of this node's gateways now, and whether a certificate was revoked. */
+/* From any thread: look for waiting commands of this node's gateways now, and whether a certificate
+ * was revoked. */
 void field_wake(struct field *f);
 /* Bye to all, commits what is collected, at most timeout_ms; then frees. */
 void field_stop(struct field *f, int timeout_ms);

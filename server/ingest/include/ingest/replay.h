@@ -1,5 +1,6 @@
-/* Decoding stored frames again: with keys, formats or policies that were not there when they came. The same decoding and writing as in ingest, on a worker
- * thread: one telegram counts once however often it is tried, and a frame whose state stays the same is left alone. */
+/* Decoding stored frames again: with keys, formats or policies that were not there when they came.
+ * The same decoding and writing as in ingest, on a worker thread: one telegram counts once however
+ * often it is tried, and a frame whose state stays the same is left alone. */
 #ifndef EMT_INGEST_REPLAY_H
 #define EMT_INGEST_REPLAY_H
 
@@ -34,8 +35,10 @@ struct replay_result {
     uint64_t changed; /* in another state now */
     uint64_t ok;      /* … that counts */
 };
-/* s: a synchronous store of role STORE_INGEST, outside of a transaction. go_on (may be NULL) is asked between lots. EMT_EAGAIN: stopped by go_on or put off by a
- * lock, try again later: what was done stays done. EMT_EDB, EMT_ENOMEM. *out counts in every case. */
-EMT_CHECKED enum emt_err replay_run(struct replay *r, struct store *s, const struct replay_order *o, bool (*go_on)(void *ctx), void *ctx, struct replay_result *out);
+/* s: a synchronous store of role STORE_INGEST, outside of a transaction. go_on (may be NULL) is
+ * asked between lots. EMT_EAGAIN: stopped by go_on or put off by a lock, try again later: what was
+ * done stays done. EMT_EDB, EMT_ENOMEM. *out counts in every case. */
+EMT_CHECKED enum emt_err replay_run(struct replay *r, struct store *s, const struct replay_order *o,
+                                    bool (*go_on)(void *ctx), void *ctx, struct replay_result *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* The job engine: worker threads that take jobs from PostgreSQL (lease, SKIP LOCKED), so that jobs survive a crash and spread over nodes. */
+/* The job engine: worker threads that take jobs from PostgreSQL (lease, SKIP LOCKED), so that jobs
+ * survive a crash and spread over nodes. */
 #ifndef EMT_JOBS_JOBS_H
 #define EMT_JOBS_JOBS_H
 
@@ -15,16 +16,18 @@ struct metrics;
 struct jobs_settings {
     const char *conninfo;
     struct seal_key master;
-    unsigned workers;        /* default 1 */
+    unsigned workers; /* default 1 */
     int64_t node_id;
-    unsigned hot_days;       /* month partitions of the past, default 92 */
+    unsigned hot_days;        /* month partitions of the past, default 92 */
     const char *scratch_path; /* crash notes of replay decoding */
     struct metrics *metrics;
 };
 
-/* Kinds: "replay" (payload {"device": id} or {"state": "key-needed"}: decode waiting frames again), "maintenance" (partitions, old telegrams and
- * frames after retention, lost sessions; every node daily, once). */
-EMT_CHECKED enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out, struct emt_diag *diag);
+/* Kinds: "replay" (payload {"device": id} or {"state": "key-needed"}: decode waiting frames again),
+ * "maintenance" (partitions, old telegrams and frames after retention, lost sessions; every node
+ * daily, once). */
+EMT_CHECKED enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out,
+                                    struct emt_diag *diag);
 void jobs_wake(struct jobs *j); /* from any thread */
 void jobs_stop(struct jobs *j); /* finishes the running job */
 
