@@ -310,6 +310,8 @@ static int command_spool(const struct arguments *a)
     if (!a->run.dir)
         return wrong("spool needs --dir", "");
     enum emt_err err = gateway_config_load(a->run.dir, &config, &diag);
+    if (err == EMT_OK && access(config.spool, F_OK) != 0)
+        err = emt_fail(&diag, EMT_ENOTFOUND, "%s: there is no spool yet", config.spool);
     if (err == EMT_OK) {
         const struct spool_options how = { .size = config.spool_size, .sync = true };
 
