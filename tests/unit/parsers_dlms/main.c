@@ -7,6 +7,7 @@ int main(void)
     SRunner *runner = srunner_create(axdr_suite());
     int failed;
 
+    srunner_add_suite(runner, dlms_client_suite());
     srunner_add_suite(runner, dlms_clock_suite());
     srunner_add_suite(runner, dlms_corpus_suite());
     srunner_add_suite(runner, dlms_decode_suite());

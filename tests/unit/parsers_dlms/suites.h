@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *axdr_suite(void);
+Suite *dlms_client_suite(void);
 Suite *dlms_clock_suite(void);
 Suite *dlms_corpus_suite(void);
 Suite *dlms_decode_suite(void);
