@@ -35,6 +35,7 @@ wait_for() { # SECONDS COMMAND...
 }
 
 start_first() {
+    rm -f "$work/first.out" # else the words of the one before it are taken for this one's
     "$emtd" --embedded "$dir" --port 0 --migrations "$migrations" >"$work/first.out" 2>"$work/first.err" &
     first=$!
     wait_for 60 grep -q 'is running' "$work/first.out" || fail "no start"
