@@ -18,6 +18,7 @@ int main(void)
     srunner_add_suite(runner, cipher_suite());
     srunner_add_suite(runner, seal_suite());
     srunner_add_suite(runner, backoff_suite());
+    srunner_add_suite(runner, cron_suite());
     srunner_add_suite(runner, json_text_suite());
     srunner_add_suite(runner, yaml_suite());
     srunner_run_all(runner, CK_NORMAL);

@@ -16,6 +16,7 @@ Suite *log_suite(void);
 Suite *cipher_suite(void);
 Suite *seal_suite(void);
 Suite *backoff_suite(void);
+Suite *cron_suite(void);
 Suite *json_text_suite(void);
 Suite *yaml_suite(void);
 
