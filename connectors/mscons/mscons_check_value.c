@@ -1,4 +1,5 @@
 #include "mscons/mscons_checker.h"
+#include "mscons/mscons_value_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -8,66 +9,13 @@ static struct message_state *msg(struct checker *c)
     return &c->msg;
 }
 
-static bool obis_is(struct obis o, int cc, int d, int e)
+static struct mscons_value_place place_of(const struct message_state *m)
 {
-    return o.c == cc && o.d == d && (e < 0 || o.e == e);
-}
-
-bool mscons_is_state_or_calorific(struct obis o)
-{
-    return o.a == 7 && (obis_is(o, 52, 0, 22) || obis_is(o, 54, 0, 16) || obis_is(o, 54, 0, 20) ||
-                        obis_is(o, 54, 0, 22));
-}
-
-/* How many decimals the use case allows for this register (AHB, conditions 906, 907, 925, 937). */
-static unsigned decimals_allowed(const struct message_state *m)
-{
-    struct obis o = m->line.obis;
-
-    switch (m->rules->pid) {
-    case 13002:
-        return obis_is(o, 52, 0, 22) ? 4 : 3;
-    case 13007:
-        return 4;
-    case 13008:
-        return obis_is(o, 52, 0, 22) || obis_is(o, 53, 0, 16) || obis_is(o, 55, 0, -1) ||
-                       obis_is(o, 99, 41, 16)
-                   ? 4
-                   : 3;
-    case 13009:
-        if (m->place_len == 11 && strcmp(m->bgm, "7") == 0)
-            return 0;
-        return obis_is(o, 52, 0, 22) ? 4 : 3;
-    case 13011:
-        return 5;
-    default:
-        return 3;
-    }
-}
-
-/* Correction energies, redispatch, temperature and some gas qualities may be below 0 (condition
- * 910). */
-static bool negative_allowed(const struct message_state *m)
-{
-    struct obis o = m->line.obis;
-
-    switch (m->rules->pid) {
-    case 13007:
-        return o.c == 70 && (o.d == 16 || o.d == 18);
-    case 13008:
-        return obis_is(o, 99, 41, 16);
-    case 13009:
-        return m->place_len == 33;
-    case 13019:
-        return m->place_len == 33 || m->config;
-    case 13020:
-    case 13022:
-    case 13023:
-    case 13026:
-        return true;
-    default:
-        return false;
-    }
+    return (struct mscons_value_place){ .rules = m->rules,
+                                        .bgm = m->bgm,
+                                        .place_len = m->place_len,
+                                        .config = m->config,
+                                        .obis = m->line.obis };
 }
 
 static void check_number(struct checker *c, const char *text)
@@ -88,11 +36,12 @@ static void check_number(struct checker *c, const char *text)
     }
     if (!m->rules)
         return;
-    if (places > decimals_allowed(m))
+    struct mscons_value_place at = place_of(m);
+    if (places > mscons_decimals_allowed(&at))
         mscons_checker_add(c, c->seg.position, "NUM",
                            "%.35s has %zu decimals, at most %u are allowed", text, places,
-                           decimals_allowed(m));
-    if (*text == '-' && !negative_allowed(m))
+                           mscons_decimals_allowed(&at));
+    if (*text == '-' && !mscons_negative_allowed(&at))
         mscons_checker_add(c, c->seg.position, "NUM", "%.35s is negative", text);
 }
 
@@ -126,19 +75,13 @@ static void check_unit(struct checker *c, const char *unit)
 static void check_qualifier(struct checker *c)
 {
     const struct message_state *m = msg(c);
-    const char *q = m->value.qualifier;
-    bool calorific = m->line.obis_ok && mscons_is_state_or_calorific(m->line.obis);
-    bool ok = mscons_list_has(m->rules->quantities, q, m->bgm, NULL);
+    struct mscons_value_place at = place_of(m);
 
-    if (ok && m->rules->pid == 13017 && strcmp(q, "Z18") == 0)
-        ok = m->config; /* condition 113 */
-    if (ok && m->rules->pid == 13002 && calorific)
-        ok = strcmp(q, "220") == 0 || strcmp(q, "67") == 0; /* condition 12 */
-    if (ok && (m->rules->pid == 13008 || m->rules->pid == 13009) && strcmp(q, "187") == 0)
-        ok = calorific; /* condition 11 */
-    if (!ok)
-        mscons_checker_add(c, c->seg.position, "QTY", "qualifier %s is not for this value in %u", q,
-                           m->rules->pid);
+    if (!m->line.obis_ok)
+        at.obis = (struct obis){ 0 };
+    if (!mscons_qualifier_allowed(&at, m->value.qualifier))
+        mscons_checker_add(c, c->seg.position, "QTY", "qualifier %s is not for this value in %u",
+                           m->value.qualifier, m->rules->pid);
 }
 
 void mscons_value_begin(struct checker *c)
@@ -302,34 +245,7 @@ static void refuse_time(struct checker *c, unsigned seen, const char *qualifier)
                            qualifier);
 }
 
-enum time_shape { SHAPE_INTERVAL, SHAPE_READING, SHAPE_MONTH, SHAPE_INSTANT, SHAPE_NONE };
-
-static enum time_shape shape_of(const struct message_state *m)
-{
-    struct obis o = m->line.obis;
-
-    switch (m->rules->times) {
-    case TIMES_INTERVAL:
-        return SHAPE_INTERVAL;
-    case TIMES_READING:
-        return SHAPE_READING;
-    case TIMES_READING_OR_GAS:
-        return mscons_is_state_or_calorific(o) ? SHAPE_INTERVAL : SHAPE_READING;
-    case TIMES_ENERGY_OR_MAX:
-        return o.d == 6 ? SHAPE_MONTH : SHAPE_INTERVAL;
-    case TIMES_GAS_YEAR:
-        return strcmp(m->bgm, "Z27") == 0 && obis_is(o, 33, 47, 0) ? SHAPE_MONTH : SHAPE_INTERVAL;
-    case TIMES_TYPE2:
-        return m->value.seen & SEEN_7 ? SHAPE_INSTANT : SHAPE_INTERVAL;
-    case TIMES_MONTH_DAY:
-        return SHAPE_MONTH;
-    case TIMES_NONE:
-        break;
-    }
-    return SHAPE_NONE;
-}
-
-static void check_times_present(struct checker *c, enum time_shape shape)
+static void check_times_present(struct checker *c, enum mscons_time_shape shape)
 {
     const struct message_state *m = msg(c);
 
@@ -355,28 +271,17 @@ static void check_times_present(struct checker *c, enum time_shape shape)
         refuse_time(c, SEEN_9, "9");
 }
 
-static bool on_line(const struct checker *c, emt_time t)
-{
-    enum mscons_day_line line = c->msg.rules->line;
-    struct local_date d = local_date_of(t);
-
-    if (line == LINE_SECTOR)
-        line = strcmp(c->party_qualifiers[0], "502") == 0 ? LINE_GAS : LINE_POWER;
-    return line == LINE_GAS ? gas_day_start(d) == t : local_day_start(d) == t;
-}
-
-/* UB1, UB2 and UB3; correction energy and 13009 at a MeLo lie between readings of any time. */
-static void check_day_line(struct checker *c, enum time_shape shape)
+static void check_day_line(struct checker *c, enum mscons_time_shape shape)
 {
     const struct message_state *m = msg(c);
+    struct mscons_value_place at = place_of(m);
     const emt_time times[3] = { m->value.from, m->value.to, m->value.use };
+    bool gas_sender = strcmp(c->party_qualifiers[0], "502") == 0;
 
-    if (m->rules->line == LINE_NONE || shape == SHAPE_MONTH)
-        return;
-    if ((m->rules->pid == 13019 || m->rules->pid == 13009) && m->place_len != 11)
+    if (!mscons_needs_day_line(&at, shape))
         return;
     for (size_t i = 0; i < 3; i++) {
-        if (times[i] != EMT_TIME_NONE && !on_line(c, times[i]))
+        if (times[i] != EMT_TIME_NONE && !mscons_on_day_line(m->rules, gas_sender, times[i]))
             mscons_checker_add(c, m->value.position, "DAYLINE",
                                "DTM+%s is not the begin of a German %s day",
                                i == 0 ? "163" : (i == 1 ? "164" : "7"),
@@ -429,6 +334,7 @@ static void check_status(struct checker *c)
     const struct value_state *v = &m->value;
     bool substitute = strcmp(v->qualifier, "67") == 0;
     bool proposed = strcmp(v->qualifier, "201") == 0;
+    struct mscons_value_place at = place_of(m);
 
     if (m->rules->methods && (substitute || proposed) && !(v->seen & SEEN_METHOD))
         mscons_checker_add(c, v->position, "STS",
@@ -436,8 +342,7 @@ static void check_status(struct checker *c)
     if (m->rules->reasons && substitute && !(v->seen & SEEN_REASON))
         mscons_checker_add(c, v->position, "STS",
                            "STS+Z40 (reason) is missing at a value of qualifier 67");
-    if (m->rules->basis && strcmp(m->bgm, "7") == 0 && m->place_len == 11 &&
-        (v->basis != 2 || v->basis_begin != 1 || v->basis_end != 1))
+    if (mscons_needs_basis(&at) && (v->basis != 2 || v->basis_begin != 1 || v->basis_end != 1))
         mscons_checker_add(c, v->position, "STS",
                            "STS+10 must stand twice: Z36 or Z38, and Z37 or Z39");
 }
@@ -453,7 +358,8 @@ void mscons_value_end(struct checker *c)
         return;
     /* Without a readable OBIS number the shape is a guess, and the number has been reported. */
     if (m->line.obis_ok || m->rules->times == TIMES_INTERVAL) {
-        enum time_shape shape = shape_of(m);
+        struct mscons_value_place at = place_of(m);
+        enum mscons_time_shape shape = mscons_time_shape(&at, (m->value.seen & SEEN_7) != 0);
 
         check_times_present(c, shape);
         check_day_line(c, shape);

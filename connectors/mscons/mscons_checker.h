@@ -165,7 +165,4 @@ void mscons_value_end(struct checker *c);
 /* Judges the SG9 that ends here, its last value included; harmless when none is open. */
 void mscons_line_end(struct checker *c);
 
-/* State number or calorific value of gas (AHB, condition 11). */
-bool mscons_is_state_or_calorific(struct obis o);
-
 #endif
