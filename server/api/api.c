@@ -5,6 +5,7 @@
  * did not exist, too little a role 403. */
 #include "api/api.h"
 
+#include "api/portal_files.h"
 #include "api_auth.h"
 #include "api_call.h"
 #include "api_internal.h"
@@ -216,6 +217,19 @@ static enum emt_err dispatch(struct api_call *c)
     return run(c, route);
 }
 
+/* What the browser loads; touches no database. */
+static enum emt_err answer_portal(struct api *a, const struct http_request *r,
+                                  struct http_response *out)
+{
+    int64_t start = clock_mono_ms();
+    unsigned status = 500;
+    enum emt_err err = portal_files_answer(a->settings.portal, r, out, &status);
+
+    metric_observe_ms(a->duration, clock_mono_ms() - start);
+    metric_add(status < 400 ? a->answered : status < 500 ? a->refused : a->failed, 1);
+    return err;
+}
+
 /* The answer's own headers, once it is final: a commit that failed has replaced it. */
 static enum emt_err finish(struct api_call *c)
 {
@@ -260,6 +274,8 @@ static enum emt_err handle(void *ctx, void *worker, const struct http_request *r
                           .now = clock_now() };
     int64_t start = clock_mono_ms();
 
+    if (a->settings.portal != NULL && portal_files_takes(http_request_path(r)))
+        return answer_portal(a, r, out);
     if (worker == NULL)
         return EMT_ENOMEM;
     enum emt_err err = common_headers(out);

@@ -324,6 +324,7 @@ static void read_top(struct section *s)
     get_roles(s);
     get_text(s, "state_dir", &c->state_dir);
     get_text(s, "master_key", &c->master_key);
+    get_text(s, "portal", &c->portal);
     get_list(s, "names", &names);
     if (names.n)
         join_names(s, &names);

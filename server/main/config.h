@@ -51,6 +51,7 @@ struct config {
     const char *conninfo;
     bool migrate;
     const char *migrations; /* NULL: where the program finds them */
+    const char *portal; /* folder of the built portal; NULL: where the program finds it; "": none */
     enum log_level log_level;
     enum log_format log_format;
     const char *metrics_listen; /* "" for none */

@@ -160,31 +160,52 @@ static enum emt_err load_config(const struct options *o, struct config *c, struc
     return err == EMT_OK ? config_check(c, file, diag) : err;
 }
 
-/* Beside the program when it runs from where it was built or installed. */
-static const char *find_migrations(const struct options *o, struct config *c)
+/* A folder with this file in it, at one of the places seen from where the program lies; NULL when
+ * there is none. */
+static const char *find_beside(struct config *c, const char *const *places, const char *file)
 {
-    static const char *const places[] = { "../share/emt/migrations", "migrations",
-                                          "../../migrations" };
-    char program[PATH_MAX], path[PATH_MAX + 64], roles[PATH_MAX + 80];
+    char program[PATH_MAX], path[PATH_MAX + 64], probe[PATH_MAX + 96];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
 
-    if (o->migrations)
-        return o->migrations;
-    if (c->migrations)
-        return c->migrations;
     program[n > 0 ? n : 0] = 0;
     if (strrchr(program, '/'))
         *strrchr(program, '/') = 0;
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s", program, places[i]);
-        snprintf(roles, sizeof roles, "%s/roles.sql", path);
-        if (access(roles, R_OK) == 0)
+    for (; *places; places++) {
+        snprintf(path, sizeof path, "%s/%s", program, *places);
+        snprintf(probe, sizeof probe, "%s/%s", path, file);
+        if (access(probe, R_OK) == 0)
             return config_text(c, path);
     }
-    /* Built somewhere else: the tree it was built from, then where it would be installed. */
-    if (access(EMT_SOURCE_MIGRATIONS_DIR "/roles.sql", R_OK) == 0)
-        return EMT_SOURCE_MIGRATIONS_DIR;
-    return EMT_MIGRATIONS_DIR;
+    return NULL;
+}
+
+/* Beside the program when it runs from where it was built or installed. Built somewhere else: the
+ * tree it was built from, then where it would be installed. */
+static const char *find_migrations(const struct options *o, struct config *c)
+{
+    static const char *const places[] = { "../share/emt/migrations", "migrations",
+                                          "../../migrations", NULL };
+    const char *found = o->migrations ? o->migrations : c->migrations;
+
+    if (!found)
+        found = find_beside(c, places, "roles.sql");
+    if (!found && access(EMT_SOURCE_DIR "/migrations/roles.sql", R_OK) == 0)
+        found = EMT_SOURCE_DIR "/migrations";
+    return found ? found : EMT_SHARE_DIR "/migrations";
+}
+
+/* As above; a portal that is built later is found there with a HUP. */
+static const char *find_portal(struct config *c)
+{
+    static const char *const places[] = { "../share/emt/portal", "../../admin-ui/dist", NULL };
+    const char *found = c->portal;
+
+    if (found)
+        return *found ? found : NULL;
+    found = find_beside(c, places, "index.html");
+    if (!found && access(EMT_SOURCE_DIR "/migrations/roles.sql", R_OK) == 0)
+        found = EMT_SOURCE_DIR "/admin-ui/dist";
+    return found ? found : EMT_SHARE_DIR "/portal";
 }
 
 static int print_config(const struct options *o)
@@ -305,7 +326,9 @@ static void stop_in_time(struct server *server, struct embedded_pg *pg)
 static int run_server(const struct options *o, struct config *c, struct embedded_pg *pg,
                       const char *migrations, const sigset_t *set)
 {
-    const struct server_settings s = { c, pg, migrations, EMT_VERSION, asked_to_end };
+    const struct server_settings s = {
+        c, pg, migrations, find_portal(c), EMT_VERSION, asked_to_end
+    };
     struct emt_diag diag = { .line = 0 };
     struct server *server = NULL;
     enum emt_err err = server_start(&s, &server, &diag);

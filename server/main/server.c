@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include "api/api.h"
+#include "api/portal_files.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -50,6 +51,7 @@ struct server {
     struct node *node;
     struct field *field;
     struct jobs *jobs;
+    struct portal_files *portal;
     struct api *api;
     struct http_server *https;
     struct status_http *status;
@@ -222,7 +224,7 @@ static enum emt_err open_pki(struct server *v, struct store *admin, struct emt_d
     return err;
 }
 
-void server_reload(struct server *v)
+static void renew_certificates(struct server *v)
 {
     struct emt_diag diag = { .line = 0 };
     struct tls_set fresh;
@@ -245,10 +247,29 @@ void server_reload(struct server *v)
     LOG_NOTICE("certificate-renewed", LOG_S("until", time_format(fresh.not_after, text)));
 }
 
+static void reload_portal(struct server *v)
+{
+    struct emt_diag diag = { .line = 0 };
+    char text[700];
+
+    if (!v->portal)
+        return;
+    if (portal_files_reload(v->portal, &diag) != EMT_OK)
+        LOG_ERROR("portal-not-read", LOG_S("error", emt_diag_format(&diag, text, sizeof text)));
+    else
+        LOG_NOTICE("portal-read", LOG_I("files", portal_files_count(v->portal)));
+}
+
+void server_reload(struct server *v)
+{
+    renew_certificates(v);
+    reload_portal(v);
+}
+
 void server_tick(struct server *v)
 {
     if (clock_now() >= v->renew_at)
-        server_reload(v);
+        renew_certificates(v);
 }
 
 /* ---- the parts ---- */
@@ -395,6 +416,11 @@ static enum emt_err start_api(struct server *v, struct emt_diag *diag)
                               .metrics = v->metrics };
     enum emt_err err;
 
+    err = portal_files_new(v->s.portal, &v->portal, diag);
+    if (err != EMT_OK)
+        return err;
+    s.portal = v->portal;
+    LOG_INFO("portal", LOG_S("dir", v->s.portal), LOG_I("files", portal_files_count(v->portal)));
     err = config_parse_address(c->api.listen.items[0], host, sizeof host, &port);
     if (err != EMT_OK)
         return emt_fail(diag, err, "addresses");
@@ -525,6 +551,7 @@ void server_stop(struct server *v)
     if (v->jobs)
         jobs_stop(v->jobs);
     api_free(v->api);
+    portal_files_free(v->portal);
     node_close(v->node);
     tls_set_release(&v->tls);
     trust_unref(v->trust);

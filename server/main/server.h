@@ -17,6 +17,7 @@ struct server_settings {
     struct config *config;        /* texts are borrowed */
     struct embedded_pg *embedded; /* NULL without */
     const char *migrations;       /* folder */
+    const char *portal;           /* folder of the built portal, NULL without */
     const char *version;
     bool (*cancelled)(void); /* asked while waiting for the database */
 };
@@ -34,8 +35,8 @@ const char *server_field13(const struct server *s);
 /* Port of metrics and health, 0 without. */
 unsigned server_status_port(const struct server *s);
 const uint8_t *server_pin(const struct server *s);
-/* Certificates anew: issued ones are issued again, files are read again. The old ones stay where
- * that fails. */
+/* Certificates anew (issued ones are issued again, files are read again), and the portal's files.
+ * The old ones stay where that fails. */
 void server_reload(struct server *s);
 /* Once a second or so: renews the certificate in time. */
 void server_tick(struct server *s);

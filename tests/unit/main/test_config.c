@@ -52,6 +52,7 @@ START_TEST(a_full_file_is_read)
                           "names: [head.example, 203.0.113.5, \"2001:db8::5\"]\n"
                           "state_dir: /var/lib/emt\n"
                           "master_key: /etc/emt/master.key\n"
+                          "portal: /srv/portal\n"
                           "database:\n"
                           "  conninfo: host=a,b dbname=emt\n"
                           "  migrate: false\n"
@@ -71,6 +72,7 @@ START_TEST(a_full_file_is_read)
     ck_assert_str_eq(c.names, "head.example,203.0.113.5,2001:db8::5");
     ck_assert_str_eq(config_first_name(&c), "head.example");
     ck_assert_str_eq(c.conninfo, "host=a,b dbname=emt");
+    ck_assert_str_eq(c.portal, "/srv/portal");
     ck_assert(!c.migrate);
     ck_assert_int_eq(c.log_level, LOG_LEVEL_DEBUG);
     ck_assert_int_eq(c.log_format, LOG_FORMAT_JSON);

@@ -12,6 +12,7 @@
 struct api;
 struct http_handler;
 struct metrics;
+struct portal_files;
 
 struct api_settings {
     const char *conninfo;
@@ -27,6 +28,7 @@ struct api_settings {
                                 command, a revocation; may be NULL */
     void *wake_ctx;
     struct metrics *metrics;
+    struct portal_files *portal; /* borrowed; NULL: paths outside of the API are not found */
 };
 
 EMT_CHECKED enum emt_err api_new(const struct api_settings *s, struct api **out,
