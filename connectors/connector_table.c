@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const unsigned mscons_kinds[] = { 13017, 13018, 13025, 0 };
+static const unsigned mscons_kinds[] = { 13002, 13006, 13007, 13008, 13009, 13016,
+                                         13017, 13018, 13019, 13025, 13027, 0 };
 
 /* The one list: a connector is a line here and its module. */
 static const struct connector connectors[] = {

@@ -3,40 +3,52 @@
 #include "model/local_day.h"
 #include "model/market_id.h"
 #include "mscons/mscons_id.h"
+#include "mscons/mscons_message.h"
 #include "mscons/mscons_rules.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* What differs between the use cases written here; the rules common to reader and writer stand in
- * mscons_rules.c. */
-struct kind {
-    unsigned pid;
-    const char *application; /* DE0026 */
-    const char *document;    /* DE1001 */
-    bool profile;            /* values tile a period */
-};
+/* Use cases that are written here. What they ask for stands in mscons_rules.c, for writer and
+ * checker alike. */
+static const unsigned written[] = { 13002, 13006, 13007, 13008, 13009, 13016,
+                                    13017, 13018, 13019, 13025, 13027 };
 
-static const struct kind kinds[] = {
-    { 13017, "VL", "7", false },
-    { 13018, "TL", "7", true },
-    { 13025, "TL", "Z48", true },
-};
-
-static const struct kind *kind_of(unsigned pid)
+static const struct mscons_use_case *use_case_of(unsigned pid)
 {
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (kinds[i].pid == pid)
-            return &kinds[i];
+    for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+        if (written[i] == pid)
+            return mscons_use_case(pid);
     }
     return NULL;
 }
 
+/* The first code of a list into out, which holds 8. */
+static const char *first_of(const char *list, char out[8])
+{
+    size_t n = strcspn(list, " !@");
+
+    n = n < 7 ? n : 7;
+    memcpy(out, list, n);
+    out[n] = '\0';
+    return out;
+}
+
 const char *mscons_application(unsigned kind)
 {
-    const struct kind *k = kind_of(kind);
+    static const char *const names[] = { "EM", "TL", "VL" };
+    const struct mscons_use_case *r = use_case_of(kind);
+    char name[8];
 
-    return k ? k->application : NULL;
+    /* A cancellation goes the way of what it cancels. */
+    if (!r || kind == 13006)
+        return NULL;
+    first_of(r->applications, name);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], name) == 0)
+            return names[i];
+    }
+    return NULL;
 }
 
 const char *mscons_version_at(emt_time t)
@@ -119,7 +131,7 @@ static void put_interchange_head(struct mscons_writer *w)
     edi_end(e);
 }
 
-static void put_time(struct edi_writer *e, const char *qualifier, emt_time t)
+void mscons_write_time(struct edi_writer *e, const char *qualifier, emt_time t)
 {
     edi_segment(e, "DTM");
     edi_element(e, qualifier);
@@ -128,22 +140,7 @@ static void put_time(struct edi_writer *e, const char *qualifier, emt_time t)
     edi_end(e);
 }
 
-static void put_day(struct edi_writer *e, const char *qualifier, emt_time t)
-{
-    struct local_date d = local_date_of(t);
-    char text[16];
-
-    snprintf(text, sizeof(text), "%04u%02u%02u", (unsigned)d.year % 10000u,
-             (unsigned)d.month % 100u, (unsigned)d.day % 100u);
-    edi_segment(e, "DTM");
-    edi_element(e, qualifier);
-    edi_component(e, text);
-    edi_component(e, "102");
-    edi_end(e);
-}
-
-/* RFF, NAD and COM have one shape: tag, element, and a component behind it. */
-static void put_pair(struct edi_writer *e, const char *tag, const char *code, const char *text)
+void mscons_write_pair(struct edi_writer *e, const char *tag, const char *code, const char *text)
 {
     edi_segment(e, tag);
     edi_element(e, code);
@@ -173,37 +170,65 @@ static void put_contact(struct mscons_writer *w)
     edi_element(&w->edi, NULL);
     edi_component(&w->edi, w->file.contact_name);
     edi_end(&w->edi);
-    put_pair(&w->edi, "COM", w->file.contact_mail, "EM");
+    mscons_write_pair(&w->edi, "COM", w->file.contact_mail, "EM");
 }
 
-static void put_message_head(struct mscons_writer *w, const struct kind *k,
-                             const struct export_document *d, const char *reference)
+static void put_message_head(struct mscons_message *m, const char *reference)
 {
-    const char *const type[5] = { "MSCONS", "D", "04B", "UN", w->version };
-    struct edi_writer *e = &w->edi;
+    const char *const type[5] = { "MSCONS", "D", "04B", "UN", m->w->version };
+    const struct export_document *d = m->document;
+    struct edi_writer *e = &m->w->edi;
     char pid[12];
 
-    snprintf(pid, sizeof(pid), "%u", k->pid);
+    snprintf(pid, sizeof(pid), "%u", m->rules->pid);
     edi_message_begin(e, reference, type);
     edi_segment(e, "BGM");
-    edi_element(e, k->document);
+    edi_element(e, m->bgm);
     edi_element(e, d->number);
-    edi_element(e, "9");
+    edi_element(e, m->rules->function);
     edi_end(e);
-    put_time(e, "137", w->file.created);
+    mscons_write_time(e, "137", m->w->file.created);
     if (d->order)
-        put_pair(e, "RFF", "AGI", d->order);
-    put_pair(e, "RFF", "Z13", pid);
-    put_party(e, "MS", w->file.sender);
-    put_contact(w);
-    put_party(e, "MR", w->file.recipient);
+        mscons_write_pair(e, "RFF", "AGI", d->order);
+    if (d->cancels)
+        mscons_write_pair(e, "RFF", "ACW", d->cancels);
+    if (d->earlier)
+        mscons_write_pair(e, "RFF", "Z30", d->earlier);
+    mscons_write_pair(e, "RFF", "Z13", pid);
+    put_party(e, "MS", m->w->file.sender);
+    put_contact(m->w);
+    put_party(e, "MR", m->w->file.recipient);
     edi_segment(e, "UNS");
     edi_element(e, "D");
     edi_end(e);
 }
 
-static void put_place(struct edi_writer *e, const struct kind *k, const struct export_document *d)
+static bool has_period(const struct mscons_use_case *r, const char *qualifier)
 {
+    return r->period && mscons_list_has(r->period, qualifier, "", NULL);
+}
+
+static void put_stamp(struct edi_writer *e, emt_time t)
+{
+    struct civil c;
+    char text[32];
+
+    time_to_civil(t, &c);
+    snprintf(text, sizeof(text), "%04u%02u%02u%02u%02u%02u+00", (unsigned)c.year % 10000u,
+             (unsigned)c.month % 100u, (unsigned)c.day % 100u, (unsigned)c.hour % 100u,
+             (unsigned)c.minute % 100u, (unsigned)c.second % 100u);
+    edi_segment(e, "DTM");
+    edi_element(e, "293");
+    edi_component(e, text);
+    edi_component(e, "304");
+    edi_end(e);
+}
+
+static void put_place(struct mscons_message *m)
+{
+    const struct export_document *d = m->document;
+    struct edi_writer *e = &m->w->edi;
+
     edi_segment(e, "NAD");
     edi_element(e, "DP");
     edi_end(e);
@@ -211,25 +236,16 @@ static void put_place(struct edi_writer *e, const struct kind *k, const struct e
     edi_element(e, "172");
     edi_element(e, d->location);
     edi_end(e);
-    if (k->profile) {
-        put_time(e, "163", d->from);
-        put_time(e, "164", d->to);
+    if (has_period(m->rules, "163")) {
+        mscons_write_time(e, "163", d->from);
+        mscons_write_time(e, "164", d->to);
     }
+    if (has_period(m->rules, "293"))
+        put_stamp(e, d->version);
     if (d->device)
-        put_pair(e, "RFF", "MG", d->device);
+        mscons_write_pair(e, "RFF", "MG", d->device);
     if (d->config_id)
-        put_pair(e, "RFF", "AGK", d->config_id);
-}
-
-static void put_status(struct edi_writer *e, const char *category, const char *code)
-{
-    if (!code || !*code)
-        return;
-    edi_segment(e, "STS");
-    edi_element(e, category);
-    edi_element(e, NULL);
-    edi_element(e, code);
-    edi_end(e);
+        mscons_write_pair(e, "RFF", "AGK", d->config_id);
 }
 
 /* Characters of UTF-8 text; 0 for NULL. */
@@ -253,320 +269,132 @@ static enum emt_err check_text(const char *what, const char *text, size_t max,
     return EMT_OK;
 }
 
-static enum emt_err check_reading_place(const struct export_document *d, struct emt_diag *diag)
-{
-    /* A configuration id stands in the place of MeLo and device number (AHB, conditions 131, 132).
-     */
-    if (d->config_id && (d->location || d->device))
-        return emt_fail(diag, EMT_EMALFORMED,
-                        "a reading has either a configuration id or a MeLo with a device number");
-    if (d->config_id)
-        return check_text("configuration id", d->config_id, 70, diag);
-    if (!d->location)
-        return emt_fail(diag, EMT_EMALFORMED, "a reading needs a MeLo or a configuration id");
-    return check_text("device number", d->device, 70, diag);
-}
-
-static enum emt_err check_period(const struct mscons_writer *w, const struct export_document *d,
-                                 struct emt_diag *diag)
-{
-    if (d->from == EMT_TIME_NONE || d->to == EMT_TIME_NONE || d->from >= d->to ||
-        d->from % EMT_MINUTE != 0 || d->to % EMT_MINUTE != 0)
-        return emt_fail(diag, EMT_EMALFORMED, "period is empty or not of whole minutes");
-    /* No time lies after DTM+137 (AHB, condition 495). */
-    if (d->to > w->file.created)
-        return emt_fail(diag, EMT_EMALFORMED, "period ends after the file was created");
-    return EMT_OK;
-}
-
-static enum emt_err check_document(const struct mscons_writer *w, const struct kind *k,
-                                   const struct export_document *d, struct emt_diag *diag)
-{
-    enum emt_err err = check_text("document number", d->number, 35, diag);
-
-    if (err == EMT_OK && d->order)
-        err = check_text("order number", d->order, 70, diag);
-    if (err == EMT_OK && k->profile)
-        err = check_period(w, d, diag);
-    if (err == EMT_OK && !k->profile)
-        err = check_reading_place(d, diag);
-    if (err == EMT_OK && k->profile && (d->device || d->config_id || !d->location))
-        err = emt_fail(diag, EMT_EMALFORMED,
-                       "a load profile has a location, no device number and no configuration id");
-    if (err == EMT_OK && d->location)
-        err = mscons_place_check(d->location, mscons_use_case(k->pid)->places, diag);
-    if (err == EMT_OK && d->n_series == 0)
-        err = emt_fail(diag, EMT_EMALFORMED, "document without a register");
-    return err;
-}
-
-static const char *describe(emt_time t, char buf[32])
-{
-    return t == EMT_TIME_NONE ? "none" : time_format(t, buf);
-}
-
-/* State of one message while its values pass. */
-struct message {
-    struct mscons_writer *w;
-    const struct kind *kind;
-    const struct mscons_use_case *rules;
-    const struct export_document *document;
-    bool short_place;    /* location of 11 characters */
-    emt_time reading_at; /* 13017: the one time of use of the message */
-    uint64_t values;
-    uint64_t rounded;
-};
-
-static enum emt_err check_interval(const struct export_value *v, emt_time expected,
-                                   struct emt_diag *diag)
-{
-    char a[32];
-    char b[32];
-
-    if (v->from == EMT_TIME_NONE || v->to == EMT_TIME_NONE || v->to <= v->from)
-        return emt_fail(diag, EMT_EMALFORMED, "interval %s to %s is empty", describe(v->from, a),
-                        describe(v->to, b));
-    if (v->from > expected)
-        return emt_fail(diag, EMT_EMALFORMED, "gap from %s to %s", describe(expected, a),
-                        describe(v->from, b));
-    if (v->from < expected)
-        return emt_fail(diag, EMT_EMALFORMED, "overlap: an interval starts at %s, expected %s",
-                        describe(v->from, a), describe(expected, b));
-    return EMT_OK;
-}
-
-/* The time of use is German midnight (AHB, UB1), and one for the whole message. */
-static enum emt_err check_instant(struct message *m, const struct export_value *v,
-                                  struct emt_diag *diag)
-{
-    char a[32];
-
-    if (v->from != EMT_TIME_NONE || v->to == EMT_TIME_NONE)
-        return emt_fail(diag, EMT_EMALFORMED, "a reading belongs to an instant, not an interval");
-    if (v->to > m->w->file.created ||
-        (v->read_at != EMT_TIME_NONE && v->read_at > m->w->file.created) ||
-        (v->exchange_at != EMT_TIME_NONE && v->exchange_at > m->w->file.created))
-        return emt_fail(diag, EMT_EMALFORMED, "the reading of %s lies after the file's creation",
-                        describe(v->to, a));
-    if (local_day_start(local_date_of(v->to)) != v->to)
-        return emt_fail(diag, EMT_EMALFORMED, "time of use %s is not German midnight",
-                        describe(v->to, a));
-    if (m->reading_at != EMT_TIME_NONE && m->reading_at != v->to)
-        return emt_fail(diag, EMT_EMALFORMED, "another time of use (%s) needs a message of its own",
-                        describe(v->to, a));
-    m->reading_at = v->to;
-    return EMT_OK;
-}
-
-static enum emt_err check_code(const struct message *m, const char *what, const char *list,
-                               const char *code, const char *qualifier, struct emt_diag *diag)
-{
-    if (!code || !*code || mscons_status_allowed(list, code, qualifier, m->short_place))
-        return EMT_OK;
-    return emt_fail(diag, EMT_EMALFORMED, "%s %.8s may not stand at a value of qualifier %s", what,
-                    code, qualifier);
-}
-
-static enum emt_err check_status(const struct message *m, const struct export_value *v,
-                                 const char *qualifier, struct emt_diag *diag)
-{
-    const struct mscons_use_case *r = m->rules;
-    enum emt_err err = EMT_OK;
-
-    if (strcmp(qualifier, "67") == 0 && (!v->method || !*v->method || !v->reason || !*v->reason))
-        return emt_fail(diag, EMT_EMALFORMED, "a substitute value needs method and reason");
-    /* Provisional readings exist only behind a configuration id (AHB, condition 113). */
-    if (strcmp(qualifier, "Z18") == 0 && !m->kind->profile && !m->document->config_id)
-        return emt_fail(diag, EMT_EMALFORMED,
-                        "a provisional reading needs a configuration id in the place of the MeLo");
-    err = check_code(m, "plausibility note", r->notes, v->note, qualifier, diag);
-    if (err == EMT_OK)
-        err = check_code(m, "method", r->methods, v->method, qualifier, diag);
-    if (err == EMT_OK)
-        err = check_code(m, "correction reason", r->corrections, v->correction, qualifier, diag);
-    if (err == EMT_OK)
-        err = check_code(m, "reason", r->reasons, v->reason, qualifier, diag);
-    return err;
-}
-
-/* At most 3 decimals (AHB, condition 906), never below 0 in these use cases (902). */
-static enum emt_err market_value(struct message *m, struct decimal in, struct decimal *out,
-                                 struct emt_diag *diag)
-{
-    char text[DECIMAL_TEXT_MAX];
-    enum emt_err err;
-
-    if (in.mantissa < 0)
-        return emt_fail(diag, EMT_EMALFORMED, "value %s is negative", decimal_format(in, text));
-    in = decimal_normal(in);
-    if (in.exponent < -3) {
-        err = decimal_round(in, 3, &in);
-        if (err != EMT_OK)
-            return emt_fail(diag, err, "a value cannot be rounded to 3 decimals");
-        in = decimal_normal(in);
-        m->rounded++;
-    }
-    *out = in;
-    return EMT_OK;
-}
-
-static void put_times(struct message *m, const struct export_value *v)
-{
-    struct edi_writer *e = &m->w->edi;
-
-    if (m->kind->profile) {
-        put_time(e, "163", v->from);
-        put_time(e, "164", v->to);
-        return;
-    }
-    if (v->read_at != EMT_TIME_NONE) {
-        if (v->read_day_only)
-            put_day(e, "9", v->read_at);
-        else
-            put_time(e, "9", whole_minute(v->read_at));
-    }
-    put_time(e, "7", v->to);
-    if (v->exchange_at != EMT_TIME_NONE)
-        put_time(e, "60", whole_minute(v->exchange_at));
-}
-
-static enum emt_err put_value(struct message *m, const struct export_value *v,
-                              struct emt_diag *diag)
-{
-    struct edi_writer *e = &m->w->edi;
-    const char *qualifier = quality_mscons(v->quality);
-    struct decimal value = decimal_of(0, 0);
-    enum emt_err err;
-
-    if (!qualifier)
-        return emt_fail(diag, EMT_EUNSUPPORTED, "a value of quality %s must not be sent",
-                        quality_name(v->quality));
-    err = check_status(m, v, qualifier, diag);
-    if (err == EMT_OK)
-        err = market_value(m, v->value, &value, diag);
-    if (err != EMT_OK)
-        return err;
-    edi_segment(e, "QTY");
-    edi_element(e, qualifier);
-    edi_component_decimal(e, value);
-    edi_end(e);
-    put_times(m, v);
-    put_status(e, "Z33", v->note);
-    put_status(e, "Z32", v->method);
-    put_status(e, "Z34", v->correction);
-    put_status(e, "Z40", v->reason);
-    m->values++;
-    return e->err;
-}
-
-/* A date of reading stands only at true values read from the meter itself (AHB, conditions 93,
- * 131), and within a day of the time of use (130, 133). */
-static enum emt_err check_read_at(const struct message *m, const struct export_value *v,
-                                  struct emt_diag *diag)
-{
-    bool read_ok = v->read_at == EMT_TIME_NONE || mscons_within_a_day(v->read_at, v->to);
-
-    if (v->read_at != EMT_TIME_NONE && v->read_day_only)
-        read_ok = mscons_neighbour_days(local_date_of(v->read_at), local_date_of(v->to));
-    if (!read_ok ||
-        (v->exchange_at != EMT_TIME_NONE && !mscons_within_a_day(v->exchange_at, v->to)))
-        return emt_fail(diag, EMT_EMALFORMED,
-                        "time of reading or exchange is a day or more from the time of use");
-    if (v->read_at != EMT_TIME_NONE &&
-        (m->document->config_id || strcmp(quality_mscons(v->quality), "220") != 0))
-        return emt_fail(diag, EMT_EMALFORMED,
-                        "only a true value read from the meter has a date of reading");
-    return EMT_OK;
-}
-
-static enum emt_err put_values(struct message *m, const struct export_series *s,
+/* A text that only some use cases carry: it must be there, may be there, or must not. */
+static enum emt_err check_part(const char *what, const char *text, const char *list,
+                               const char *code, const struct mscons_message *m,
                                struct emt_diag *diag)
 {
-    emt_time expected = m->document->from;
-    struct export_value v;
-    size_t n = 0;
-    char a[32];
-    char b[32];
+    bool must = false;
+    bool may = list && mscons_list_has(list, code, m->bgm, &must);
 
-    for (;;) {
-        bool more = false;
-        enum emt_err err = s->values.next(s->values.ctx, &v, &more);
+    if (text && !may)
+        return emt_fail(diag, EMT_EMALFORMED, "use case %u with document %s carries no %s",
+                        m->rules->pid, m->bgm, what);
+    if (!text && must)
+        return emt_fail(diag, EMT_EMALFORMED, "use case %u needs the %s", m->rules->pid, what);
+    return text ? check_text(what, text, 70, diag) : EMT_OK;
+}
 
-        if (err != EMT_OK)
-            return emt_fail(diag, err, "the values could not be read");
-        if (!more)
-            break;
-        if (++n > MSCONS_VALUES_MAX)
-            return emt_fail(diag, EMT_ELIMIT, "more than %d values of one register",
-                            MSCONS_VALUES_MAX);
-        err = m->kind->profile ? check_interval(&v, expected, diag) : check_instant(m, &v, diag);
-        if (err == EMT_OK && m->kind->profile && v.to > m->document->to)
-            err = emt_fail(diag, EMT_EMALFORMED, "an interval ends after the period, at %s",
-                           describe(v.to, a));
-        if (err == EMT_OK)
-            err = put_value(m, &v, diag);
-        if (err == EMT_OK && !m->kind->profile)
-            err = check_read_at(m, &v, diag);
-        if (err != EMT_OK)
-            return err;
-        expected = v.to;
-    }
-    if (n == 0)
-        return emt_fail(diag, EMT_EMALFORMED, "register without a value");
-    if (m->kind->profile && expected != m->document->to)
-        return emt_fail(diag, EMT_EMALFORMED, "gap from %s to %s", describe(expected, a),
-                        describe(m->document->to, b));
+/* A configuration id stands in the place of location and device number (AHB, conditions 131, 132).
+ */
+static enum emt_err check_location(const struct mscons_message *m, struct emt_diag *diag)
+{
+    const struct export_document *d = m->document;
+    const struct mscons_use_case *r = m->rules;
+    bool device = r->details && mscons_list_has(r->details, "MG", m->bgm, NULL);
+    enum emt_err err = check_part("configuration id", d->config_id, r->details, "AGK", m, diag);
+
+    if (err == EMT_OK)
+        err = check_part("device number", d->device, r->details, "MG", m, diag);
+    if (err != EMT_OK)
+        return err;
+    if (d->config_id && (d->location || d->device))
+        return emt_fail(diag, EMT_EMALFORMED,
+                        "a document has either a configuration id or a location%s",
+                        device ? " with a device number" : "");
+    if (d->location && device && !d->device)
+        return check_text("device number", d->device, 70, diag);
+    if (d->location)
+        return mscons_place_check(d->location, r->places, diag);
+    if (d->config_id || r->pid == 13006)
+        return EMT_OK;
+    return emt_fail(diag, EMT_EMALFORMED, "use case %u needs a location%s", r->pid,
+                    (r->places & PLACE_EMPTY) != 0 ? " or a configuration id" : "");
+}
+
+static enum emt_err check_period(const struct mscons_message *m, struct emt_diag *diag)
+{
+    const struct export_document *d = m->document;
+    emt_time created = m->w->file.created;
+
+    if (has_period(m->rules, "163") &&
+        (d->from == EMT_TIME_NONE || d->to == EMT_TIME_NONE || d->from >= d->to ||
+         d->from % EMT_MINUTE != 0 || d->to % EMT_MINUTE != 0))
+        return emt_fail(diag, EMT_EMALFORMED, "period is empty or not of whole minutes");
+    /* No time lies after DTM+137 (AHB, condition 495). */
+    if (has_period(m->rules, "163") && !m->rules->future && d->to > created)
+        return emt_fail(diag, EMT_EMALFORMED, "period ends after the file was created");
+    if (has_period(m->rules, "293") && (d->version <= 0 || d->version > created))
+        return emt_fail(diag, EMT_EMALFORMED,
+                        "use case %u needs a version stamp, not after the file's creation",
+                        m->rules->pid);
     return EMT_OK;
 }
 
-static enum emt_err put_series(struct message *m, size_t i, struct emt_diag *diag)
+static enum emt_err check_document(const struct mscons_message *m, struct emt_diag *diag)
 {
-    const struct export_series *s = &m->document->series[i];
-    struct edi_writer *e = &m->w->edi;
-    char obis[OBIS_TEXT_MAX];
-    enum emt_err err;
+    const struct export_document *d = m->document;
+    const struct mscons_use_case *r = m->rules;
+    enum emt_err err = check_text("document number", d->number, 35, diag);
 
-    obis_format_short(s->obis, obis);
-    if (!mscons_obis_allowed(m->kind->pid, s->obis, "SRW"))
-        return emt_fail(diag, EMT_EMALFORMED, "OBIS number %s is not for use case %u", obis,
-                        m->kind->pid);
-    edi_segment(e, "LIN");
-    edi_element_number(e, i + 1);
-    edi_end(e);
-    edi_segment(e, "PIA");
-    edi_element(e, "5");
-    edi_element(e, obis);
-    edi_component(e, "SRW");
-    edi_end(e);
-    err = put_values(m, s, diag);
-    if (err != EMT_OK && diag)
-        snprintf(diag->key, sizeof(diag->key), "%.40s %.30s",
-                 m->document->location ? m->document->location : m->document->config_id, obis);
+    if (err == EMT_OK && !mscons_list_has(r->documents, m->bgm, "", NULL))
+        err = emt_fail(diag, EMT_EMALFORMED, "use case %u has no document of type %.3s", r->pid,
+                       m->bgm);
+    if (err == EMT_OK)
+        err = check_part("order number", d->order, r->references, "AGI", m, diag);
+    if (err == EMT_OK)
+        err = check_part("number of the cancelled document", d->cancels, r->references, "ACW", m,
+                         diag);
+    if (err == EMT_OK)
+        err =
+            check_part("number of the earlier message", d->earlier, r->references, "Z30", m, diag);
+    if (err == EMT_OK)
+        err = check_period(m, diag);
+    if (err == EMT_OK)
+        err = check_location(m, diag);
+    if (err == EMT_OK && (d->n_series == 0) != (r->products == NULL))
+        err = emt_fail(diag, EMT_EMALFORMED, "%s",
+                       r->products ? "document without a register"
+                                   : "a cancellation carries no values");
     return err;
 }
 
-static enum emt_err put_message(struct mscons_writer *w, const struct kind *k,
-                                const struct export_document *d, struct emt_diag *diag)
+/* What the document is, after its use case; a cancellation (13006) is what it cancels. */
+static enum emt_err identify(struct mscons_message *m, char application[8], char bgm[8],
+                             struct emt_diag *diag)
 {
-    struct message m = { .w = w,
-                         .kind = k,
-                         .rules = mscons_use_case(k->pid),
-                         .document = d,
-                         .short_place = d->location && strlen(d->location) == 11,
-                         .reading_at = EMT_TIME_NONE };
+    const struct export_document *d = m->document;
+    unsigned of = d->kind == 13006 ? d->cancels_kind : d->kind;
+    const struct mscons_use_case *r = of == 13006 ? NULL : use_case_of(of);
+
+    m->rules = use_case_of(d->kind);
+    if (!m->rules || !r)
+        return emt_fail(diag, EMT_EUNSUPPORTED, "use case %u is not written", of);
+    first_of(r->applications, application);
+    m->bgm = d->type ? d->type : first_of(r->documents, bgm);
+    /* Profiles are overwritten, not cancelled. */
+    if (d->kind == 13006 && strcmp(application, "TL") == 0)
+        return emt_fail(diag, EMT_EUNSUPPORTED,
+                        "use case %u is corrected by a later message, not cancelled", of);
+    return EMT_OK;
+}
+
+static enum emt_err put_message(struct mscons_message *m, struct emt_diag *diag)
+{
+    struct mscons_writer *w = m->w;
     enum emt_err err = EMT_OK;
     char reference[16];
 
     snprintf(reference, sizeof(reference), "%u", w->edi.messages + 1u);
-    put_message_head(w, k, d, reference);
-    put_place(&w->edi, k, d);
-    for (size_t i = 0; i < d->n_series && err == EMT_OK; i++)
-        err = put_series(&m, i, diag);
+    put_message_head(m, reference);
+    put_place(m);
+    for (size_t i = 0; i < m->document->n_series && err == EMT_OK; i++)
+        err = mscons_write_series(m, i, diag);
     if (err == EMT_OK)
         err = edi_message_end(&w->edi, reference);
     if (err == EMT_OK) {
-        w->values += m.values;
-        w->rounded += m.rounded;
+        w->values += m->values;
+        w->rounded += m->rounded;
     }
     return err;
 }
@@ -574,24 +402,26 @@ static enum emt_err put_message(struct mscons_writer *w, const struct kind *k,
 enum emt_err mscons_put(struct mscons_writer *w, const struct export_document *document,
                         struct emt_diag *diag)
 {
-    const struct kind *k = kind_of(document->kind);
-    enum emt_err err;
+    struct mscons_message m = { .w = w, .document = document, .reading_at = EMT_TIME_NONE };
+    char application[8];
+    char bgm[8];
 
     if (w->edi.sink_failed)
         return emt_fail(diag, w->edi.err, "%s", w->edi.text);
-    if (!k)
-        return emt_fail(diag, EMT_EUNSUPPORTED, "use case %u is not written", document->kind);
-    if (w->begun && w->application && strcmp(w->application, k->application) != 0)
-        return emt_fail(diag, EMT_ECONFLICT, "use case %u needs a file of application %s", k->pid,
-                        k->application);
-    err = check_document(w, k, document, diag);
+    enum emt_err err = identify(&m, application, bgm, diag);
+    if (err != EMT_OK)
+        return err;
+    if (w->begun && strcmp(w->application, application) != 0)
+        return emt_fail(diag, EMT_ECONFLICT, "use case %u needs a file of application %s",
+                        document->kind, application);
+    err = check_document(&m, diag);
     if (err != EMT_OK)
         return err;
     if (!w->begun) {
-        w->application = k->application;
+        memcpy(w->application, application, sizeof(w->application));
         put_interchange_head(w);
     }
-    err = put_message(w, k, document, diag);
+    err = put_message(&m, diag);
     if (err == EMT_OK) {
         w->begun = true;
         return EMT_OK;
@@ -602,7 +432,7 @@ enum emt_err mscons_put(struct mscons_writer *w, const struct export_document *d
     if (!w->begun) {
         /* The head belongs to the first message that succeeds. */
         writer_clear(&w->edi.buf);
-        w->application = NULL;
+        w->application[0] = '\0';
     }
     return err;
 }

@@ -44,6 +44,13 @@ struct export_value {
     emt_time read_at;     /* when a person read the register */
     bool read_day_only;   /* of read_at only the German local day is known */
     emt_time exchange_at; /* real time of the meter exchange behind this reading */
+    /* Kind of the value where its quality does not say it ("201" proposed, "20" not usable, "187"
+     * forecast); NULL: after the quality. */
+    const char *qualifier;
+    /* Energies: whether the readings at begin and end were sent ("Z36", "Z37") or the value comes
+     * from a split ("Z38", "Z39"). NULL where the kind has none. */
+    const char *basis_begin, *basis_end;
+    bool gas_quality_changed; /* STS+Z31: the gas quality was replaced */
 };
 
 /* A value with everything optional left out. from may be EMT_TIME_NONE. */
@@ -73,9 +80,14 @@ struct export_series {
 
 /* One document: one place, one period, one or more registers. All texts and series are borrowed. */
 struct export_document {
-    unsigned kind;         /* MSCONS: Prüfidentifikator, 13017, 13018 or 13025 */
+    unsigned kind;         /* MSCONS: Prüfidentifikator */
     const char *number;    /* unique per sender */
-    const char *order;     /* number of the order this answers; NULL for none */
+    const char *type;      /* DE1001 where the kind has several ("Z41"); NULL: its first */
+    const char *cancels;   /* 13006: number of the document that it takes back */
+    unsigned cancels_kind; /* 13006: its kind; type as it had */
+    const char *earlier; /* gas readings after an exchange: number of the message before; or NULL */
+    emt_time version;    /* 13007: version stamp; else EMT_TIME_NONE or 0 */
+    const char *order;   /* number of the order this answers; NULL for none */
     const char *location;  /* MaLo, MeLo, NeLo or tranche; NULL only together with config_id */
     const char *device;    /* number of the meter; NULL where the kind has none */
     const char *config_id; /* configuration id of values from a smart meter gateway, or NULL */

@@ -1,14 +1,18 @@
-/* Writes MSCONS files for the German market: use cases (Prüfidentifikatoren) 13017 meter readings
- * (power), 13018 load profile of a MeLo, NeLo or coupling point, 13025 load profile of a MaLo or
- * tranche.
+/* Writes MSCONS files for the German market, by use case (Prüfidentifikator):
+ *   power  13017 meter readings, 13018 load profile of a MeLo, NeLo or coupling point, 13025 load
+ *          profile of a MaLo or tranche, 13019 energy, 13016 energy and maximum, 13027 type-2
+ * values gas    13002 meter readings, state number and calorific value, 13008 load profile, 13009
+ * energy, 13007 gas quality both   13006 cancellation of readings and energies What each asks for
+ * is data (mscons_rules.c), the same that mscons_check() judges by.
  *
  * The version follows the German day of sending (export_file.created): 2.5 from 2026-10-01, 2.4c
  * from 2024-04-03 to 2026-09-30; earlier days are EMT_EUNSUPPORTED.
  *
- * Values: decimals with a point and at most 3 places; a value with more is rounded half away from
- * zero, each by itself (nothing is carried to the next), and counted in `rounded`. Negative values
- * are EMT_EMALFORMED in these use cases. Load profiles carry kWh or kvarh per interval with the
- * transformer ratio applied, readings what the register shows.
+ * Values: decimals with a point and as many places as use case and register allow, mostly 3; a
+ * value with more is rounded half away from zero, each by itself (nothing is carried to the next),
+ * and counted in `rounded`. Negative values are EMT_EMALFORMED but where the AHB lists them. Load
+ * profiles carry kWh or kvarh per interval with the transformer ratio applied, readings what the
+ * register shows.
  *
  * Gaps are the caller's policy. The values of every series must tile the document's period exactly;
  * a message with a gap or an overlap is refused (EMT_EMALFORMED, the diag names the first one) and
@@ -39,7 +43,7 @@ struct mscons_writer {
     struct edi_writer edi;   /* edi.messages, edi.bytes: what reached the sink */
     struct export_file file; /* texts borrowed until mscons_end() */
     const char *version;     /* DE0057, after the day of sending */
-    const char *application; /* DE0026: "TL" or "VL", fixed by the first message; NULL before */
+    char application[8];     /* DE0026: "EM", "TL" or "VL", fixed by the first message; "" before */
     bool begun;
     uint64_t values;  /* written to the sink */
     uint64_t rounded; /* of these: had more than 3 decimals */
@@ -54,9 +58,9 @@ EMT_CHECKED enum emt_err mscons_begin(struct mscons_writer *w, const struct expo
 /* One UNH..UNT. On an error (other than one of the sink) the file stays usable: this message is
  * left out and others may follow. EMT_EMALFORMED identifier, OBIS code, time, value, status or
  * tiling is wrong; EMT_EUNSUPPORTED kind or quality that cannot be sent; EMT_ECONFLICT another
- * application reference than the messages before (13017 stands in files of its own); EMT_ELIMIT
- * more values than MSCONS_VALUES_MAX or bytes than MSCONS_MESSAGE_LIMIT; errors of cursor and sink
- * as they come. */
+ * application reference than the messages before (readings, energies and profiles stand in files of
+ * their own); EMT_ELIMIT more values than MSCONS_VALUES_MAX or bytes than MSCONS_MESSAGE_LIMIT;
+ * errors of cursor and sink as they come. */
 EMT_CHECKED enum emt_err mscons_put(struct mscons_writer *w, const struct export_document *document,
                                     struct emt_diag *diag);
 
@@ -76,7 +80,8 @@ EMT_CHECKED enum emt_err mscons_write(const struct export_file *file,
                                       const struct export_document *documents, size_t count,
                                       const struct sink *out, struct emt_diag *diag);
 
-/* DE0026 of a use case that is written here ("TL", "VL"), or NULL. */
+/* DE0026 of a use case that is written here ("EM", "TL", "VL"), or NULL. A cancellation (13006) has
+ * that of what it cancels: ask with that kind, here and in mscons_file_name(). */
 const char *mscons_application(unsigned kind);
 /* DE0057 for files created at t, or NULL. */
 const char *mscons_version_at(emt_time t);

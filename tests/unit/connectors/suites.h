@@ -8,6 +8,7 @@ Suite *edi_reader_suite(void);
 Suite *load_profile_suite(void);
 Suite *mscons_number_suite(void);
 Suite *mscons_write_suite(void);
+Suite *mscons_kinds_suite(void);
 Suite *mscons_check_suite(void);
 Suite *mscons_show_suite(void);
 

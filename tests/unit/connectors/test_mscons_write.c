@@ -430,8 +430,8 @@ START_TEST(numbers_and_texts_are_checked)
     refused(d, EMT_EMALFORMED, "ISO 8859-1");
     mscons_release(&w);
     d = profile();
-    d->kind = 13002;
-    refused(d, EMT_EUNSUPPORTED, "13002");
+    d->kind = 13003;
+    refused(d, EMT_EUNSUPPORTED, "13003");
 }
 END_TEST
 
@@ -520,7 +520,7 @@ START_TEST(the_file_name_has_six_parts)
     ck_assert_int_eq(mscons_file_name(&file, 13025, name, sizeof(name), &diag), EMT_OK);
     ck_assert_str_eq(name, "MSCONS_TL_9900999000106_9900999000205_20261010_GOLDEN1.txt");
     ck_assert_int_eq(mscons_file_name(&file, 13025, name, 20, &diag), EMT_ELIMIT);
-    ck_assert_int_eq(mscons_file_name(&file, 13002, name, sizeof(name), &diag), EMT_EUNSUPPORTED);
+    ck_assert_int_eq(mscons_file_name(&file, 13006, name, sizeof(name), &diag), EMT_EUNSUPPORTED);
 }
 END_TEST
 
