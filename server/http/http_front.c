@@ -7,6 +7,7 @@
 #include "http_internal.h"
 #include "http_link.h"
 #include "http_listen.h"
+#include "http_outlet.h"
 #include "http_thread.h"
 #include "pki/tls_context.h"
 
@@ -28,6 +29,7 @@ enum {
     ACCEPT_PAUSE_MS = 100, /* when descriptors have run out */
     LINGER_MS = 2000,
     ENDING_MS = 1000, /* for answers still on their way when the server stops */
+    TOLD = 256,       /* streams served in one go */
 };
 
 struct http_front {
@@ -40,6 +42,11 @@ struct http_front {
     int64_t paused_until_ms; /* 0: not paused */
     int64_t end_ms;          /* 0: not ending */
     pthread_t thread;
+    /* Streams with something to send, oldest first. */
+    pthread_mutex_t told_lock;
+    struct http_stream *told;
+    struct http_stream **told_last;
+    bool told_more; /* some were left for the next turn */
     /* One circular list per state, oldest first, so that the first has the earliest deadline. */
     struct http_link lists[LINK_DEAD + 1];
     unsigned nagain;
@@ -84,6 +91,26 @@ static void endpoint_forget(struct http_front *f, struct endpoint *e)
     e->registered = false;
 }
 
+static void uncount(struct http_front *f, struct http_link *l)
+{
+    if (l->counted)
+        atomic_fetch_sub(&f->server->links, 1);
+    l->counted = false;
+}
+
+/* A stream has no MHD behind it and counts for itself. */
+static void link_leave_mhd(struct http_front *f, struct http_link *l)
+{
+    server_link_remove(f->server, l);
+    endpoint_forget(f, &l->pair);
+    if (l->pair.fd >= 0)
+        close(l->pair.fd);
+    l->pair.fd = -1;
+    uncount(f, l);
+    if (atomic_load(&f->server->phase) != SERVER_RUNNING)
+        http_stream_end(atomic_load(&l->stream));
+}
+
 /* Puts the link where its state says. The dead wait until the end of the turn: more events of
  * theirs may stand in the same batch. */
 static void http_link_settle(struct http_front *f, struct http_link *l, enum http_link_state before,
@@ -95,6 +122,8 @@ static void http_link_settle(struct http_front *f, struct http_link *l, enum htt
     if (l->state != before) {
         list_remove(l);
         list_append(&f->lists[l->state], l);
+        if (l->state == LINK_STREAM)
+            link_leave_mhd(f, l);
         if (l->state == LINK_LINGER)
             l->deadline_ms = clock_mono_ms() + LINGER_MS;
     }
@@ -104,8 +133,8 @@ static void http_link_settle(struct http_front *f, struct http_link *l, enum htt
         return;
     }
     endpoint_watch(f, &l->sock, http_link_sock_interest(l));
-    if (!l->up.discard) /* after a hang-up the pair is read without epoll, which would not stop
-                           reporting it */
+    if (!l->up.discard && l->pair.fd >= 0) /* after a hang-up the pair is read without epoll, which
+                           would not stop reporting it */
         endpoint_watch(f, &l->pair, http_link_pair_interest(l));
 }
 
@@ -122,22 +151,19 @@ static void log_handshake(const struct http_link *l, const char *reason)
  */
 static bool hand_over(struct http_front *f, struct http_link *l)
 {
+    int fd = -1;
+
     pthread_mutex_lock(&f->server->lock);
-    bool ok = !f->server->closed && http_link_attach(l, f->daemon);
+    bool ok = !f->server->closed && http_link_make_pair(l, &fd);
+    if (ok && !server_link_add(f->server, l)) {
+        close(fd);
+        ok = false;
+    }
+    /* Closes fd itself when it cannot use it. */
+    if (ok)
+        ok = MHD_add_connection(f->daemon, fd, (struct sockaddr *)&l->peer, l->peer_len) == MHD_YES;
     pthread_mutex_unlock(&f->server->lock);
     return ok;
-}
-
-static void hand_over_plain(struct http_front *f, int fd, const struct sockaddr *peer,
-                            socklen_t len)
-{
-    pthread_mutex_lock(&f->server->lock);
-    /* Takes the descriptor, also when it fails; keeps the limit of connections itself. */
-    if (f->server->closed)
-        close(fd);
-    else
-        (void)MHD_add_connection(f->daemon, fd, peer, len);
-    pthread_mutex_unlock(&f->server->lock);
 }
 
 static void http_link_shake(struct http_front *f, struct http_link *l)
@@ -211,43 +237,43 @@ static struct tls_context *current_tls(struct http_server *s)
     return ctx;
 }
 
-static void admit_tls(struct http_front *f, int fd, const struct sockaddr *peer, socklen_t len)
+/* *tls stays NULL for plain HTTP. False: no memory. */
+static bool tls_for(struct http_server *s, int fd, struct tls_conn **tls)
+{
+    if (!s->tls_on)
+        return true;
+    struct tls_context *ctx = current_tls(s);
+    *tls = tls_conn_accept(ctx, fd); /* holds the context from here on */
+    tls_context_unref(ctx);
+    return *tls != NULL;
+}
+
+static void admit(struct http_front *f, int fd, const struct sockaddr *peer, socklen_t len)
 {
     struct http_server *s = f->server;
-    struct tls_context *ctx = current_tls(s);
-    struct tls_conn *tls = tls_conn_accept(ctx, fd); /* holds the context from here on */
+    struct tls_conn *tls = NULL;
+    int on = 1;
 
-    tls_context_unref(ctx);
-    if (!tls) {
+    http_count(&s->counters.connections);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (atomic_load(&s->links) >= s->settings.connections) {
+        http_count(&s->counters.rejected_busy);
+        close(fd);
+        return;
+    }
+    if (!tls_for(s, fd, &tls)) {
         close(fd);
         return;
     }
     struct http_link *l = http_link_new(fd, tls, peer, len);
     if (!l)
         return;
+    l->front = f;
+    l->counted = true;
     atomic_fetch_add(&s->links, 1);
     l->deadline_ms = clock_mono_ms() + (int64_t)s->settings.handshake_s * 1000;
     list_append(&f->lists[LINK_HANDSHAKE], l);
     http_link_work(f, l);
-}
-
-static void admit(struct http_front *f, int fd, const struct sockaddr *peer, socklen_t len)
-{
-    struct http_server *s = f->server;
-    int on = 1;
-
-    http_count(&s->counters.connections);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (!s->tls_on) {
-        hand_over_plain(f, fd, peer, len);
-        return;
-    }
-    if (atomic_load(&s->links) >= s->settings.connections) {
-        http_count(&s->counters.rejected_busy);
-        close(fd);
-        return;
-    }
-    admit_tls(f, fd, peer, len);
 }
 
 static void listeners_watch(struct http_front *f)
@@ -285,16 +311,55 @@ static void on_listener(struct http_front *f, const struct endpoint *e)
     }
 }
 
+static struct http_stream *told_take(struct http_front *f)
+{
+    pthread_mutex_lock(&f->told_lock);
+    struct http_stream *s = f->told;
+    if (s) {
+        f->told = s->next;
+        if (!f->told)
+            f->told_last = &f->told;
+    }
+    pthread_mutex_unlock(&f->told_lock);
+    return s;
+}
+
+/* Serves the streams that were told of; the others' turn comes in between. */
+static void work_told(struct http_front *f)
+{
+    struct http_stream *s = NULL;
+    unsigned n = 0;
+
+    while (n++ < TOLD && (s = told_take(f)) != NULL) {
+        struct http_link *l = stream_heard(s);
+        if (l)
+            http_link_work(f, l);
+        http_stream_unref(s);
+    }
+    f->told_more = s != NULL;
+}
+
+static void end_streams(struct http_front *f)
+{
+    struct http_link *head = &f->lists[LINK_STREAM];
+
+    for (struct http_link *l = head->next; l != head; l = l->next)
+        http_stream_end(atomic_load(&l->stream));
+}
+
 static void on_wake(struct http_front *f)
 {
     uint64_t n;
     int phase = atomic_load(&f->server->phase);
 
     (void)!read(f->wake.fd, &n, sizeof n);
-    if (phase != SERVER_RUNNING && (f->accepting || f->paused_until_ms))
+    f->told_more = true;
+    if (phase == SERVER_RUNNING)
+        return;
+    if (f->accepting || f->paused_until_ms)
         listeners_forget(f);
-    if (phase != SERVER_RUNNING)
-        f->paused_until_ms = 0;
+    f->paused_until_ms = 0;
+    end_streams(f);
     if (phase == SERVER_ENDING && f->end_ms == 0)
         f->end_ms = clock_mono_ms() + ENDING_MS;
 }
@@ -338,8 +403,9 @@ static void bury(struct http_front *f)
     while (dead->next != dead) {
         struct http_link *l = dead->next;
         list_remove(l);
+        server_link_remove(f->server, l);
+        uncount(f, l);
         http_link_free(l);
-        atomic_fetch_sub(&f->server->links, 1);
     }
 }
 
@@ -378,7 +444,7 @@ static int64_t run_timers(struct http_front *f)
         wait = earlier(wait, f->paused_until_ms - now);
     if (f->end_ms)
         wait = earlier(wait, f->end_ms > now ? f->end_ms - now : 0);
-    return f->nagain > 0 ? 0 : wait;
+    return f->nagain > 0 || f->told_more ? 0 : wait;
 }
 
 static bool has_links(const struct http_front *f)
@@ -406,6 +472,8 @@ static void *front_main(void *arg)
         int n = epoll_wait(f->epoll, events, EVENTS, (int)wait);
         for (int i = 0; i < n; i++)
             on_event(f, events[i].data.ptr, events[i].events);
+        if (f->told_more)
+            work_told(f);
         work_again(f);
         bury(f);
     }
@@ -419,6 +487,11 @@ static void *front_main(void *arg)
 
 static void front_free(struct http_front *f)
 {
+    struct http_stream *s;
+
+    while ((s = told_take(f)) != NULL)
+        http_stream_unref(s);
+    pthread_mutex_destroy(&f->told_lock);
     if (f->epoll >= 0)
         close(f->epoll);
     if (f->wake.fd >= 0)
@@ -432,6 +505,11 @@ enum emt_err front_start(struct http_server *s, struct MHD_Daemon *daemon, struc
 
     if (!f)
         return EMT_ENOMEM;
+    if (pthread_mutex_init(&f->told_lock, NULL) != 0) {
+        free(f);
+        return EMT_ENOMEM;
+    }
+    f->told_last = &f->told;
     f->server = s;
     f->daemon = daemon;
     for (unsigned i = 0; i <= LINK_DEAD; i++)
@@ -460,6 +538,18 @@ void front_wake(struct http_front *f)
     uint64_t one = 1;
 
     (void)!write(f->wake.fd, &one, sizeof one);
+}
+
+void front_tell(struct http_front *f, struct http_stream *s)
+{
+    s->next = NULL;
+    pthread_mutex_lock(&f->told_lock);
+    bool first = f->told == NULL;
+    *f->told_last = s;
+    f->told_last = &s->next;
+    pthread_mutex_unlock(&f->told_lock);
+    if (first)
+        front_wake(f);
 }
 
 void front_join(struct http_front *f)

@@ -15,6 +15,8 @@
 struct MHD_Connection;
 struct MHD_Daemon;
 struct http_front;
+struct http_link;
+struct http_stream;
 
 enum {
     HTTP_LISTEN_MAX = 16,
@@ -38,20 +40,25 @@ struct http_server {
     atomic_int phase; /* enum server_phase */
     bool tls_on;
 
-    pthread_mutex_t lock; /* guards tls, active and closed */
+    pthread_mutex_t lock; /* guards tls, active, closed and links_by_fd */
     pthread_cond_t idle;  /* active became 0 */
     struct tls_context *tls;
     unsigned active; /* requests handed to the pool and not yet answered to the end */
     bool closed;     /* the daemons end: no connection is handed to them any more */
+    /* The link whose MHD end has this number; a number may be taken again before its last link is
+     * gone, which then has no entry any more. */
+    struct http_link **links_by_fd;
+    size_t nlinks_by_fd;
 
-    atomic_uint links;        /* TLS connections */
+    atomic_uint links;        /* connections that are no streams */
+    atomic_uint streams;      /* open */
     atomic_size_t body_bytes; /* of all request bodies in memory */
     size_t body_total;        /* most of that */
     uint64_t id_seed;
     atomic_uint_fast64_t next_id;
     struct {
         atomic_uint_fast64_t connections, requests, rejected_busy, rejected_share, handshake_failed,
-            body_too_large, responses_5xx;
+            body_too_large, responses_5xx, streams, streams_refused;
     } counters;
 };
 
@@ -66,6 +73,8 @@ struct response_header {
 };
 
 struct http_response {
+    struct http_server *server;
+    struct http_stream *stream; /* NULL: an ordinary answer; holds a reference */
     unsigned status;
     unsigned nheaders;
     struct response_header *headers;
@@ -97,6 +106,13 @@ struct http_request {
     size_t body_kept; /* of these in body, counted in server->body_bytes */
     struct http_response response;
 };
+
+/* Gives the connection behind MHD's descriptor to a stream: a reference goes along. MHD has to
+ * close its end afterwards. False: the connection is gone. */
+bool server_adopt(struct http_server *s, int mhd_fd, struct http_stream *stream);
+/* Enters and removes links; l->mhd_fd is set. False: no memory. */
+bool server_link_add(struct http_server *s, struct http_link *l);
+void server_link_remove(struct http_server *s, struct http_link *l);
 
 /* NULL: out of memory. */
 struct http_request *request_new(struct http_server *s, struct MHD_Connection *conn);

@@ -1,7 +1,8 @@
 #include "http_link.h"
 
+#include "http_outlet.h"
+
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +27,7 @@ struct http_link *http_link_new(int sock, struct tls_conn *tls, const struct soc
     l->tls = tls;
     l->sock = (struct endpoint){ .kind = ENDPOINT_SOCK, .fd = sock, .link = l };
     l->pair = (struct endpoint){ .kind = ENDPOINT_PAIR, .fd = -1, .link = l };
+    l->mhd_fd = -1;
     l->up.wait = TLS_WAIT_READ;
     memcpy(&l->peer, peer, peer_len);
     l->peer_len = peer_len;
@@ -34,6 +36,12 @@ struct http_link *http_link_new(int sock, struct tls_conn *tls, const struct soc
 
 void http_link_free(struct http_link *l)
 {
+    struct http_stream *stream = atomic_load(&l->stream);
+
+    if (stream) {
+        stream_close(stream);
+        http_stream_unref(stream);
+    }
     tls_conn_free(l->tls);
     close(l->sock.fd);
     if (l->pair.fd >= 0)
@@ -45,10 +53,10 @@ void http_link_free(struct http_link *l)
 
 enum emt_err http_link_handshake(struct http_link *l)
 {
-    return tls_conn_handshake(l->tls, &l->up.wait);
+    return l->tls ? tls_conn_handshake(l->tls, &l->up.wait) : EMT_OK;
 }
 
-bool http_link_attach(struct http_link *l, struct MHD_Daemon *daemon)
+bool http_link_make_pair(struct http_link *l, int *mhd_end)
 {
     int fds[2];
     int size = LINK_SOCKET_BUFFER;
@@ -60,8 +68,40 @@ bool http_link_attach(struct http_link *l, struct MHD_Daemon *daemon)
     l->pair.fd = fds[0];
     l->up.wait = TLS_WAIT_READ;
     l->state = LINK_OPEN;
-    /* Closes fds[1] itself when it cannot use it. */
-    return MHD_add_connection(daemon, fds[1], (struct sockaddr *)&l->peer, l->peer_len) == MHD_YES;
+    l->mhd_fd = *mhd_end = fds[1];
+    return true;
+}
+
+/* --- the peer's side, with or without TLS --- */
+
+static enum emt_err err_of_errno(enum tls_wait *wait, enum tls_wait otherwise)
+{
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        return EMT_EIO;
+    *wait = otherwise;
+    return EMT_EAGAIN;
+}
+
+static enum emt_err peer_read(struct http_link *l, uint8_t *p, size_t cap, size_t *n)
+{
+    if (l->tls)
+        return tls_conn_read(l->tls, p, cap, n, &l->up.wait);
+    ssize_t got = recv(l->sock.fd, p, cap, 0);
+    if (got < 0)
+        return err_of_errno(&l->up.wait, TLS_WAIT_READ);
+    *n = (size_t)got;
+    return got > 0 ? EMT_OK : EMT_ENOTFOUND;
+}
+
+static enum emt_err peer_write(struct http_link *l, const uint8_t *p, size_t len, size_t *n)
+{
+    if (l->tls)
+        return tls_conn_write(l->tls, p, len, n, &l->down.wait);
+    ssize_t sent = send(l->sock.fd, p, len, MSG_NOSIGNAL);
+    if (sent < 0)
+        return err_of_errno(&l->down.wait, TLS_WAIT_WRITE);
+    *n = (size_t)sent;
+    return EMT_OK;
 }
 
 static void flow_drop(struct flow *f)
@@ -141,7 +181,7 @@ static bool up_step(struct http_link *l, uint8_t *scratch)
         up_end(l);
         return false;
     }
-    switch (tls_conn_read(l->tls, scratch, LINK_SCRATCH, &n, &l->up.wait)) {
+    switch (peer_read(l, scratch, LINK_SCRATCH, &n)) {
     case EMT_OK: {
         size_t sent = to_pair(l, scratch, n);
         if (!flow_keep(&l->up, scratch + sent, n - sent))
@@ -166,7 +206,7 @@ static size_t to_peer(struct http_link *l, const uint8_t *p, size_t n)
 
     while (total < n) {
         size_t k = 0;
-        enum emt_err err = tls_conn_write(l->tls, p + total, n - total, &k, &l->down.wait);
+        enum emt_err err = peer_write(l, p + total, n - total, &k);
         if (err != EMT_OK) {
             if (err != EMT_EAGAIN)
                 l->state = LINK_DEAD;
@@ -198,9 +238,24 @@ static void down_end(struct http_link *l)
     if (l->down.told)
         return;
     l->down.told = true;
-    tls_conn_shutdown(l->tls);
+    if (l->tls)
+        tls_conn_shutdown(l->tls);
     shutdown(l->sock.fd, SHUT_WR);
     l->state = LINK_LINGER;
+}
+
+/* MHD has closed its end: for good, or because a stream takes its place. */
+static bool pair_ended(struct http_link *l)
+{
+    struct http_stream *stream = atomic_load(&l->stream);
+
+    l->down.ended = true;
+    if (!stream)
+        return true;
+    up_discard(l);
+    stream_attach(stream, l->front, l);
+    l->state = LINK_STREAM;
+    return false;
 }
 
 /* One step from MHD to the peer; false when it has to wait. */
@@ -215,14 +270,59 @@ static bool down_step(struct http_link *l, uint8_t *scratch)
     ssize_t n = recv(l->pair.fd, scratch, LINK_SCRATCH, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return false;
-    if (n <= 0) {
-        l->down.ended = true;
-        return true;
-    }
+    if (n <= 0)
+        return pair_ended(l);
     size_t sent = to_peer(l, scratch, (size_t)n);
     if (l->state != LINK_DEAD && !flow_keep(&l->down, scratch + sent, (size_t)n - sent))
         l->state = LINK_DEAD;
     return l->state != LINK_DEAD;
+}
+
+/* The peer of a stream has nothing more to say: what it sends is dropped, and its end ends it. */
+static bool stream_listen(struct http_link *l, uint8_t *scratch)
+{
+    size_t n = 0;
+    enum emt_err err = peer_read(l, scratch, LINK_SCRATCH, &n);
+
+    if (err != EMT_OK && err != EMT_EAGAIN)
+        l->state = LINK_DEAD;
+    return err == EMT_OK;
+}
+
+/* Sends what is queued; false when it has to wait. */
+static bool stream_step(struct http_link *l)
+{
+    struct http_stream *stream = atomic_load(&l->stream);
+    bool over = false;
+    bool abort = false;
+    size_t before = l->down.len;
+
+    if (before > 0) {
+        bool all = down_flush(l);
+        stream_sent(stream, before - l->down.len);
+        return all;
+    }
+    l->down.from = 0;
+    l->down.len = stream_take(stream, &l->down.data, &over, &abort);
+    if (abort)
+        l->state = LINK_DEAD;
+    else if (l->down.len == 0 && over)
+        down_end(l);
+    return l->down.len > 0;
+}
+
+static void stream_pump(struct http_link *l, uint8_t *scratch)
+{
+    bool up = true;
+    bool down = true;
+
+    for (unsigned i = 0; i < TURNS && (up || down); i++) {
+        if (up && l->state == LINK_STREAM)
+            up = stream_listen(l, scratch);
+        if (down && l->state == LINK_STREAM)
+            down = stream_step(l);
+    }
+    l->again = l->state == LINK_STREAM && (up || down);
 }
 
 void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH])
@@ -231,11 +331,15 @@ void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH])
     bool down = true;
 
     l->again = false;
-    for (unsigned i = 0; i < TURNS && (up || down); i++) {
+    for (unsigned i = 0; i < TURNS && (up || down) && l->state != LINK_STREAM; i++) {
         if (up && l->state != LINK_DEAD)
             up = up_step(l, scratch);
         if (down && l->state != LINK_DEAD)
             down = down_step(l, scratch);
+    }
+    if (l->state == LINK_STREAM) {
+        stream_pump(l, scratch);
+        return;
     }
     l->again = up || down;
     if (l->up.ended && l->down.told)

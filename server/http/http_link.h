@@ -1,8 +1,11 @@
-/* One TLS connection: the peer's socket on one side, MHD's end of a socketpair on the other, and
- * bytes pumped between them. It belongs to its front's thread.
+/* One connection: the peer's socket on one side, MHD's end of a socketpair on the other, and bytes
+ * pumped between them. It belongs to its front's thread.
  *
  *      peer ══ sock ══ tls_conn ── up ──▶ pair ── MHD
  *                               ◀─ down ──
+ *
+ * An answer that is a stream (http_stream.h) takes the pair's place: MHD closes its end without a
+ * word, and from then on `down` is fed by the stream.
  *
  * Each direction holds at most one scratch buffer of bytes that its sink did not take, and reads no
  * more while it holds some; idle connections hold none. A side that has ended is told to the other
@@ -13,18 +16,22 @@
 #include "pki/tls_conn.h"
 
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
 struct MHD_Daemon;
+struct http_front;
+struct http_stream;
 
 enum { LINK_SCRATCH = 16384, LINK_SOCKET_BUFFER = 65536 };
 
 enum http_link_state {
     LINK_HANDSHAKE,
     LINK_OPEN,
+    LINK_STREAM, /* the answer is a stream */
     LINK_LINGER, /* all is sent; waits a moment for the peer to close, so that nothing is cut off */
     LINK_DEAD,
 };
@@ -53,14 +60,19 @@ struct http_link {
     enum http_link_state state;
     bool again; /* more can be moved now, without an event */
     struct endpoint sock, pair;
-    struct tls_conn *tls;
+    struct tls_conn *tls; /* NULL: plain */
+    struct http_front *front;
+    int mhd_fd;   /* MHD's end of the pair; -1: none */
+    bool counted; /* in the server's number of connections */
+    /* Set by MHD's thread before it closes its end; holds a reference. */
+    _Atomic(struct http_stream *) stream;
     struct flow up, down;
     int64_t deadline_ms; /* of the state; not for LINK_OPEN: MHD watches idleness */
     struct sockaddr_storage peer;
     socklen_t peer_len;
 };
 
-/* NULL: no memory; sock is closed in any case. tls is taken over. */
+/* NULL: no memory; sock is closed in any case. tls is taken over, and NULL for plain HTTP. */
 struct http_link *http_link_new(int sock, struct tls_conn *tls, const struct sockaddr *peer,
                                 socklen_t peer_len);
 /* Closes both descriptors. */
@@ -68,8 +80,8 @@ void http_link_free(struct http_link *l);
 
 /* Goes on with the handshake. EMT_OK it is up; EMT_EAGAIN; else it failed (tls_conn_reason). */
 enum emt_err http_link_handshake(struct http_link *l);
-/* Makes the socketpair and gives one end to the daemon. False: the link cannot be used. */
-bool http_link_attach(struct http_link *l, struct MHD_Daemon *daemon);
+/* Makes the socketpair. False: the link cannot be used. */
+bool http_link_make_pair(struct http_link *l, int *mhd_end);
 /* Moves what can be moved; sets `again` when it stopped for others' sake. Sets the state to
  * LINK_LINGER or LINK_DEAD at the end. */
 void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH]);

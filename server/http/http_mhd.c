@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "http_internal.h"
 #include "http_listen.h"
+#include "http_outlet.h"
 #include "http_thread.h"
 
 #include <microhttpd.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -81,6 +83,40 @@ static enum MHD_Result send_response(struct http_request *r)
     if (out->status >= 500)
         http_count(&r->server->counters.responses_5xx);
     return result;
+}
+
+/* The answer of a stream goes past MHD, which closes its end of the connection. */
+static void put_stream_head(const struct http_request *r, struct writer *w)
+{
+    char date[40] = "";
+    time_t now = time(NULL);
+    struct tm tm;
+
+    if (gmtime_r(&now, &tm))
+        strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+    writer_printf(w, "HTTP/1.1 %u OK\r\n%sX-Request-Id: %s\r\n", r->response.status, date, r->id);
+    for (const struct response_header *h = r->response.headers; h; h = h->next)
+        writer_printf(w, "%s: %s\r\n", h->name, h->value);
+    writer_text(w, "Connection: close\r\n\r\n");
+    writer_bytes(w, r->response.body.data, r->response.body.len);
+}
+
+/* MHD_NO: it ends its connection without a word, and the front goes on with the stream. */
+static enum MHD_Result send_stream(struct http_request *r)
+{
+    struct http_stream *stream = r->response.stream;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct writer head;
+
+    writer_init_heap(&head, HTTP_RESPONSE_MAX);
+    put_stream_head(r, &head);
+    bool ok = info && !head.failed && stream_begin(stream, head.data, head.len);
+    writer_release(&head);
+    if (ok && server_adopt(r->server, info->connect_fd, stream))
+        r->response.stream = NULL; /* the link's now */
+    r->phase = REQUEST_SENT;
+    return MHD_NO;
 }
 
 static enum MHD_Result refuse(struct http_request *r, unsigned status)
@@ -248,7 +284,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     case REQUEST_POOLED: /* suspended: MHD does not call */
         return MHD_YES;
     case REQUEST_ANSWERED:
-        return send_response(r);
+        return r->response.stream ? send_stream(r) : send_response(r);
     case REQUEST_SENT:
         return MHD_YES;
     }

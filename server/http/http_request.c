@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/json_text.h"
 #include "http_internal.h"
+#include "http_outlet.h"
 
 #include <microhttpd.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ struct http_request *request_new(struct http_server *s, struct MHD_Connection *c
     r->conn = conn;
     r->started_ms = clock_mono_ms();
     r->response.status = 200;
+    r->response.server = s;
     snprintf(r->id, sizeof r->id, "%016llx", (unsigned long long)next_id(s));
     writer_init_heap(&r->body, s->settings.body_max);
     writer_init_heap(&r->response.body, HTTP_RESPONSE_MAX);
@@ -71,6 +73,17 @@ static void headers_free(struct http_response *out)
     out->nheaders = 0;
 }
 
+/* The stream that did not come to be. */
+static void stream_drop(struct http_response *out)
+{
+    if (!out->stream)
+        return;
+    http_stream_abort(out->stream);
+    stream_close(out->stream);
+    http_stream_unref(out->stream);
+    out->stream = NULL;
+}
+
 void request_drop_body(struct http_request *r)
 {
     atomic_fetch_sub_explicit(&r->server->body_bytes, r->body_kept, memory_order_relaxed);
@@ -83,6 +96,7 @@ void request_free(struct http_request *r)
     if (!r)
         return;
     request_drop_body(r);
+    stream_drop(&r->response);
     free(r->path);
     writer_release(&r->response.body);
     headers_free(&r->response);
@@ -232,6 +246,7 @@ void response_problem(struct http_request *r, unsigned status, const char *detai
     struct http_response *out = &r->response;
     char retry[16];
 
+    stream_drop(out);
     headers_free(out);
     writer_clear(&out->body);
     out->status = status;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "http_front.h"
 #include "http_internal.h"
+#include "http_link.h"
 #include "http_listen.h"
 #include "http_mhd.h"
 #include "pki/tls_context.h"
@@ -22,6 +23,7 @@ enum {
     FLUSH_MS = 1000,      /* and for the answers of those that were waiting */
     BODIES_IN_MEMORY = 8, /* of the largest size; all bodies together may take as much */
     BODY_TOTAL_MIN = 64 << 20,
+    LINK_TABLE_STEP = 256,
 };
 
 static void set_default(unsigned *value, unsigned otherwise)
@@ -45,6 +47,7 @@ static void set_defaults(struct http_settings *s)
     set_default(&s->tenant_share, at_least_1(s->workers / 2));
     set_default(&s->tenant_queue, at_least_1(s->queue / 8));
     set_default(&s->connections, 1024);
+    set_default(&s->streams, 8192);
     set_default(&s->idle_s, 60);
     set_default(&s->handshake_s, 10);
     if (s->body_max == 0)
@@ -190,6 +193,47 @@ static void close_daemons(struct http_server *s)
         MHD_stop_daemon(front_daemon(s->fronts[i]));
 }
 
+bool server_link_add(struct http_server *s, struct http_link *l)
+{
+    size_t at = (size_t)l->mhd_fd;
+
+    if (at >= s->nlinks_by_fd) {
+        size_t n = at + 1 + LINK_TABLE_STEP;
+        struct http_link **table = realloc(s->links_by_fd, n * sizeof(struct http_link *));
+        if (!table)
+            return false;
+        for (size_t i = s->nlinks_by_fd; i < n; i++)
+            table[i] = NULL;
+        s->links_by_fd = table;
+        s->nlinks_by_fd = n;
+    }
+    s->links_by_fd[at] = l;
+    return true;
+}
+
+void server_link_remove(struct http_server *s, struct http_link *l)
+{
+    if (l->mhd_fd < 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if ((size_t)l->mhd_fd < s->nlinks_by_fd && s->links_by_fd[l->mhd_fd] == l)
+        s->links_by_fd[l->mhd_fd] = NULL;
+    pthread_mutex_unlock(&s->lock);
+    l->mhd_fd = -1;
+}
+
+bool server_adopt(struct http_server *s, int mhd_fd, struct http_stream *stream)
+{
+    pthread_mutex_lock(&s->lock);
+    struct http_link *l =
+        mhd_fd >= 0 && (size_t)mhd_fd < s->nlinks_by_fd ? s->links_by_fd[mhd_fd] : NULL;
+    bool ok = l && !atomic_load(&l->stream);
+    if (ok)
+        atomic_store(&l->stream, stream);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
 void http_server_stop(struct http_server *s)
 {
     if (!s)
@@ -205,6 +249,7 @@ void http_server_stop(struct http_server *s)
     for (unsigned i = 0; i < s->nfronts; i++)
         front_join(s->fronts[i]);
     http_pool_free(s->pool);
+    free(s->links_by_fd);
     for (size_t i = 0; i < s->nlisteners; i++)
         close(s->listeners[i]);
     tls_context_unref(s->tls);
@@ -221,5 +266,8 @@ void http_server_counters(const struct http_server *s, struct http_counters *out
     out->rejected_share = atomic_load(&s->counters.rejected_share);
     out->handshake_failed = atomic_load(&s->counters.handshake_failed);
     out->body_too_large = atomic_load(&s->counters.body_too_large);
+    out->streams = atomic_load(&s->counters.streams);
+    out->streams_refused = atomic_load(&s->counters.streams_refused);
+    out->streams_open = atomic_load(&s->streams);
     out->responses_5xx = atomic_load(&s->counters.responses_5xx);
 }

@@ -75,6 +75,7 @@ struct http_settings {
     unsigned tenant_queue;
     size_t body_max;      /* bytes, default 8 MiB: beyond 413 */
     unsigned connections; /* default 1024 */
+    unsigned streams;     /* answers that stay open (http_stream.h), default 8192 */
     unsigned idle_s;      /* default 60 */
     unsigned handshake_s; /* default 10 */
 };
@@ -102,6 +103,9 @@ struct http_counters {
     uint64_t handshake_failed; /* time-outs too */
     uint64_t body_too_large;   /* 413 */
     uint64_t responses_5xx;
+    uint64_t streams; /* opened */
+    uint64_t streams_refused;
+    uint64_t streams_open; /* now */
 };
 void http_server_counters(const struct http_server *s, struct http_counters *out);
 
