@@ -12,6 +12,7 @@ Suite *device_id_suite(void);
 Suite *reading_suite(void);
 Suite *market_id_suite(void);
 Suite *local_day_suite(void);
+Suite *block_suite(void);
 
 /* A suite of one test case. */
 #define SUITE(NAME, ...)                                                                           \
