@@ -1,0 +1,54 @@
+import type { OperationId } from '@/api/access';
+
+export interface NavItem {
+  /** key below nav. in the texts */
+  label: string;
+  /** relative to /t/:tenant or to / */
+  path: string;
+  /** shown to those who may call this */
+  needs: OperationId;
+}
+
+export interface NavGroup {
+  label: string;
+  items: NavItem[];
+}
+
+export const tenantNavigation: NavGroup[] = [
+  {
+    label: 'measuring',
+    items: [
+      { label: 'overview', path: '', needs: 'getOverview' },
+      { label: 'gateways', path: '/gateways', needs: 'listGateways' },
+      { label: 'devices', path: '/devices', needs: 'listDevices' },
+      { label: 'frames', path: '/frames', needs: 'listFrames' },
+      { label: 'keys', path: '/keys', needs: 'listMeterKeys' },
+    ],
+  },
+  {
+    label: 'market',
+    items: [
+      { label: 'locations', path: '/locations', needs: 'listLocations' },
+      { label: 'exports', path: '/exports', needs: 'listExports' },
+      { label: 'jobs', path: '/jobs', needs: 'listJobs' },
+    ],
+  },
+  {
+    label: 'administration',
+    items: [
+      { label: 'users', path: '/users', needs: 'listTenantUsers' },
+      { label: 'apiKeys', path: '/api-keys', needs: 'listApiKeys' },
+      { label: 'audit', path: '/audit', needs: 'listAudit' },
+    ],
+  },
+];
+
+export const operatorNavigation: NavGroup = {
+  label: 'platform',
+  items: [
+    { label: 'tenants', path: '/operator/tenants', needs: 'listNodes' },
+    { label: 'users', path: '/operator/users', needs: 'listUsers' },
+    { label: 'nodes', path: '/operator/nodes', needs: 'listNodes' },
+    { label: 'audit', path: '/operator/audit', needs: 'listPlatformAudit' },
+  ],
+};

@@ -1,0 +1,2 @@
+/** As schema/api/openapi.yaml asks of new passwords. */
+export const MIN_PASSWORD = 12;
