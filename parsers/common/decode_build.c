@@ -17,6 +17,7 @@ enum emt_err decode_build_init(struct decode_build *b, const struct decode_reque
     b->req = req;
     b->out = out;
     b->peek = peek;
+    b->trace = peek ? NULL : req->trace;
     b->layers =
         (struct decode_layer *)arena_alloc(req->arena, DECODE_LAYERS_MAX * sizeof *b->layers);
     b->fields =
@@ -184,6 +185,17 @@ static bool number_repeats(struct decode_build *b)
         *head = i + 1;
     }
     return true;
+}
+
+void decode_build_record(struct decode_build *b, const uint8_t *p, size_t n, unsigned first,
+                         const char *text)
+{
+    struct trace_record r = { .at = p, .len = n, .text = text, .first = first };
+
+    if (!b->trace)
+        return;
+    r.count = b->n > first ? b->n - first : 0;
+    (void)trace_record(b->trace, &r);
 }
 
 enum emt_err decode_build_finish(struct decode_build *b, enum frame_state state)

@@ -6,6 +6,7 @@
 #define EMT_PARSERS_DECODE_BUILD_H
 
 #include "base/attr.h"
+#include "common/trace.h"
 #include "parsers/decode.h"
 
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct decode_build {
     const struct decode_request *req;
     struct decode_result *out;
     bool peek;
+    struct trace *trace; /* NULL: nobody asks where things stand */
     bool no_memory;
     struct decode_layer *layers; /* DECODE_LAYERS_MAX of them */
     struct decode_field *fields; /* DECODE_FIELDS_MAX of them */
@@ -44,6 +46,10 @@ struct reading *decode_build_reading(struct decode_build *b);
 /* A text in the arena for a reading; "" out of memory (remembered). */
 const char *decode_build_copy(struct decode_build *b, const char *text, size_t len);
 const char *decode_build_copy_hex(struct decode_build *b, const uint8_t *p, size_t n);
+/* Tells the trace, where there is one, that the readings from number `first` on stand in n bytes at
+ * p; text: what it is where that are none. */
+void decode_build_record(struct decode_build *b, const uint8_t *p, size_t n, unsigned first,
+                         const char *text);
 /* Hands over the readings when the state is ok, with `nth` set where one channel has several values
  * for one time; otherwise none. */
 EMT_CHECKED enum emt_err decode_build_finish(struct decode_build *b, enum frame_state state);

@@ -120,6 +120,8 @@ static enum frame_state read_acse(struct dlms_context *ctx, struct reader *in)
     reader_skip(in, reader_left(in));
     if (a.title && !ctx->b.peek)
         decode_build_hex(&ctx->b, "system_title", a.title, DLMS_SYSTEM_TITLE_LEN);
+    if (a.title)
+        trace_hex(ctx->b.trace, "system_title", a.title, DLMS_SYSTEM_TITLE_LEN);
     if (a.has_result && a.result != 0) {
         out->has_application = true;
         out->application_code = (uint32_t)a.result << 8 | a.diagnostic;
@@ -166,13 +168,15 @@ static enum frame_state read_transfer(struct dlms_context *ctx, struct reader *i
 
 /* ---- one APDU ---- */
 
-static void put_layer(struct dlms_context *ctx, const struct apdu *a, const uint8_t *p)
+static void put_layer(struct dlms_context *ctx, const struct apdu *a, const uint8_t *p, size_t n)
 {
     const struct decode_request *req = ctx->b.req;
     uintptr_t at = (uintptr_t)p, frame = (uintptr_t)req->frame;
 
     if (ctx->b.peek)
         return;
+    trace_layer(ctx->b.trace, a->name, p, n);
+    trace_hex(ctx->b.trace, "tag", p, 1);
     decode_build_layer(&ctx->b, a->name, at >= frame && at < frame + req->len ? at - frame : 0, 1);
 }
 
@@ -215,7 +219,7 @@ enum frame_state dlms_apdu_read(struct dlms_context *ctx, const uint8_t *p, size
         return FRAME_UNSUPPORTED;
     }
     if (a)
-        put_layer(ctx, a, p);
+        put_layer(ctx, a, p, n);
     ctx->nesting++;
     state = a ? read_tagged(ctx, a, &in) : read_bare(ctx, &in);
     ctx->nesting--;

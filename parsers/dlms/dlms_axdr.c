@@ -18,6 +18,7 @@ struct builder {
     struct axdr_node *nodes;
     unsigned n, cap;
     bool swapped;
+    const uint8_t *start;
     enum emt_err err; /* why it stopped, where the reader did not fail */
 };
 
@@ -120,6 +121,7 @@ static struct axdr_node *add(struct builder *b, uint8_t tag)
     node = &b->nodes[b->n++];
     node->tag = tag;
     node->next = b->n;
+    node->from = (uint32_t)(b->in->data + b->in->pos - b->start);
     return node;
 }
 
@@ -284,6 +286,7 @@ static bool read_element(struct builder *b, unsigned depth)
 
     if (!node)
         return false;
+    node->from--; /* the tag */
     if (tag == AXDR_COMPACT) {
         node->tag = AXDR_ARRAY;
         return read_compact(b, b->n - 1, depth);
@@ -331,11 +334,22 @@ static bool read_all(struct builder *b)
 
 enum emt_err axdr_read(struct reader *in, struct arena *arena, bool swapped, struct axdr_tree *out)
 {
-    struct builder b = { .in = in, .arena = arena, .swapped = swapped };
+    struct builder b = {
+        .in = in, .arena = arena, .swapped = swapped, .start = in->data + in->pos
+    };
 
     if (!read_all(&b))
         return b.err != EMT_OK ? b.err : EMT_ETRUNCATED;
     out->nodes = b.nodes;
     out->n = b.n;
+    out->start = b.start;
+    out->len = (size_t)(in->data + in->pos - b.start);
     return EMT_OK;
+}
+
+size_t axdr_node_len(const struct axdr_tree *tree, uint32_t at)
+{
+    uint32_t next = tree->nodes[at].next;
+
+    return (next < tree->n ? tree->nodes[next].from : tree->len) - tree->nodes[at].from;
 }

@@ -51,6 +51,7 @@ struct axdr_node {
     uint8_t tag;
     uint32_t n;       /* elements of a container, bytes of a string, bits of a bit string */
     uint32_t next;    /* index of the node behind this one and everything below it */
+    uint32_t from;    /* of its first byte, counted from the tree's */
     const uint8_t *p; /* content of strings, floats, dates; borrowed */
     int64_t i;        /* integers, enum, boolean; UINT64: its bits */
 };
@@ -58,8 +59,12 @@ struct axdr_node {
 struct axdr_tree {
     const struct axdr_node *nodes; /* nodes[0] is the root */
     unsigned n;
+    const uint8_t *start; /* first byte of the root; borrowed */
+    size_t len;
 };
 
+/* Bytes of a node and everything below it. */
+size_t axdr_node_len(const struct axdr_tree *tree, uint32_t at);
 /* One data element with everything below it; nodes live in the arena.
  * swapped: 06 09 before six bytes that could be an OBIS code is read as 09 06 (a meter's defect).
  * EMT_ETRUNCATED the bytes end before; EMT_EMALFORMED unknown tag, odd length, too deep; EMT_ELIMIT

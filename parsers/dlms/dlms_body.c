@@ -34,13 +34,14 @@ static void set_scale(const struct walk *w, uint32_t at, struct dlms_item *item)
 
 static void put_shape(struct walk *w, const struct dlms_shape *shape, const uint32_t *matched)
 {
-    struct dlms_item item = { .unit = DLMS_UNIT_NONE };
+    struct dlms_item item = { .unit = DLMS_UNIT_NONE, .from = node_at(w, matched[0]) };
     struct dlms_clock clock;
     bool scaled = false;
 
     for (unsigned i = 0; shape->parts[i] != PART_END; i++) {
         const struct axdr_node *node = node_at(w, matched[i]);
 
+        item.to = node;
         switch ((enum dlms_part)shape->parts[i]) {
         case PART_OBIS:
             item.obis = dlms_obis_of(node->p);
@@ -142,7 +143,7 @@ static void put_definitions(struct walk *w, uint32_t at)
     w->definitions = at;
     for (; node < node_at(w, at)->next; node = node_at(w, node)->next)
         dlms_reading_put_attribute(w->ctx, dlms_obis_of(node_at(w, node + 2)->p),
-                                   node_at(w, node + 3)->i);
+                                   node_at(w, node + 3)->i, node);
 }
 
 /* A structure with a list of definitions for as many elements as it has itself (the list counts as
@@ -191,6 +192,7 @@ static void note_unnamed(struct walk *w, const struct axdr_node *node)
 
     if (node->tag == AXDR_NULL || node->tag == AXDR_DONT_CARE)
         return;
+    dlms_reading_pass(w->ctx, node, dlms_is_clock(node) ? "clock" : "element without a code");
     if (!dlms_is_clock(node)) {
         w->ctx->unnamed++;
         return;
@@ -280,10 +282,12 @@ enum frame_state dlms_body_read(struct dlms_context *ctx, struct reader *in)
     if (state != FRAME_OK)
         return state;
     ctx->plain_body = ctx->plain_body || !ctx->secured;
+    ctx->tree = &tree;
     if (axdr_is_container(&tree.nodes[0]))
         walk(&w, 0);
     else
         note_unnamed(&w, &tree.nodes[0]);
+    ctx->tree = NULL;
     return FRAME_OK;
 }
 
@@ -298,10 +302,12 @@ enum frame_state dlms_body_read_named(struct dlms_context *ctx, struct reader *i
         return state;
     ctx->plain_body = ctx->plain_body || !ctx->secured;
     item.value = &tree.nodes[0];
+    ctx->tree = &tree;
     if (axdr_is_container(item.value))
         walk(&w, 0);
     else
         dlms_reading_put(ctx, &item);
+    ctx->tree = NULL;
     return FRAME_OK;
 }
 

@@ -48,6 +48,20 @@ static bool put_device(struct dlms_context *ctx, const uint8_t *title)
     return true;
 }
 
+/* The text stands behind control (1) and counter (4). */
+static void trace_fields(struct trace *t, const struct dlms_protected *m)
+{
+    if (m->title)
+        trace_hex(t, "system_title", m->title, DLMS_TITLE_LEN);
+    trace_format(t, "security_control", m->text - 5, 1, "%02x%s%s, suite %u", m->control,
+                 m->control & DLMS_ENCRYPTED ? " encrypted" : "",
+                 m->control & DLMS_AUTHENTICATED ? " authenticated" : "",
+                 m->control & DLMS_SUITE_MASK);
+    trace_number(t, "invocation_counter", m->counter, m->text - 4, 4);
+    if (m->tag)
+        trace_hex(t, "tag", m->tag, DLMS_TAG_LEN);
+}
+
 static bool put_fields(struct dlms_context *ctx, const struct dlms_protected *m)
 {
     struct decode_result *out = ctx->b.out;
@@ -63,6 +77,8 @@ static bool put_fields(struct dlms_context *ctx, const struct dlms_protected *m)
         decode_build_hex(&ctx->b, "system_title", m->title, DLMS_TITLE_LEN);
     decode_build_hex(&ctx->b, "security_control", &m->control, 1);
     decode_build_number(&ctx->b, "invocation_counter", m->counter);
+    if (ctx->b.trace)
+        trace_fields(ctx->b.trace, m);
     return true;
 }
 
@@ -72,6 +88,7 @@ static enum frame_state read_plain(struct attempt *a, const uint8_t *plain, bool
     struct dlms_context *ctx = a->ctx;
     struct dlms_context saved = *ctx;
     struct decode_result before = *ctx->b.out;
+    struct trace_mark mark = trace_mark(ctx->b.trace);
     enum frame_state state;
 
     ctx->b.out->security = dlms_security_name(a->m->control, verified);
@@ -79,6 +96,7 @@ static enum frame_state read_plain(struct attempt *a, const uint8_t *plain, bool
     ctx->b.out->plain_len = a->m->text_len;
     ctx->secured = true;
     ctx->unverified = !verified;
+    trace_plain(ctx->b.trace, plain, a->m->text_len, a->m->text);
     state = dlms_apdu_read(ctx, plain, a->m->text_len);
     if (verified || state == FRAME_OK || ctx->b.no_memory) {
         ctx->unverified = saved.unverified;
@@ -90,6 +108,7 @@ static enum frame_state read_plain(struct attempt *a, const uint8_t *plain, bool
     saved.b.cap = ctx->b.cap;
     *ctx = saved;
     *ctx->b.out = before;
+    trace_rewind(ctx->b.trace, mark);
     return FRAME_KEY_WRONG;
 }
 

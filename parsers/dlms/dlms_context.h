@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct axdr_tree;
+
 #define DLMS_UNITS_MAX 64
 #define DLMS_SYSTEM_TITLE_LEN 8
 
@@ -41,6 +43,8 @@ struct dlms_context {
     bool unverified;  /* decrypted without a tag: only strict parsing tells a wrong key */
     bool plain_body;  /* data that nothing protected was read */
     bool titled;      /* the device is that of a system title */
+
+    const struct axdr_tree *tree; /* being walked: places for the trace */
 
     bool has_clock;
     struct dlms_clock clock; /* of the frame's values: from the body, else the notification */

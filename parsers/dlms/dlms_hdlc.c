@@ -81,6 +81,8 @@ enum emt_err hdlc_frame_read(struct reader *in, struct hdlc_frame *out)
         return EMT_ETRUNCATED;
     if (reader_peek(in, 0) != HDLC_FLAG)
         return EMT_EMALFORMED;
+    f.start = p;
+    f.len = len;
     f.segmented = (format & SEGMENTED) != 0;
     err = read_body(p, len, &f);
     if (err == EMT_OK)

@@ -19,6 +19,8 @@ struct hdlc_frame {
     bool segmented;      /* more segments of this APDU follow */
     const uint8_t *info; /* borrowed; NULL: none */
     size_t info_len;
+    const uint8_t *start; /* of the format field; borrowed */
+    size_t len;           /* to the end of the FCS */
 };
 
 /* The next frame with both flags; a flag may close one frame and open the next, more may stand

@@ -47,7 +47,9 @@ static bool append(struct dlms_context *ctx, struct assembly *a, const uint8_t *
         }
         if (a->len)
             memcpy(a->data, a->only, a->len);
+        trace_copy(ctx->b.trace, a->data, a->len, a->only);
     }
+    trace_copy(ctx->b.trace, a->data + a->len, n, p);
     if (n)
         memcpy(a->data + a->len, p, n);
     a->len += n;
@@ -73,8 +75,25 @@ static void skip_llc(const uint8_t **p, size_t *n)
     *n -= HDLC_LLC_LEN;
 }
 
+static void trace_hdlc(struct trace *t, const struct hdlc_frame *f)
+{
+    size_t head = f->info ? (size_t)(f->info - f->start) : f->len - 2;
+
+    trace_layer(t, "hdlc", f->start, head);
+    trace_format(t, "format", f->start, 2, "%02x%02x%s", f->start[0], f->start[1],
+                 f->segmented ? " segmented" : "");
+    trace_format(t, "addresses", f->start + 2, head - (f->info ? 5 : 3), "to %u, from %u",
+                 (unsigned)f->destination, (unsigned)f->source);
+    trace_hex(t, "control", f->start + head - (f->info ? 3 : 1), 1);
+    if (f->info)
+        trace_hex(t, "hcs", f->info - 2, 2);
+    trace_hex(t, "fcs", f->start + f->len - 2, 2);
+}
+
 static void put_hdlc(struct dlms_context *ctx, const struct hdlc_frame *f, size_t start, size_t end)
 {
+    if (ctx->b.trace)
+        trace_hdlc(ctx->b.trace, f);
     if (!ctx->b.peek) {
         decode_build_layer(&ctx->b, "hdlc", start,
                            f->info ? (size_t)(f->info - ctx->b.req->frame) - start : end - start);
@@ -162,6 +181,15 @@ static enum frame_state open_wrapper(struct dlms_context *ctx)
             decode_build_number(&ctx->b, "length", len);
         }
         decode_build_layer(&ctx->b, "wrapper", start, WRAPPER_LEN);
+        if (ctx->b.trace) {
+            const uint8_t *head = ctx->b.req->frame + start;
+
+            trace_layer(ctx->b.trace, "wrapper", head, WRAPPER_LEN);
+            trace_number(ctx->b.trace, "version", version, head, 2);
+            trace_number(ctx->b.trace, "source_wport", source, head + 2, 2);
+            trace_number(ctx->b.trace, "destination_wport", destination, head + 4, 2);
+            trace_number(ctx->b.trace, "length", len, head + 6, 2);
+        }
         if (!dlms_link_add(ctx, p, len))
             return FRAME_MALFORMED;
     } while (reader_left(&in));
@@ -214,6 +242,17 @@ static enum frame_state open_mbus(struct dlms_context *ctx)
         }
         decode_build_layer(&ctx->b, "mbus-transport", start, 4 + MBUS_HEAD);
         n = reader_left(&body);
+        if (ctx->b.trace) {
+            const uint8_t *head = ctx->b.req->frame + start;
+
+            trace_layer(ctx->b.trace, "mbus-transport", head, 4 + MBUS_HEAD);
+            trace_number(ctx->b.trace, "l_field", head[1], head + 1, 2);
+            trace_hex(ctx->b.trace, "c_field", head + 4, 1);
+            trace_hex(ctx->b.trace, "address", head + 5, 1);
+            trace_hex(ctx->b.trace, "ci", head + 6, 1);
+            trace_hex(ctx->b.trace, "stsap_dtsap", head + 7, 2);
+            trace_hex(ctx->b.trace, "checksum", head + 4 + MBUS_HEAD + n, 1);
+        }
         if (!append(ctx, &a, reader_bytes(&body, n), n) || ((ci & MBUS_LAST) && !finish(ctx, &a)))
             return FRAME_MALFORMED;
         segment = a.open ? segment + 1 : 0;

@@ -304,7 +304,7 @@ static void put_octets(struct dlms_context *ctx, const struct dlms_item *item)
         put_raw(ctx, item, v->p, v->n);
 }
 
-void dlms_reading_put(struct dlms_context *ctx, const struct dlms_item *item)
+static void put_item(struct dlms_context *ctx, const struct dlms_item *item)
 {
     const struct axdr_node *v = item->value;
 
@@ -355,7 +355,35 @@ void dlms_reading_put(struct dlms_context *ctx, const struct dlms_item *item)
     }
 }
 
-void dlms_reading_put_attribute(struct dlms_context *ctx, struct obis obis, int64_t attribute)
+/* From the first of two nodes to the end of the other. */
+static void trace_nodes(struct dlms_context *ctx, const struct axdr_node *from,
+                        const struct axdr_node *to, unsigned first, const char *text)
+{
+    const struct axdr_tree *tree = ctx->tree;
+    size_t end;
+
+    if (!ctx->b.trace || !tree)
+        return;
+    end = to->from + axdr_node_len(tree, (uint32_t)(to - tree->nodes));
+    decode_build_record(&ctx->b, tree->start + from->from, end - from->from, first, text);
+}
+
+void dlms_reading_pass(struct dlms_context *ctx, const struct axdr_node *node, const char *text)
+{
+    trace_nodes(ctx, node, node, ctx->b.n, text);
+}
+
+void dlms_reading_put(struct dlms_context *ctx, const struct dlms_item *item)
+{
+    unsigned first = ctx->b.n;
+
+    put_item(ctx, item);
+    trace_nodes(ctx, item->from ? item->from : item->value, item->to ? item->to : item->value,
+                first, "data element");
+}
+
+void dlms_reading_put_attribute(struct dlms_context *ctx, struct obis obis, int64_t attribute,
+                                uint32_t definition)
 {
     const struct dlms_item item = { .obis = obis, .mark = NULL };
     struct reading *r = add(ctx, &item, DLMS_UNIT_NONE);
@@ -368,6 +396,9 @@ void dlms_reading_put_attribute(struct dlms_context *ctx, struct obis obis, int6
     r->qualifier[0] = 0;
     add_mark(r, "attribute");
     r->value = decimal_of(attribute, 0);
+    if (ctx->tree)
+        trace_nodes(ctx, &ctx->tree->nodes[definition], &ctx->tree->nodes[definition], ctx->b.n - 1,
+                    "object definition");
 }
 
 void dlms_reading_stamp(struct dlms_context *ctx)

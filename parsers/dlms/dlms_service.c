@@ -56,10 +56,15 @@ void dlms_put_access_result(struct dlms_context *ctx, uint8_t code)
     out->application_text = dlms_access_result_text(code);
 }
 
-static void put_invoke_id(struct dlms_context *ctx, uint8_t id)
+/* in: behind type and invoke-id-and-priority. */
+static void put_invoke_id(struct dlms_context *ctx, const struct reader *in, uint8_t id)
 {
     if (!ctx->b.peek)
         decode_build_number(&ctx->b, "invoke_id", id & 0x0fu);
+    if (ctx->b.trace && !in->failed) {
+        trace_hex(ctx->b.trace, "type", in->data + in->pos - 2, 1);
+        trace_number(ctx->b.trace, "invoke_id", id & 0x0fu, in->data + in->pos - 1, 1);
+    }
 }
 
 static void put_type(struct dlms_context *ctx, const char *type)
@@ -88,6 +93,7 @@ bool dlms_blocks_add(struct dlms_context *ctx, struct dlms_blocks *blocks, uint3
         return decode_build_fail(&ctx->b, "more block data than the frame has");
     if (n)
         memcpy(blocks->data + blocks->len, p, n);
+    trace_copy(ctx->b.trace, blocks->data + blocks->len, n, p);
     blocks->len += n;
     return true;
 }
@@ -113,6 +119,7 @@ static bool read_time(struct dlms_context *ctx, struct reader *in)
 
         (void)dlms_clock_text(&ctx->clock, text);
         decode_build_text(&ctx->b, "date_time", text, strlen(text));
+        trace_text(ctx->b.trace, "date_time", text, p, len);
     }
     return true;
 }
@@ -125,6 +132,7 @@ enum frame_state dlms_data_notification(struct dlms_context *ctx, struct reader 
         return odd(ctx, in, "data-notification");
     if (!ctx->b.peek)
         decode_build_hex(&ctx->b, "long_invoke_id", id, 4);
+    trace_hex(ctx->b.trace, "long_invoke_id", id, 4);
     enum frame_state state = dlms_body_read(ctx, in);
 
     if (state != FRAME_OK)
@@ -180,6 +188,7 @@ static enum frame_state read_blocks(struct dlms_context *ctx, const struct dlms_
 {
     struct reader in = reader_of(blocks->data, blocks->len);
     struct dlms_context saved = *ctx;
+    struct trace_mark mark = trace_mark(ctx->b.trace);
 
     if (blocks->len == 0)
         return FRAME_OK;
@@ -190,6 +199,7 @@ static enum frame_state read_blocks(struct dlms_context *ctx, const struct dlms_
     saved.b.items = ctx->b.items;
     saved.b.cap = ctx->b.cap;
     *ctx = saved;
+    trace_rewind(ctx->b.trace, mark);
     ctx->b.out->reason[0] = 0;
     (void)decode_build_fail(&ctx->b, "the blocks of this frame are not the whole data");
     return FRAME_OK;
@@ -244,7 +254,7 @@ enum frame_state dlms_get_response(struct dlms_context *ctx, struct reader *in)
     uint8_t type = reader_u8(in), id = reader_u8(in);
     enum frame_state state;
 
-    put_invoke_id(ctx, id);
+    put_invoke_id(ctx, in, id);
     switch (in->failed ? 0 : type) {
     case 1:
         put_type(ctx, "normal");
@@ -284,7 +294,7 @@ enum frame_state dlms_set_response(struct dlms_context *ctx, struct reader *in)
     uint8_t type = reader_u8(in), id = reader_u8(in);
     enum frame_state state = FRAME_OK;
 
-    put_invoke_id(ctx, id);
+    put_invoke_id(ctx, in, id);
     if (type == 1 || type == 3)
         state = read_result_codes(ctx, in, 1);
     else if (type == 4 || type == 5)
@@ -329,7 +339,7 @@ enum frame_state dlms_action_response(struct dlms_context *ctx, struct reader *i
     enum frame_state state = FRAME_OK;
     size_t n;
 
-    put_invoke_id(ctx, id);
+    put_invoke_id(ctx, in, id);
     switch (in->failed ? 0 : type) {
     case 1:
         state = read_action_result(ctx, in);
@@ -444,7 +454,7 @@ enum frame_state dlms_get_request(struct dlms_context *ctx, struct reader *in)
     uint8_t type = reader_u8(in), id = reader_u8(in);
     size_t n = 1;
 
-    put_invoke_id(ctx, id);
+    put_invoke_id(ctx, in, id);
     if (type == 2) {
         (void)reader_u32be(in);
         return in->failed ? odd(ctx, in, "get-request") : FRAME_OK;
@@ -463,7 +473,7 @@ enum frame_state dlms_set_request(struct dlms_context *ctx, struct reader *in)
 {
     uint8_t type = reader_u8(in), id = reader_u8(in);
 
-    put_invoke_id(ctx, id);
+    put_invoke_id(ctx, in, id);
     if (in->failed || type != 1) {
         (void)decode_build_fail(&ctx->b, "set-request of type %u", type);
         return in->failed || type == 0 || type > 5 ? FRAME_MALFORMED : FRAME_UNSUPPORTED;
@@ -476,7 +486,7 @@ enum frame_state dlms_action_request(struct dlms_context *ctx, struct reader *in
     uint8_t type = reader_u8(in), id = reader_u8(in), present;
     struct obis obis;
 
-    put_invoke_id(ctx, id);
+    put_invoke_id(ctx, in, id);
     if (in->failed || type != 1) {
         (void)decode_build_fail(&ctx->b, "action-request of type %u", type);
         return in->failed || type == 0 || type > 6 ? FRAME_MALFORMED : FRAME_UNSUPPORTED;

@@ -31,11 +31,34 @@ static void put_fields(struct iec_context *ctx)
     decode_build_layer(&ctx->b, "data", f->data_offset, f->data.n);
 }
 
+/* p: the frame, with seven bits per byte. */
+static void put_trace(struct iec_context *ctx, const uint8_t *p)
+{
+    const struct iec_frame *f = &ctx->frame;
+    struct trace *t = ctx->b.trace;
+
+    if (f->ident.n) {
+        trace_layer(t, "ident", p + f->ident_offset, f->ident.n + 1);
+        trace_text(t, "identification", iec_copy(&ctx->b, f->ident), p + f->ident_offset + 1,
+                   f->ident.n);
+    }
+    trace_layer(t, "data", p + f->data_offset, f->data.n);
+    if (f->check != IEC_CHECK_NONE)
+        trace_hex(t, f->check == IEC_CHECK_BCC ? "bcc" : "crc", p + f->check_offset, f->check_len);
+}
+
+static void iec_record(struct iec_context *ctx, const struct iec_set *set, unsigned first)
+{
+    size_t n = (size_t)(set->brackets.p + set->brackets.n - set->code.p);
+
+    decode_build_record(&ctx->b, (const uint8_t *)set->code.p, n, first, "data set");
+}
+
 static bool read_sets(struct iec_context *ctx, struct iec_identity *id)
 {
     struct iec_span in = ctx->frame.data;
     struct iec_set set;
-    unsigned n = 0;
+    unsigned n = 0, first;
     enum emt_err err;
 
     while ((err = iec_set_next(&in, &set)) == EMT_OK) {
@@ -46,8 +69,12 @@ static bool read_sets(struct iec_context *ctx, struct iec_identity *id)
         iec_set_note(ctx, &set);
         if (ctx->b.peek)
             continue;
-        if (!iec_profile_put(ctx, &set))
-            iec_set_put(ctx, &set);
+        first = ctx->b.n;
+        if (iec_profile_put(ctx, &set))
+            continue;
+        iec_set_put(ctx, &set);
+        if (ctx->b.trace)
+            iec_record(ctx, &set, first);
     }
     if (err != EMT_ENOTFOUND)
         return decode_build_fail(&ctx->b, "data set %u: no data set", n + 1);
@@ -75,6 +102,8 @@ static enum frame_state read_frame(struct iec_context *ctx, const uint8_t *p, si
     }
     if (!ctx->b.peek)
         put_fields(ctx);
+    if (ctx->b.trace)
+        put_trace(ctx, p);
     ctx->b.first = (unsigned)(ctx->frame.data.n / VALUE_LEN) + 1;
     if (!read_sets(ctx, &id))
         return FRAME_MALFORMED;
@@ -116,6 +145,7 @@ enum emt_err iec_decode(const struct decode_request *req, struct decode_result *
         p = strip_parity(&ctx, p, req->len);
         if (!p)
             return EMT_ENOMEM;
+        trace_copy(ctx.b.trace, p, req->len, req->frame);
         if (!peek)
             decode_build_text(&ctx.b, "parity", "even", 4);
     }

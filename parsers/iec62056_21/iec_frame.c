@@ -119,6 +119,8 @@ static const char *take_block(struct cursor *c, struct iec_frame *out)
     if (iec_bcc(c->p + from, end + 1 - from) != (c->p[end + 1] & SEVEN_BITS))
         return "wrong block check (BCC)";
     out->check = IEC_CHECK_BCC;
+    out->check_offset = end + 1;
+    out->check_len = 1;
     c->at = end + 2;
     skip_line_ends(c);
     if (c->at < c->n)
@@ -147,6 +149,8 @@ static const char *take_crc(struct cursor *c, size_t from, struct iec_frame *out
     if (sent != crc)
         return "wrong checksum (CRC-16)";
     out->check = IEC_CHECK_CRC16;
+    out->check_offset = (size_t)((const uint8_t *)line.p - c->p);
+    out->check_len = line.n;
     out->short_crc = line.n < CRC_DIGITS;
     return NULL;
 }

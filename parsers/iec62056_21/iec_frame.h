@@ -22,9 +22,10 @@ struct iec_frame {
     size_t ident_offset;   /* of the '/' */
     struct iec_span data;  /* lines, up to the '!' or the end of the block */
     size_t data_offset;
-    enum iec_check check; /* the check that was there, and fitted */
-    bool partial;         /* the block ends in EOT: another follows */
-    bool short_crc;       /* a checksum printed without its leading zeros */
+    enum iec_check check;           /* the check that was there, and fitted */
+    size_t check_offset, check_len; /* of the check, 0 where there is none */
+    bool partial;                   /* the block ends in EOT: another follows */
+    bool short_crc;                 /* a checksum printed without its leading zeros */
 };
 
 /* XOR of seven bits over p: the block check of STX (not counted) to ETX (counted). */

@@ -89,6 +89,7 @@ static void put_cell(struct iec_context *ctx, const struct profile *p, unsigned 
                      unsigned row, struct iec_span bracket, const struct iec_time *t)
 {
     struct iec_span value, unit;
+    unsigned first = ctx->b.n;
     struct reading *r;
 
     if (iec_trim(bracket).n == 0)
@@ -97,6 +98,8 @@ static void put_cell(struct iec_context *ctx, const struct profile *p, unsigned 
     r = iec_reading_put(ctx, &p->columns[column], value, t, TIME_SOURCE_PROFILE);
     if (r && row == 0 && p->first != QUALITY_MEASURED)
         r->quality = p->first;
+    if (ctx->b.trace)
+        decode_build_record(&ctx->b, (const uint8_t *)bracket.p, bracket.n, first, "profile value");
 }
 
 static void note_cut(struct iec_context *ctx, const struct iec_time *t)
@@ -131,6 +134,7 @@ bool iec_profile_put(struct iec_context *ctx, const struct iec_set *set)
 {
     struct profile p = { .z = 0 };
     struct iec_span in = set->brackets;
+    unsigned first = ctx->b.n;
 
     if (set->count < FIXED || !read_fixed(set, &in, &p))
         return false;
@@ -141,6 +145,9 @@ bool iec_profile_put(struct iec_context *ctx, const struct iec_set *set)
     }
     read_columns(ctx, &in, &p);
     put_status(ctx, set, &p);
+    if (ctx->b.trace)
+        decode_build_record(&ctx->b, (const uint8_t *)set->code.p, (size_t)(in.p - set->code.p),
+                            first, "profile header");
     put_rows(ctx, in, set->count - FIXED - 2 * (size_t)p.z, &p);
     return true;
 }

@@ -1,6 +1,7 @@
 #include "mbus_afl.h"
 
 #include "base/arena.h"
+#include "common/trace.h"
 
 #include <string.h>
 
@@ -44,7 +45,7 @@ static size_t mac_len_of(uint8_t mcl)
 }
 
 /* The type of a MAC may stand in another fragment: it is as long as the AFL leaves room for. */
-static void read_mac(struct part *p, struct reader *in, uint16_t fcl)
+static void read_mac(struct part *p, struct reader *in, uint16_t fcl, struct trace *t)
 {
     size_t behind = fcl & FCL_ML ? ML_LEN : 0;
     size_t left = reader_left(in);
@@ -56,12 +57,22 @@ static void read_mac(struct part *p, struct reader *in, uint16_t fcl)
         n = MBUS_MAC_MAX;
     p->afl.has_mac = true;
     p->afl.mac_len = n;
+    if (t && n)
+        trace_hex(t, "mac", in->data + in->pos, n);
     reader_copy(in, p->afl.mac, n);
 }
 
-/* False: the bytes end inside the AFL. */
-static bool read_part(struct reader *in, struct part *p)
+/* A field of the header that is about to be read. */
+static void note(struct trace *t, const char *name, const struct reader *in, size_t n)
 {
+    if (t && reader_left(in) >= n)
+        trace_hex(t, name, in->data + in->pos, n);
+}
+
+/* t: NULL for fragments that came before. False: the bytes end inside the AFL. */
+static bool read_part(struct reader *in, struct part *p, struct trace *t)
+{
+    const uint8_t *start = in->data + in->pos;
     struct reader head;
     uint16_t fcl;
 
@@ -69,23 +80,34 @@ static bool read_part(struct reader *in, struct part *p)
     p->afl.present = true;
     reader_skip(in, 1);
     head = reader_sub(in, reader_u8(in));
+    if (t && !in->failed) {
+        trace_layer(t, "afl", start, 2 + head.len);
+        trace_hex(t, "ci", start, 1);
+        trace_number(t, "length", start[1], start + 1, 1);
+    }
+    note(t, "fragmentation_control", &head, 2);
     fcl = reader_u16le(&head);
     p->id = (uint8_t)(fcl & FCL_FRAGMENT);
     p->more = fcl & FCL_MORE;
     if (fcl & FCL_MCL) {
         p->has_mcl = true;
+        note(t, "message_control", &head, 1);
         p->afl.mcl = reader_u8(&head);
     }
-    if (fcl & FCL_KI)
+    if (fcl & FCL_KI) {
+        note(t, "key_information", &head, 2);
         reader_skip(&head, 2);
+    }
     if (fcl & FCL_MCR) {
         p->afl.has_mcr = true;
+        note(t, "message_counter", &head, 4);
         reader_copy(&head, p->afl.mcr, sizeof p->afl.mcr);
     }
     if (fcl & FCL_MAC)
-        read_mac(p, &head, fcl);
+        read_mac(p, &head, fcl, t);
     if (fcl & FCL_ML) {
         p->afl.has_ml = true;
+        note(t, "message_length", &head, 2);
         reader_copy(&head, p->afl.ml, sizeof p->afl.ml);
     }
     p->payload = in->data + in->pos;
@@ -158,7 +180,7 @@ static bool find_part(const struct mbus_context *ctx, const struct part *current
     if (!bytes)
         return false;
     in = reader_of(bytes, n);
-    return read_part(&in, out) && out->id == id;
+    return read_part(&in, out, NULL) && out->id == id;
 }
 
 static enum frame_state wait_for_more(struct mbus_context *ctx, const struct part *p, unsigned next)
@@ -183,8 +205,11 @@ static enum frame_state walk(struct mbus_context *ctx, const struct part *curren
             return wait_for_more(ctx, current, id);
         if (p.payload_len > MESSAGE_MAX - len)
             return mbus_fail(ctx, FRAME_UNSUPPORTED, "message of more than %d bytes", MESSAGE_MAX);
-        if (to)
+        if (to) {
             memcpy(to + len, p.payload, p.payload_len);
+            if (id == current->id)
+                trace_copy(ctx->trace, to + len, p.payload_len, p.payload);
+        }
         len += p.payload_len;
         if (!merge(whole, &p))
             return mbus_fail(ctx, FRAME_UNSUPPORTED, "a MAC in more than one fragment");
@@ -217,6 +242,7 @@ static enum frame_state join(struct mbus_context *ctx, const struct part *curren
     state = walk(ctx, current, &whole, to);
     if (state != FRAME_OK)
         return state;
+    trace_plain(ctx->trace, to, len, NULL);
     *in = reader_of(to, len);
     ctx->joined = true;
     return take(ctx, &whole);
@@ -243,7 +269,7 @@ enum frame_state mbus_afl_read(struct mbus_context *ctx, struct reader *in)
     size_t from = in->pos;
     struct part p;
 
-    if (!read_part(in, &p))
+    if (!read_part(in, &p, ctx->trace))
         return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the AFL");
     mbus_layer(ctx, "afl", MBUS_CI_AFL, from, in->pos);
     if (!p.more && p.id <= FIRST)

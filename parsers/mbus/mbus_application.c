@@ -3,6 +3,7 @@
 #include "base/cipher.h"
 #include "mbus_compact.h"
 #include "mbus_readings.h"
+#include "mbus_trace.h"
 #include "mbus_vendor.h"
 
 #define FILLER 0x2f
@@ -32,6 +33,8 @@ static enum frame_state read_error(struct mbus_context *ctx)
     ctx->out->has_application = true;
     ctx->out->application_code = code;
     ctx->out->application_text = text ? text : "application error";
+    if (ctx->trace)
+        mbus_trace_block(ctx, ctx->out->plain, ctx->out->plain_len, ctx->out->application_text);
     return FRAME_OK;
 }
 
@@ -40,6 +43,8 @@ static enum frame_state read_alarm(struct mbus_context *ctx)
     ctx->out->has_application = true;
     ctx->out->application_code = read_code(ctx);
     ctx->out->application_text = "alarm";
+    if (ctx->trace)
+        mbus_trace_block(ctx, ctx->out->plain, ctx->out->plain_len, ctx->out->application_text);
     return FRAME_OK;
 }
 
@@ -68,6 +73,8 @@ static enum frame_state read_compact(struct mbus_context *ctx)
     enum frame_state state =
         mbus_compact_expand(ctx, ctx->out->plain, ctx->out->plain_len, &full, &len);
 
+    if (ctx->trace && state != FRAME_OK)
+        mbus_trace_block(ctx, ctx->out->plain, ctx->out->plain_len, "compact frame");
     return state == FRAME_OK ? mbus_readings_read(ctx, full, len) : state;
 }
 
@@ -94,6 +101,8 @@ static bool read_vendor(struct mbus_context *ctx, enum mbus_apl apl, enum frame_
     }
     *state = vendor_put(ctx, layout, &block, &list) == EMT_OK ? FRAME_OK : mbus_no_memory(ctx);
     mbus_readings_finish(ctx, &list);
+    if (ctx->trace)
+        mbus_trace_vendor(ctx, block.p, block.n, list.n);
     return true;
 }
 
@@ -103,12 +112,17 @@ enum frame_state mbus_application_read(struct mbus_context *ctx, enum mbus_apl a
 
     if ((apl == MBUS_APL_RECORDS || apl == MBUS_APL_MANUFACTURER) && read_vendor(ctx, apl, &state))
         return state;
+    if (ctx->trace && (apl == MBUS_APL_COMMAND || apl == MBUS_APL_MANUFACTURER ||
+                       apl == MBUS_APL_FOREIGN || apl == MBUS_APL_UNKNOWN))
+        mbus_trace_block(ctx, ctx->out->plain, ctx->out->plain_len, "not read");
     switch (apl) {
     case MBUS_APL_RECORDS:
         return read_records(ctx);
     case MBUS_APL_COMPACT:
         return read_compact(ctx);
     case MBUS_APL_FORMAT:
+        if (ctx->trace)
+            mbus_trace_block(ctx, ctx->out->plain, ctx->out->plain_len, "format frame");
         return mbus_compact_format(ctx, ctx->out->plain, ctx->out->plain_len, is_verified(ctx));
     case MBUS_APL_ERROR:
         return read_error(ctx);

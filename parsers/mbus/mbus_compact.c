@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/writer.h"
+#include "common/trace.h"
 #include "mbus_crc.h"
 #include "mbus_known_formats.h"
 #include "mbus_record.h"
@@ -13,6 +14,7 @@
  * signature: CRC-16 over DIBs and VIBs; full-frame CRC: CRC-16 over the complete records */
 #define SIGNATURE_LEN 2
 #define CRC_LEN 2
+#define HEAD_LEN (SIGNATURE_LEN + CRC_LEN)
 #define FULL_MAX 2048
 
 struct expansion {
@@ -89,6 +91,22 @@ static bool find_format(struct mbus_context *ctx, struct expansion *e, uint16_t 
     return true;
 }
 
+/* Which bytes of the rebuilt records stand in the compact frame: their data, one behind the other.
+ */
+static void trace_data(const struct expansion *e)
+{
+    struct reader in = reader_of(e->full, e->full_len);
+    const uint8_t *from = e->data;
+    struct mbus_record rec;
+
+    while (mbus_record_decode(&in, &rec) == EMT_OK) {
+        size_t lvar = rec.coding == MBUS_VARIABLE ? 1 : 0;
+
+        trace_copy(e->ctx->trace, rec.value - lvar, lvar + rec.value_len, from);
+        from += lvar + rec.value_len;
+    }
+}
+
 enum frame_state mbus_compact_expand(struct mbus_context *ctx, const uint8_t *p, size_t n,
                                      const uint8_t **full, size_t *full_len)
 {
@@ -103,6 +121,9 @@ enum frame_state mbus_compact_expand(struct mbus_context *ctx, const uint8_t *p,
     e.crc = reader_u16le(&in);
     if (in.failed)
         return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the compact frame's header");
+    trace_layer(ctx->trace, "compact", in.data + in.pos - HEAD_LEN, HEAD_LEN);
+    trace_hex(ctx->trace, "format_signature", in.data + in.pos - HEAD_LEN, SIGNATURE_LEN);
+    trace_hex(ctx->trace, "full_frame_crc", in.data + in.pos - CRC_LEN, CRC_LEN);
     e.data = in.data + in.pos;
     e.data_len = reader_left(&in);
     e.full = (uint8_t *)arena_alloc(ctx->req->arena, FULL_MAX);
@@ -112,6 +133,8 @@ enum frame_state mbus_compact_expand(struct mbus_context *ctx, const uint8_t *p,
     if (!find_format(ctx, &e, signature))
         return mbus_fail(ctx, FRAME_FORMAT_NEEDED, "compact frame of format %04x, not seen yet",
                          signature);
+    if (ctx->trace)
+        trace_data(&e);
     *full = e.full;
     *full_len = e.full_len;
     return FRAME_OK;

@@ -30,6 +30,7 @@ enum emt_err mbus_context_init(struct mbus_context *ctx, const struct decode_req
     ctx->req = req;
     ctx->out = out;
     ctx->peek = peek;
+    ctx->trace = peek ? NULL : req->trace;
     ctx->layers =
         (struct decode_layer *)arena_alloc(req->arena, MBUS_LAYERS_MAX * sizeof *ctx->layers);
     ctx->fields =

@@ -41,6 +41,7 @@ struct mbus_tpl {
     uint8_t status;
     uint16_t cfg;
     uint8_t mode;
+    size_t cfe_len;
     uint8_t cfe[2];       /* configuration field extension, modes 7 (1 byte) and 10 (2 bytes) */
     uint8_t mcr[4];       /* mode 10, as transmitted */
     const uint8_t *start; /* the CI: what a MAC covers begins here */
@@ -52,6 +53,7 @@ struct mbus_context {
     const struct decode_request *req;
     struct decode_result *out;
     bool peek;
+    struct trace *trace; /* NULL: nobody asks where things stand */
     bool wired;
     bool msb_first; /* CI 76, 77: values have their most significant byte first */
     bool no_memory;

@@ -8,6 +8,7 @@
 #include "mbus_fixed.h"
 #include "mbus_security.h"
 #include "mbus_tpl.h"
+#include "mbus_trace.h"
 #include "mbus_wired.h"
 #include "parsers/mbus_readout.h"
 #include "wmbus_link.h"
@@ -36,6 +37,8 @@ static enum frame_state read_nwl(struct mbus_context *ctx, struct reader *in)
     if (in->failed)
         return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the network layer");
     mbus_layer(ctx, "nwl", CI_NWL, from, in->pos);
+    if (ctx->trace)
+        mbus_trace_nwl(ctx, in->data + from, in->pos - from);
     return FRAME_OK;
 }
 
@@ -151,6 +154,8 @@ static bool next_telegram(struct mbus_context *ctx, struct reader *records)
     ctx->telegrams++;
     ctx->tpl = (struct mbus_tpl){ 0 };
     mbus_layer(ctx, "link", 0, from, from + link.body_offset);
+    if (ctx->trace)
+        mbus_trace_wired(ctx, &link, ctx->req->frame + from);
     ctx->next_state = mbus_tpl_read(ctx, &in);
     if (ctx->next_state == FRAME_OK)
         ctx->next_state = mbus_security_open(ctx, &in, MBUS_APL_RECORDS);
@@ -178,6 +183,8 @@ enum emt_err mbus_decode(const struct decode_request *req, struct decode_result 
     mbus_layer(&ctx, "link", 0, 0, link.kind == MBUS_WIRED_LONG ? link.body_offset : 3);
     mbus_field_number(&ctx, "c_field", link.c);
     mbus_field_number(&ctx, "address", link.a);
+    if (ctx.trace)
+        mbus_trace_wired(&ctx, &link, req->frame);
     if (link.kind == MBUS_WIRED_SHORT)
         return finish(&ctx, mbus_fail(&ctx, FRAME_UNSUPPORTED, "short frame, no data"));
     ctx.telegrams = 1;
@@ -228,6 +235,8 @@ static enum emt_err decode_radio(const struct decode_request *req, struct decode
     mbus_set_meter(&ctx, &link.address);
     mbus_layer(&ctx, radio_layer_name(link.format), 0, 0, WMBUS_LINK_HEADER);
     mbus_field_number(&ctx, "c_field", link.c);
+    if (ctx.trace)
+        mbus_trace_radio(&ctx, radio_layer_name(link.format), &link);
     in = reader_of(link.bytes, link.len);
     reader_skip(&in, WMBUS_LINK_HEADER);
     return finish(&ctx, read_layers(&ctx, &in));
@@ -235,6 +244,7 @@ static enum emt_err decode_radio(const struct decode_request *req, struct decode
 
 enum emt_err wmbus_decode(const struct decode_request *req, struct decode_result *out, bool peek)
 {
+    const struct trace_mark nothing = { 0 };
     enum emt_err err = decode_radio(req, out, peek, req->format);
 
     /* A receiver that says "no CRCs" but leaves them in: what cannot be read as it is and fits with
@@ -247,6 +257,7 @@ enum emt_err wmbus_decode(const struct decode_request *req, struct decode_result
 
         if (wmbus_link_parse(req->arena, req->frame, req->len, f, &link) == EMT_OK) {
             memset(out, 0, sizeof *out);
+            trace_rewind(req->trace, nothing);
             err = decode_radio(req, out, peek, f);
         }
     }

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/cipher.h"
 #include "mbus_crc.h"
+#include "mbus_trace.h"
 
 #include <string.h>
 
@@ -90,6 +91,8 @@ static enum frame_state decrypt(struct mbus_context *ctx, const struct ell *ell,
     if (open_with_keys(ctx, ell, keys, nkeys, p, n, whole + from)) {
         ctx->decrypted = true;
         ctx->out->encrypted = true;
+        trace_copy(ctx->trace, whole, in->len, in->data);
+        trace_plain(ctx->trace, whole + from + CRC_LEN, in->len - from - CRC_LEN, NULL);
         *in = reader_of(whole, in->len);
         reader_skip(in, from);
         return FRAME_OK;
@@ -159,6 +162,8 @@ enum frame_state mbus_ell_read(struct mbus_context *ctx, struct reader *in)
     if (in->failed)
         return mbus_fail(ctx, FRAME_MALFORMED, "ends inside the extended link layer");
     mbus_layer(ctx, "ell", ell.ci, from, in->pos + crc);
+    if (ctx->trace && reader_left(in) >= crc)
+        mbus_trace_ell(ctx, in->data + from, has_address(ell.ci), has_session(ell.ci));
     ctx->out->access_number = ell.access_number;
     ctx->out->has_access_number = true;
     if (ctx->has_ell_address)

@@ -2,6 +2,7 @@
 
 #include "mbus_obis.h"
 #include "mbus_readings.h"
+#include "mbus_trace.h"
 #include "mbus_value.h"
 
 #include <stdio.h>
@@ -73,10 +74,25 @@ static void read_four(const struct mbus_context *ctx, struct reader *in, uint8_t
         out[i] = ctx->msb_first ? sent[3 - i] : sent[i];
 }
 
+/* p: of the ID. */
+static void put_trace(struct mbus_context *ctx, const uint8_t *p)
+{
+    struct trace *t = ctx->trace;
+
+    trace_layer(t, "fixed", p, 8);
+    trace_text(t, "id_number", ctx->out->device.number, p, 4);
+    trace_number(t, "access_number", p[4], p + 4, 1);
+    trace_hex(t, "status", p + 5, 1);
+    trace_hex(t, "units_and_medium", p + 6, 2);
+    mbus_trace_counter(ctx, p + 8, p + 6, 0);
+    mbus_trace_counter(ctx, p + 8 + COUNTER_LEN, p + 7, 1);
+}
+
 enum frame_state mbus_fixed_read(struct mbus_context *ctx, struct reader *in)
 {
     struct mbus_reading_list list = { .arena = ctx->req->arena };
     const char *stored = "", *second = "";
+    const uint8_t *p = in->data + in->pos;
     uint8_t id[4], counter1[COUNTER_LEN], counter2[COUNTER_LEN], access, status, unit1, unit2;
     enum frame_state state;
     char number[9];
@@ -114,5 +130,7 @@ enum frame_state mbus_fixed_read(struct mbus_context *ctx, struct reader *in)
     if (state == FRAME_OK)
         state = put_counter(ctx, &list, counter2, status, unit2, second);
     mbus_readings_finish(ctx, &list);
+    if (ctx->trace)
+        put_trace(ctx, p);
     return state;
 }

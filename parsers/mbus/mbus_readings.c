@@ -6,6 +6,7 @@
 #include "mbus_obis.h"
 #include "mbus_profile.h"
 #include "mbus_record.h"
+#include "mbus_trace.h"
 #include "mbus_value.h"
 #include "mbus_vendor.h"
 
@@ -28,6 +29,7 @@ struct entry {
     char date_text[MBUS_DATE_TEXT_MAX];
     emt_time instant;    /* of date; timestamps only */
     unsigned next_stamp; /* index + 1 of the next entry that is the time of others; 0: none */
+    unsigned traced;     /* its number in the trace; 0: none */
 };
 
 struct build {
@@ -450,7 +452,10 @@ static bool turn_round(struct build *b, struct mbus_record *rec)
 /* Reads records until the area ends or one is wrong: returns as mbus_record_decode() does. */
 static enum emt_err read_entries(struct build *b, struct reader *in)
 {
+    struct trace *trace = b->ctx->trace;
+
     for (;;) {
+        size_t from = in->pos;
         struct entry *e;
         enum emt_err err;
 
@@ -458,8 +463,12 @@ static enum emt_err read_entries(struct build *b, struct reader *in)
             return EMT_ENOMEM;
         e = &b->entries[b->n];
         err = mbus_record_decode(in, &e->rec);
+        if (trace && err != EMT_OK)
+            mbus_trace_rest(b->ctx, in->data + from, in->len - from, "no complete record");
         if (err != EMT_OK)
             return err;
+        if (trace)
+            e->traced = mbus_trace_record(b->ctx, &e->rec, in->data + from);
         if (b->ctx->msb_first && !turn_round(b, &e->rec))
             return EMT_ENOMEM;
         b->ctx->out->more_follows = e->rec.more_follows;
@@ -504,9 +513,14 @@ enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, 
         return ctx->next_state;
     if (err == EMT_ENOMEM || !reserve(&b.list, b.n))
         return mbus_no_memory(ctx);
-    for (unsigned i = 0; i < b.n; i++)
+    for (unsigned i = 0; i < b.n; i++) {
+        unsigned before = b.list.n;
+
         if (put_entry(&b, &b.entries[i]) != EMT_OK)
             return mbus_no_memory(ctx);
+        if (ctx->trace)
+            trace_readings(ctx->trace, b.entries[i].traced, before, b.list.n - before);
+    }
     mbus_readings_finish(ctx, &b.list);
     if (err == EMT_ENOTFOUND)
         return FRAME_OK;

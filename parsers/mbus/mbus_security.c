@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/cipher.h"
+#include "common/trace.h"
 #include "mbus_record.h"
 
 #include <string.h>
@@ -198,6 +199,7 @@ static enum frame_state open_blocks(struct opening *o, const struct device_key *
     ctx->decrypted = true;
     ctx->out->encrypted = true;
     ctx->authenticated = best == ATTEMPT_AUTHENTIC;
+    trace_plain(ctx->trace, o->out, o->len, o->body);
     return opened(ctx, o->out, o->len);
 }
 
@@ -281,6 +283,7 @@ static enum frame_state open_ccm(struct opening *o, const struct device_key *key
         if (ccm_opens(o, &keys[i])) {
             ctx->decrypted = true;
             ctx->authenticated = true;
+            trace_plain(ctx->trace, o->out, o->encrypted, o->body);
             return opened(ctx, o->out, o->encrypted);
         }
     return mbus_fail(ctx, FRAME_MAC_WRONG, "tag fits with no key (%u tried)", nkeys);

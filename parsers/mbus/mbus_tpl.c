@@ -1,5 +1,7 @@
 #include "mbus_tpl.h"
 
+#include "mbus_trace.h"
+
 /* none:  CI
  * short: CI ACC STS CFG(2)
  * long:  CI ID(4) M(2) version type ACC STS CFG(2)
@@ -83,10 +85,13 @@ static void read_status_and_cfg(struct mbus_tpl *tpl, struct reader *in)
 
 static void read_extension(struct mbus_tpl *tpl, struct reader *in)
 {
-    if (tpl->mode == MODE_7 || tpl->mode == MODE_13)
+    if (tpl->mode == MODE_7 || tpl->mode == MODE_13) {
         tpl->cfe[0] = reader_u8(in);
+        tpl->cfe_len = 1;
+    }
     if (tpl->mode == MODE_10) {
         reader_copy(in, tpl->cfe, 2);
+        tpl->cfe_len = 2;
         tpl->aad_len = in->pos;
         reader_copy(in, tpl->mcr, sizeof tpl->mcr);
     }
@@ -117,6 +122,8 @@ enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in)
     if (tpl->aad_len)
         tpl->aad_len -= from;
     mbus_layer(ctx, "tpl", tpl->ci, from, in->pos);
+    if (ctx->trace)
+        mbus_trace_tpl(ctx, in->data + from, in->pos - from);
     mbus_field_hex(ctx, "ci", &tpl->ci, 1);
     if (tpl->header == MBUS_HEADER_LONG)
         mbus_set_meter(ctx, &tpl->address);

@@ -65,6 +65,8 @@ void sml_attention_read(struct sml_context *ctx, struct reader *in)
         reader_fail(in);
         return;
     }
+    trace_hex(ctx->b.trace, "server_id", server, server_len);
+    trace_hex(ctx->b.trace, "attention_number", number, number_len);
     (void)sml_context_server(ctx, server, server_len);
     if (out->has_application || ctx->b.peek)
         return;

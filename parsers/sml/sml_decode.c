@@ -78,10 +78,33 @@ static enum frame_state judge(struct sml_context *ctx)
 }
 
 /* data: one file with envelope, as sml_transport_look() found it. */
+static size_t body_offset(const void *ctx, size_t at)
+{
+    const struct sml_context *sml = (const struct sml_context *)ctx;
+
+    return (size_t)(sml->frame - sml->b.req->frame) +
+           sml_transport_offset(sml->frame, &sml->where, at);
+}
+
+static void trace_envelope(struct sml_context *ctx, const uint8_t *body, size_t len)
+{
+    struct trace *t = ctx->b.trace;
+    const uint8_t *start = ctx->frame, *end = start + ctx->where.len - SML_END_LEN;
+
+    trace_map(t, body, len, body_offset, ctx);
+    trace_layer(t, ctx->where.version == 2 ? "sml-transport-2" : "sml-transport", start,
+                SML_START_LEN);
+    trace_hex(t, "start", start, SML_START_LEN);
+    trace_hex(t, "end", end, 5);
+    trace_number(t, "padding", ctx->where.padding, end + 5, 1);
+    trace_hex(t, "crc", end + 6, 2);
+}
+
 static enum frame_state read_framed(struct sml_context *ctx, const uint8_t *data,
                                     const struct sml_frame *f, size_t offset)
 {
     size_t len = sml_transport_body_len(f);
+    const uint8_t *body;
     uint8_t *storage = NULL;
 
     if (f->escapes) {
@@ -96,7 +119,10 @@ static enum frame_state read_framed(struct sml_context *ctx, const uint8_t *data
     if (!ctx->b.peek)
         decode_build_layer(&ctx->b, f->version == 2 ? "sml-transport-2" : "sml-transport", offset,
                            SML_START_LEN);
-    if (!sml_file_read(ctx, sml_transport_body(data, f, storage), len))
+    body = sml_transport_body(data, f, storage);
+    if (ctx->b.trace)
+        trace_envelope(ctx, body, len);
+    if (!sml_file_read(ctx, body, len))
         return FRAME_MALFORMED;
     return judge(ctx);
 }
@@ -167,6 +193,7 @@ static enum emt_err read_last(const struct decode_request *req, struct decode_re
                               bool peek, const struct sml_frame *list, unsigned n)
 {
     const struct decode_result kept = *out;
+    const struct trace_mark nothing = { 0 };
 
     for (unsigned i = n; i > 0; i--) {
         const struct sml_frame *f = &list[i - 1];
@@ -174,6 +201,7 @@ static enum emt_err read_last(const struct decode_request *req, struct decode_re
         enum emt_err err;
 
         *out = kept;
+        trace_rewind(req->trace, nothing);
         err = decode_build_init(&ctx.b, req, out, peek);
         if (err == EMT_OK)
             err = decode_build_finish(&ctx.b,

@@ -75,7 +75,7 @@ static size_t frame_offset(const struct sml_context *ctx, size_t at)
 
 static bool read_message(struct sml_context *ctx, struct reader *in, unsigned nth)
 {
-    size_t start = in->pos, len, end;
+    size_t start = in->pos, len, end, group, abort_on_error, tag_at;
     const struct message_kind *kind;
     uint64_t tag;
     uint16_t crc;
@@ -83,14 +83,28 @@ static bool read_message(struct sml_context *ctx, struct reader *in, unsigned nt
     if (sml_read_list(in, MESSAGE_ELEMENTS) != MESSAGE_ELEMENTS)
         reader_fail(in);
     (void)sml_read_octets(in, &len);
+    group = in->pos;
     (void)sml_read_unsigned(in, 255);
+    abort_on_error = in->pos;
     (void)sml_read_unsigned(in, 255);
+    tag_at = in->pos;
     if (sml_read_list(in, BODY_ELEMENTS) != BODY_ELEMENTS)
         reader_fail(in);
     tag = sml_read_unsigned(in, UINT32_MAX);
     if (in->failed)
         return decode_build_fail(&ctx->b, "message %u: no message head", nth);
     kind = find_kind(tag);
+    if (ctx->b.trace) {
+        const uint8_t *p = in->data;
+
+        trace_layer(ctx->b.trace, kind ? kind->layer : "unknown", p + start, in->pos - start);
+        trace_hex(ctx->b.trace, "transaction_id", p + group - len, len);
+        trace_number(ctx->b.trace, "group_number", p[abort_on_error - 1], p + group,
+                     abort_on_error - group);
+        trace_hex(ctx->b.trace, "abort_on_error", p + tag_at - 1, 1);
+        trace_format(ctx->b.trace, "message", p + tag_at + 1, in->pos - tag_at - 1, "%04x %s",
+                     (unsigned)tag, kind ? kind->layer : "unknown");
+    }
     read_body(ctx, in, kind);
     if (in->failed)
         return decode_build_fail(&ctx->b, "message %u (%s): broken body", nth,
@@ -101,6 +115,10 @@ static bool read_message(struct sml_context *ctx, struct reader *in, unsigned nt
         return decode_build_fail(&ctx->b, "message %u: does not end as one", nth);
     if (!checksum_fits(ctx, in->data + start, end - start, crc))
         return decode_build_fail(&ctx->b, "message %u: wrong checksum", nth);
+    if (ctx->b.trace) {
+        trace_format(ctx->b.trace, "crc", in->data + end, in->pos - 1 - end, "%04x", crc);
+        trace_close(ctx->b.trace, in->data + in->pos);
+    }
     if (!ctx->b.peek)
         decode_build_layer(&ctx->b, kind ? kind->layer : "unknown", frame_offset(ctx, start),
                            in->pos - start);

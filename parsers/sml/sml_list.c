@@ -22,6 +22,13 @@ bool sml_context_server(struct sml_context *ctx, const uint8_t *p, size_t n)
     return false;
 }
 
+void sml_context_record(struct sml_context *ctx, const struct reader *in, const uint8_t *start,
+                        unsigned first, const char *text)
+{
+    if (ctx->b.trace && !in->failed)
+        decode_build_record(&ctx->b, start, (size_t)(in->data + in->pos - start), first, text);
+}
+
 void sml_context_time(struct sml_context *ctx, struct reader *in, struct sml_time *out)
 {
     sml_time_read(in, out);
@@ -33,13 +40,16 @@ void sml_context_time(struct sml_context *ctx, struct reader *in, struct sml_tim
 void sml_open_read(struct sml_context *ctx, struct reader *in)
 {
     size_t n = sml_read_list(in, OPEN_ELEMENTS), len;
+    const uint8_t *request = NULL;
     struct sml_time ref;
     bool has_version;
     uint64_t version;
 
     for (unsigned i = 0; i < 3; i++)
-        (void)sml_read_octets(in, &len);
+        request = sml_read_octets(in, &len);
+    trace_hex(ctx->b.trace, "request_file_id", request, len);
     ctx->opener = sml_read_octets(in, &ctx->opener_len);
+    trace_hex(ctx->b.trace, "server_id", ctx->opener, ctx->opener_len);
     sml_context_time(ctx, in, &ref);
     version = sml_read_optional_unsigned(in, 255, &has_version);
     sml_skip(in, in->failed ? 0 : n - OPEN_ELEMENTS);
@@ -62,6 +72,8 @@ void sml_close_read(struct sml_context *ctx, struct reader *in)
 static void read_entry(struct sml_context *ctx, struct reader *in, const struct sml_time *act)
 {
     struct sml_entry e = { 0 };
+    const uint8_t *start = in->data + in->pos;
+    unsigned first = ctx->b.n;
     size_t n = sml_read_list(in, ENTRY_ELEMENTS);
 
     e.name = sml_read_octets(in, &e.name_len);
@@ -77,6 +89,7 @@ static void read_entry(struct sml_context *ctx, struct reader *in, const struct 
         e.time = *act;
     e.source = TIME_SOURCE_METER;
     sml_reading_put(ctx, &e);
+    sml_context_record(ctx, in, start, first, "list entry");
 }
 
 static void put_time_field(struct sml_context *ctx, const char *name, const struct sml_time *t)
@@ -98,7 +111,9 @@ void sml_get_list_read(struct sml_context *ctx, struct reader *in)
 
     (void)sml_read_octets(in, &len);
     server = sml_read_octets(in, &server_len);
+    trace_hex(ctx->b.trace, "server_id", server, server_len);
     name = sml_read_octets(in, &name_len);
+    trace_hex(ctx->b.trace, "list_name", name, name_len);
     sml_context_time(ctx, in, &act);
     ours = !in->failed && sml_context_server(ctx, server, server_len);
     entries = sml_read_list(in, 0);
@@ -107,6 +122,7 @@ void sml_get_list_read(struct sml_context *ctx, struct reader *in)
     if (!ours)
         sml_skip(in, entries);
     signature = sml_read_octets(in, &len);
+    trace_hex(ctx->b.trace, "list_signature", signature, len);
     sml_context_time(ctx, in, &gateway);
     sml_skip(in, in->failed ? 0 : n - LIST_ELEMENTS);
     if (in->failed || !ours || ctx->lists++ > 0 || ctx->b.peek)

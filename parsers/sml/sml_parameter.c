@@ -68,6 +68,8 @@ static void read_value(struct sml_context *ctx, struct reader *in, struct sml_en
 static void read_tree(struct sml_context *ctx, struct reader *in, unsigned depth, bool keep)
 {
     struct sml_entry e = { .source = TIME_SOURCE_METER };
+    const uint8_t *start = in->data + in->pos;
+    unsigned first = ctx->b.n;
     size_t n, children;
 
     if (depth == TREE_DEPTH_MAX) {
@@ -82,6 +84,7 @@ static void read_tree(struct sml_context *ctx, struct reader *in, unsigned depth
         read_value(ctx, in, &e);
     if (!in->failed && keep)
         sml_reading_put(ctx, &e);
+    sml_context_record(ctx, in, start, first, "parameter");
     children = sml_read_optional_list(in, NULL);
     for (size_t i = 0; i < children && !in->failed; i++)
         read_tree(ctx, in, depth + 1, keep);
@@ -95,6 +98,7 @@ void sml_proc_parameter_read(struct sml_context *ctx, struct reader *in)
     const uint8_t *server = sml_read_octets(in, &server_len);
     bool keep = !in->failed && sml_context_server(ctx, server, server_len);
 
+    trace_hex(ctx->b.trace, "server_id", server, server_len);
     path = sml_read_list(in, 0);
     for (size_t i = 0; i < path && !in->failed; i++)
         (void)sml_read_octets(in, &len);

@@ -34,6 +34,7 @@ static void read_head(struct sml_context *ctx, struct reader *in, struct profile
     uint64_t period;
 
     server = sml_read_octets(in, &server_len);
+    trace_hex(ctx->b.trace, "server_id", server, server_len);
     sml_context_time(ctx, in, &act);
     period = sml_read_unsigned(in, UINT32_MAX);
     path = sml_read_list(in, 0);
@@ -103,6 +104,8 @@ static void read_cell(struct sml_context *ctx, struct reader *in, const struct s
                       const struct sml_time *t, bool keep)
 {
     struct sml_entry e = *column;
+    const uint8_t *start = in->data + in->pos;
+    unsigned first = ctx->b.n;
     size_t n = sml_read_list(in, CELL_ELEMENTS);
 
     e.time = *t;
@@ -111,11 +114,14 @@ static void read_cell(struct sml_context *ctx, struct reader *in, const struct s
     skip_rest(in, n, CELL_ELEMENTS);
     if (!in->failed && keep)
         sml_reading_put(ctx, &e);
+    sml_context_record(ctx, in, start, first, "profile value");
 }
 
 /* valTime, status, valueList, periodSignature */
 static void read_row(struct sml_context *ctx, struct reader *in, const struct profile *p)
 {
+    const uint8_t *start = in->data + in->pos;
+    unsigned first;
     size_t n = sml_read_list(in, ROW_ELEMENTS), cells, len;
     struct sml_time t;
     uint64_t status;
@@ -133,8 +139,11 @@ static void read_row(struct sml_context *ctx, struct reader *in, const struct pr
         read_cell(ctx, in, &p->columns[i], &t, keep);
     (void)sml_read_octets(in, &len);
     skip_rest(in, n, ROW_ELEMENTS);
+    first = ctx->b.n;
     if (!in->failed && keep && has_status)
         put_row_status(ctx, p, &t, status);
+    if (ctx->b.n > first)
+        sml_context_record(ctx, in, start, first, "profile row");
 }
 
 /* serverId, actTime, regPeriod, parameterTreePath, headerList, periodList, rawdata,
@@ -161,6 +170,8 @@ static void read_period_entry(struct sml_context *ctx, struct reader *in, const 
                               bool keep)
 {
     struct sml_entry e = { .time = *t, .source = TIME_SOURCE_PROFILE };
+    const uint8_t *start = in->data + in->pos;
+    unsigned first = ctx->b.n;
     size_t n = sml_read_list(in, PERIOD_ENTRY_ELEMENTS);
 
     e.name = sml_read_octets(in, &e.name_len);
@@ -170,6 +181,7 @@ static void read_period_entry(struct sml_context *ctx, struct reader *in, const 
     skip_rest(in, n, PERIOD_ENTRY_ELEMENTS);
     if (!in->failed && keep)
         sml_reading_put(ctx, &e);
+    sml_context_record(ctx, in, start, first, "profile value");
 }
 
 /* serverId, actTime, regPeriod, parameterTreePath, valTime, status, periodList, rawdata,

@@ -5,6 +5,7 @@
 #include "decode_json.h"
 #include "decode_line.h"
 #include "format_cache.h"
+#include "parsers/explain.h"
 #include "parsers/fragment_buffer.h"
 #include "parsers/vendor_profiles.h"
 
@@ -16,7 +17,10 @@
 #define ARENA_LIMIT ((size_t)64 * 1024 * 1024)
 #define ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
 
+enum explain_form { EXPLAIN_NOT, EXPLAIN_JSON, EXPLAIN_TEXT };
+
 struct run {
+    enum explain_form explain;
     unsigned long lines; /* read so far, for messages */
     char *line;          /* DECODE_LINE_MAX + 1 */
     uint8_t *frame;
@@ -59,10 +63,25 @@ static unsigned find_key(void *ctx, const struct device_id *device, struct devic
     return 1;
 }
 
+/* For people: a heading, then what explain_put_text() says. */
+static void put_text(struct run *run, const char *id, const struct decode_result *r,
+                     const struct explanation *ex)
+{
+    char device[DEVICE_ID_TEXT_MAX];
+
+    writer_printf(&run->answer, "frame %s: %s%s%s\n", id, frame_state_name(r->state),
+                  r->has_device ? ", device " : "",
+                  r->has_device ? device_id_format(&r->device, device) : "");
+    explain_put_text(&run->answer, ex);
+    writer_text(&run->answer, "\n");
+}
+
 static void decode_parsed(struct run *run, struct decode_line *line, const char *id)
 {
     struct decode_result result;
+    struct explanation ex;
     char reason[64];
+    enum emt_err err;
 
     line->req.keys = (struct key_lookup){ find_key, &line->key };
     line->req.formats = format_cache_store(run->formats);
@@ -70,10 +89,16 @@ static void decode_parsed(struct run *run, struct decode_line *line, const char 
     line->req.vendors = run->vendors;
     line->req.cipher = run->cipher;
     line->req.arena = run->arena;
-    enum emt_err err = decode_frame(&line->req, &result);
-
+    if (run->explain == EXPLAIN_NOT)
+        err = decode_frame(&line->req, &result);
+    else
+        err = explain_frame(&line->req, &result, &ex);
+    if (err == EMT_OK && run->explain == EXPLAIN_TEXT) {
+        put_text(run, id, &result, &ex);
+        return;
+    }
     if (err == EMT_OK) {
-        decode_json_put(&run->answer, id, &result);
+        decode_json_put(&run->answer, id, &result, run->explain == EXPLAIN_JSON ? &ex : NULL);
         return;
     }
     (void)snprintf(reason, sizeof reason, "decoder: %s", emt_err_name(err));
@@ -108,9 +133,10 @@ static void answer_line(struct run *run, const char *text, size_t len)
     decode_line_release(&line);
 }
 
-static bool run_init(struct run *run)
+static bool run_init(struct run *run, enum explain_form explain)
 {
     memset(run, 0, sizeof *run);
+    run->explain = explain;
     run->line = malloc(DECODE_LINE_MAX + 1);
     run->frame = malloc(DECODE_FRAME_MAX);
     run->arena = arena_new(ARENA_LIMIT);
@@ -172,16 +198,26 @@ static bool answer_all(struct run *run, FILE *in, FILE *out)
     return !ferror(in);
 }
 
+static bool read_explain(const char *arg, enum explain_form *out)
+{
+    *out = strcmp(arg, "--explain=text") == 0 ? EXPLAIN_TEXT : EXPLAIN_JSON;
+    return *out == EXPLAIN_TEXT || strcmp(arg, "--explain") == 0 ||
+           strcmp(arg, "--explain=json") == 0;
+}
+
 int ctl_decode(int argc, char **argv)
 {
     struct run run;
+    enum explain_form explain = EXPLAIN_NOT;
     int code = 0;
 
-    if (argc != 1) {
-        (void)fprintf(stderr, "emtctl decode: takes no argument, \"%s\" was given\n", argv[1]);
+    if (argc > 2 || (argc == 2 && !read_explain(argv[1], &explain))) {
+        (void)fprintf(stderr,
+                      "emtctl decode: takes --explain or --explain=text, \"%s\" was given\n",
+                      argv[argc - 1]);
         return 2;
     }
-    if (!run_init(&run)) {
+    if (!run_init(&run, explain)) {
         (void)fprintf(stderr, "emtctl decode: out of memory\n");
         code = 1;
     } else if (!load_vendors(&run)) {

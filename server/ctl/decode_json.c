@@ -1,6 +1,7 @@
 #include "decode_json.h"
 
 #include "base/json_text.h"
+#include "parsers/explain.h"
 
 #include <inttypes.h>
 
@@ -140,7 +141,8 @@ static void put_frames(struct writer *w, const struct decode_result *r)
     writer_text(w, "]");
 }
 
-void decode_json_put(struct writer *w, const char *id, const struct decode_result *r)
+void decode_json_put(struct writer *w, const char *id, const struct decode_result *r,
+                     const struct explanation *ex)
 {
     writer_printf(w, "{\"id\":");
     writer_text(w, id);
@@ -173,6 +175,10 @@ void decode_json_put(struct writer *w, const char *id, const struct decode_resul
         put_frames(w, r);
     if (r->reason[0])
         put_member(w, "diag", r->reason);
+    if (ex) {
+        writer_text(w, ",\"explain\":");
+        explain_put_json(w, ex);
+    }
     writer_text(w, "}\n");
 }
 

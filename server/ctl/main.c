@@ -18,7 +18,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    { "decode", "", "decode telegrams: JSON lines in, JSON lines out", ctl_decode },
+    { "decode", "[--explain[=text]]", "decode telegrams: JSON lines in, JSON lines out",
+      ctl_decode },
     { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",
       ctl_export },
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },

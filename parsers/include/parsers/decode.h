@@ -19,6 +19,7 @@
 
 struct arena;
 struct cipher;
+struct trace;
 struct vendor_profiles;
 
 /* Longest frame that is looked at. */
@@ -85,6 +86,7 @@ struct decode_request {
                                               NULL: none */
     struct fragment_store fragments; /* zero: fragments are unsupported. With it they are ok without
                                         readings until the message is complete */
+    struct trace *trace;             /* NULL, but for explain_frame() (parsers/explain.h) */
 };
 
 /* One protocol layer met on the way, outermost first. */

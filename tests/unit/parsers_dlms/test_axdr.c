@@ -17,7 +17,7 @@ static enum emt_err read_hex(const char *hex, struct axdr_tree *tree, size_t *le
 
 static struct axdr_tree must_read(const char *hex)
 {
-    struct axdr_tree tree = { NULL, 0 };
+    struct axdr_tree tree = { .n = 0 };
     size_t left;
 
     ck_assert_int_eq(read_hex(hex, &tree, &left), EMT_OK);
@@ -27,7 +27,7 @@ static struct axdr_tree must_read(const char *hex)
 
 static enum emt_err refuse(const char *hex)
 {
-    struct axdr_tree tree = { NULL, 0 };
+    struct axdr_tree tree = { .n = 0 };
     size_t left;
     enum emt_err err = read_hex(hex, &tree, &left);
 
