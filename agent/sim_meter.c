@@ -19,12 +19,12 @@
 #define QUARTER (15 * EMT_MINUTE)
 #define RECORDS_MAX 200
 #define DRIFT_PPM 200
-#define PLAIN_EVERY 8 /* one meter in eight is not encrypted */
+#define PLAIN_EVERY 8  /* one meter in eight is not encrypted */
+#define HEAT_MONTHS 6u /* in one telegram */
 
 /* What is drawn from the chance of a meter; the number keeps the draws apart. */
 enum draw {
-    DRAW_KIND = 1,
-    DRAW_START,
+    DRAW_START = 1,
     DRAW_DAILY,
     DRAW_PHASE,
     DRAW_DRIFT,
@@ -33,13 +33,13 @@ enum draw {
     DRAW_DAY,
     DRAW_QUARTER,
     DRAW_JITTER,
-    DRAW_STATE
+    DRAW_STATE,
+    DRAW_OWN
 };
 
 struct kind_facts {
     uint8_t device_type; /* EN 13757-7 */
     uint8_t version;
-    unsigned share;               /* of 100 meters */
     int64_t start_max;            /* units */
     int64_t daily_min, daily_max; /* thousandths of a unit */
     const uint8_t *shape;         /* weight of the 24 hours */
@@ -50,6 +50,9 @@ struct kind_facts {
 static const uint8_t shape_household[24] = { 40,  32,  28,  27,  28,  40,  75, 110,
                                              115, 100, 95,  105, 130, 115, 95, 90,
                                              100, 135, 175, 185, 165, 130, 90, 60 };
+/* Behind a roof with photovoltaics little is drawn at noon. */
+static const uint8_t shape_prosumer[24] = { 55, 45, 40, 38, 40, 55,  95,  105, 70,  35,  18,  10,
+                                            8,  10, 18, 32, 60, 120, 195, 215, 200, 165, 115, 80 };
 static const uint8_t shape_water[24] = { 10,  6,  4,  4,  8,  45,  170, 220, 150, 110, 90, 95,
                                          110, 95, 80, 80, 95, 130, 180, 190, 140, 90,  50, 22 };
 static const uint8_t shape_heat[24] = { 70, 65, 65, 70, 85,  130, 160, 150, 130, 110, 100, 90,
@@ -63,15 +66,25 @@ static const uint8_t season_heat[12] = { 235, 205, 165, 95, 45, 15, 8, 8, 35, 95
 static const uint8_t season_sun[12] = { 25, 55, 100, 145, 175, 190, 185, 160, 115, 65, 30, 18 };
 
 static const struct kind_facts facts[SIM_KINDS] = {
-    [SIM_ELECTRICITY] = { 0x02, 0x10, 34, 28000000, 4000000, 16000000, shape_household,
-                          season_light, 112 },
-    [SIM_WATER] = { 0x07, 0x20, 20, 900000, 120000, 420000, shape_water, season_flat, 108 },
-    [SIM_WARM_WATER] = { 0x06, 0x20, 10, 400000, 50000, 180000, shape_water, season_flat, 108 },
-    [SIM_HEAT] = { 0x04, 0x30, 12, 90000, 12000, 60000, shape_heat, season_heat, 106 },
-    [SIM_GAS] = { 0x03, 0x40, 8, 9000000, 1500000, 7000000, shape_heat, season_heat, 106 },
-    [SIM_COST_ALLOCATOR] = { 0x08, 0x50, 12, 900, 800, 6000, shape_heat, season_heat, 104 },
-    [SIM_ROOM] = { 0x1b, 0x60, 4, 0, 0, 0, shape_heat, season_flat, 100 },
+    [SIM_ELECTRICITY] = { 0x02, 0x10, 28000000, 4000000, 16000000, shape_household, season_light,
+                          112 },
+    [SIM_WATER] = { 0x07, 0x20, 900000, 120000, 420000, shape_water, season_flat, 108 },
+    [SIM_WARM_WATER] = { 0x06, 0x20, 400000, 50000, 180000, shape_water, season_flat, 108 },
+    [SIM_HEAT] = { 0x04, 0x30, 90000, 12000, 60000, shape_heat, season_heat, 106 },
+    [SIM_GAS] = { 0x03, 0x40, 9000000, 1500000, 7000000, shape_heat, season_heat, 106 },
+    [SIM_COST_ALLOCATOR] = { 0x08, 0x50, 900, 800, 6000, shape_heat, season_heat, 104 },
+    [SIM_ROOM] = { 0x1b, 0x60, 0, 0, 0, shape_heat, season_flat, 100 },
 };
+
+/* A street in small: what stands in a block of twenty meters. */
+static const enum sim_kind street[] = {
+    SIM_ELECTRICITY, SIM_WATER,       SIM_ELECTRICITY, SIM_HEAT,           SIM_COST_ALLOCATOR,
+    SIM_WARM_WATER,  SIM_ROOM,        SIM_GAS,         SIM_ELECTRICITY,    SIM_WATER,
+    SIM_ELECTRICITY, SIM_ELECTRICITY, SIM_WATER,       SIM_COST_ALLOCATOR, SIM_HEAT,
+    SIM_WARM_WATER,  SIM_ELECTRICITY, SIM_GAS,         SIM_WATER,          SIM_ELECTRICITY,
+};
+#define STREET (sizeof street / sizeof street[0])
+#define STREET_ROOF 2 /* has photovoltaics in every street; others by chance */
 
 /* splitmix64: a number without pattern from one with. */
 static uint64_t mix(uint64_t x)
@@ -95,18 +108,6 @@ static int64_t between(uint64_t chance, int64_t low, int64_t high)
 
 /* --- a meter's constants --- */
 
-static enum sim_kind choose_kind(const struct sim_meter *m)
-{
-    unsigned n = (unsigned)(chance(m, DRAW_KIND, 0) % 100);
-    unsigned kind = 0;
-
-    while (kind + 1 < SIM_KINDS && n >= facts[kind].share) {
-        n -= facts[kind].share;
-        kind++;
-    }
-    return (enum sim_kind)kind;
-}
-
 static enum emt_err derive_key(struct sim_meter *m)
 {
     char key[48], what[48];
@@ -125,7 +126,7 @@ enum emt_err sim_meter_init(struct sim_meter *m, uint64_t seed, uint32_t index, 
     int64_t interval = (int64_t)interval_s * EMT_SECOND;
 
     *m = (struct sim_meter){ .seed = seed, .index = index };
-    m->kind = choose_kind(m);
+    m->kind = street[index % STREET];
     const struct kind_facts *f = &facts[m->kind];
     m->device.type = f->device_type;
     m->device.version = f->version;
@@ -135,14 +136,14 @@ enum emt_err sim_meter_init(struct sim_meter *m, uint64_t seed, uint32_t index, 
     uint64_t number = ((uint64_t)index * 7919 + mix(seed) % 100000000) % 100000000;
     snprintf(m->device.number, sizeof m->device.number, "%08llu", (unsigned long long)number);
     m->encrypted = index % PLAIN_EVERY != PLAIN_EVERY - 1;
-    m->exports = m->kind == SIM_ELECTRICITY && chance(m, DRAW_EXPORT, 0) % 6 == 0;
+    m->exports = m->kind == SIM_ELECTRICITY &&
+                 (index % STREET == STREET_ROOF || chance(m, DRAW_EXPORT, 0) % 8 == 0);
     m->start = between(chance(m, DRAW_START, 0), f->start_max / 50, f->start_max);
     m->daily_milli = between(chance(m, DRAW_DAILY, 0), f->daily_min, f->daily_max);
     m->phase_us = between(chance(m, DRAW_PHASE, 0), 0, interval - 1);
     m->period_us =
         interval + interval / 1000000 * between(chance(m, DRAW_DRIFT, 0), -DRIFT_PPM, DRIFT_PPM);
     m->jitter_us = interval / 20 < 10 * EMT_SECOND ? interval / 20 : 10 * EMT_SECOND;
-    m->sum.day = m->export_sum.day = m->due_sum.day = 0;
     return derive_key(m);
 }
 
@@ -175,7 +176,8 @@ struct flow {
 static struct flow consumption(const struct sim_meter *m)
 {
     const struct kind_facts *f = &facts[m->kind];
-    struct flow flow = { m->daily_milli, f->shape, f->season, f->weekend, 0 };
+    struct flow flow = { m->daily_milli, m->exports ? shape_prosumer : f->shape, f->season,
+                         f->weekend, 0 };
 
     return flow;
 }
@@ -282,35 +284,128 @@ static void put_time(struct records *r, emt_time t)
             oms_put_datetime(&r->w, 0x04, c.year, c.month, c.day, c.hour, c.minute, offset == 7200);
 }
 
-/* The first of this month, 00:00 local: the due date that meters keep in storage 1. */
-static emt_time due_date(emt_time t, struct local_date *date)
+/* --- what meters keep of the past --- */
+
+static struct local_date first_of_month(int64_t month)
 {
-    *date = local_date_of(t);
-    date->day = 1;
-    return local_day_start(*date);
+    return (struct local_date){ (int)(month / 12), (int)(month % 12) + 1, 1 };
 }
 
-/* Date of type G, EN 13757-3. */
-static void put_due(struct records *r, struct sim_meter *m, emt_time t, uint8_t dif, uint8_t vif,
-                    int64_t divisor)
+static int64_t month_of(emt_time t)
 {
-    struct local_date d;
+    struct local_date d = local_date_of(t);
+
+    return (int64_t)d.year * 12 + d.month - 1;
+}
+
+/* Oldest first, since a sum only walks forward. */
+static const struct sim_months *months(struct sim_meter *m, emt_time t)
+{
     struct flow f = consumption(m);
-    emt_time due = due_date(t, &d);
+    struct sim_sum sum = { 0 };
+    int64_t month = month_of(t);
+
+    if (m->months.month == month)
+        return &m->months;
+    for (int i = SIM_MONTHS - 1; i >= 0; i--) {
+        emt_time at = local_day_start(first_of_month(month - i));
+        m->months.value[i] = m->start + amount_until(m, &f, &sum, at) / 1000;
+    }
+    m->months.month = month;
+    return &m->months;
+}
+
+/* One record of a storage number below 32: a DIFE carries all of it but its lowest bit. */
+static void put_stored(struct records *r, unsigned storage, uint8_t coding, uint8_t vif,
+                       int64_t value)
+{
+    uint8_t dif = (uint8_t)(coding | (storage & 1u) << 6);
+
+    if (storage < 2)
+        put(r, dif, vif, value);
+    else
+        put2(r, dif | 0x80, (uint8_t)(storage >> 1), vif, value);
+}
+
+/* The register at the first of a month, some months back, and that date (type G, EN 13757-3). */
+static void put_month(struct records *r, struct sim_meter *m, emt_time t, unsigned storage,
+                      unsigned back, uint8_t coding, uint8_t vif, int64_t divisor)
+{
+    const struct sim_months *past = months(m, t);
+    struct local_date d = first_of_month(past->month - back);
     unsigned year = (unsigned)d.year % 100;
 
-    put(r, dif, vif, (m->start + amount_until(m, &f, &m->due_sum, due) / 1000) / divisor);
-    put(r, 0x42, 0x6c,
+    put_stored(r, storage, coding, vif, past->value[back] / divisor);
+    put_stored(
+        r, storage, 0x02, 0x6c,
         (int16_t)((unsigned)d.day | (year & 7u) << 5 | (unsigned)d.month << 8 | (year >> 3) << 12));
 }
 
-static int64_t state_value(const struct sim_meter *m, emt_time t, uint64_t what, int64_t low,
-                           int64_t high)
+/* Storage 1: the due date, here the first of this month. */
+static void put_due(struct records *r, struct sim_meter *m, emt_time t, uint8_t coding, uint8_t vif,
+                    int64_t divisor)
 {
-    return between(chance(m, DRAW_STATE, what << 32 ^ (uint64_t)(t / EMT_HOUR)), low, high);
+    put_month(r, m, t, 1, 0, coding, vif, divisor);
 }
 
-static void put_values(struct records *r, struct sim_meter *m, emt_time t)
+/* Billing of heat goes by the year: storage 1 is the first of January. */
+static void put_yearly_due(struct records *r, struct sim_meter *m, emt_time t, uint8_t coding,
+                           uint8_t vif)
+{
+    put_month(r, m, t, 1, (unsigned)(month_of(t) % 12), coding, vif, 1);
+}
+
+/* Months first to first + n - 1 back, in the storage numbers from 2 + first. */
+static void put_months(struct records *r, struct sim_meter *m, emt_time t, unsigned first,
+                       unsigned n, uint8_t coding, uint8_t vif)
+{
+    for (unsigned i = first; i < first + n; i++)
+        put_month(r, m, t, 2 + i, i, coding, vif, 1);
+}
+
+/* --- what goes up and down --- */
+
+/* Warmest in the late afternoon and in July; the amplitudes may be negative. */
+struct course {
+    int64_t base, day, season; /* amplitudes around the base */
+    int64_t own, noise;        /* how far meters, and hours of one meter, lie apart */
+};
+
+#define WARMEST_MINUTE (16 * 60)
+#define WARMEST_DAY 196 /* of the year */
+
+/* A triangle: period / 4 at the peak, its negative on the opposite side. */
+static int64_t wave(int64_t x, int64_t peak, int64_t period)
+{
+    int64_t d = (x - peak + period) % period - period / 2;
+
+    return (d < 0 ? -d : d) - period / 4;
+}
+
+static int64_t course_at(const struct sim_meter *m, emt_time t, uint64_t what,
+                         const struct course *c)
+{
+    int64_t minute = (t - SIM_EPOCH) % EMT_DAY / EMT_MINUTE;
+    int64_t day = (t - SIM_EPOCH) / EMT_DAY;
+    uint64_t hour = what << 32 ^ (uint64_t)((t - SIM_EPOCH) / EMT_HOUR);
+    int64_t from = between(chance(m, DRAW_STATE, hour), -c->noise, c->noise);
+    int64_t to = between(chance(m, DRAW_STATE, hour + 1), -c->noise, c->noise);
+
+    return c->base + c->day * wave(minute, WARMEST_MINUTE, 1440) / 360 +
+           c->season * wave(day % 365, WARMEST_DAY, 365) / 91 +
+           between(chance(m, DRAW_OWN, what), -c->own, c->own) + from +
+           (to - from) * (minute % 60) / 60;
+}
+
+/* Units of the records: 0.01 and 0.1 degree C, 0.1 %. */
+static const struct course room_temperature = { 2100, 60, 190, 130, 20 };
+static const struct course room_humidity = { 470, -15, 70, 45, 12 };
+static const struct course warm_water = { 520, 12, -15, 40, 25 };
+static const struct course heat_flow = { 560, -15, -110, 30, 18 };
+static const struct course heat_return = { 370, -8, -60, 25, 10 };
+
+/* k: heat meters send their months in two halves, in turn. */
+static void put_values(struct records *r, struct sim_meter *m, emt_time t, uint64_t k)
 {
     int64_t value = sim_meter_register(m, t);
     struct flow sun = sunshine(m);
@@ -321,36 +416,38 @@ static void put_values(struct records *r, struct sim_meter *m, emt_time t)
         if (m->exports)
             put2(r, 0x04, 0x83, 0x3c, amount_until(m, &sun, &m->export_sum, t) / 1000);
         put(r, 0x04, 0x2b, rate(m, t) / 1000);
-        put_due(r, m, t, 0x44, 0x03, 1);
+        put_due(r, m, t, 0x04, 0x03, 1);
         break;
     case SIM_WATER: /* l, l/h */
     case SIM_WARM_WATER:
         put(r, 0x04, 0x13, value);
         put(r, 0x02, 0x3b, rate(m, t) / 1000);
         if (m->kind == SIM_WARM_WATER)
-            put(r, 0x02, 0x5a, state_value(m, t, 1, 420, 610)); /* 0.1 degree C */
-        put_due(r, m, t, 0x44, 0x13, 1);
+            put(r, 0x02, 0x5a, course_at(m, t, 1, &warm_water));
+        put_due(r, m, t, 0x04, 0x13, 1);
         break;
     case SIM_HEAT: /* kWh, 10 l, 100 W, 0.1 degree C */
         put(r, 0x04, 0x06, value);
         put(r, 0x04, 0x14, value * 43 / 10);
         put(r, 0x02, 0x2d, rate(m, t) / 100);
-        put(r, 0x02, 0x5a, state_value(m, t, 1, 550, 720));
-        put(r, 0x02, 0x5e, state_value(m, t, 2, 280, 450));
-        put_due(r, m, t, 0x44, 0x06, 1);
+        put(r, 0x02, 0x5a, course_at(m, t, 1, &heat_flow));
+        put(r, 0x02, 0x5e, course_at(m, t, 2, &heat_return));
+        put_yearly_due(r, m, t, 0x04, 0x06);
+        put_months(r, m, t, k % 2 ? HEAT_MONTHS : 0, HEAT_MONTHS, 0x04, 0x06);
         break;
     case SIM_GAS: /* 10 l, BCD */
         put(r, 0x0c, 0x14, value / 10);
-        put_due(r, m, t, 0x4c, 0x14, 10);
+        put_due(r, m, t, 0x0c, 0x14, 10);
         break;
     case SIM_COST_ALLOCATOR:
         put(r, 0x04, 0x6e, value);
-        put(r, 0x02, 0x65, state_value(m, t, 1, 1750, 2450)); /* 0.01 degree C */
-        put_due(r, m, t, 0x44, 0x6e, 1);
+        put(r, 0x02, 0x65, course_at(m, t, 1, &room_temperature));
+        put_yearly_due(r, m, t, 0x02, 0x6e);
+        put_months(r, m, t, 0, SIM_MONTHS, 0x02, 0x6e);
         break;
     case SIM_ROOM:
-        put(r, 0x02, 0x65, state_value(m, t, 1, 1750, 2450));
-        put2(r, 0x02, 0xfb, 0x1a, state_value(m, t, 2, 320, 640)); /* 0.1 % */
+        put(r, 0x02, 0x65, course_at(m, t, 1, &room_temperature));
+        put2(r, 0x02, 0xfb, 0x1a, course_at(m, t, 2, &room_humidity));
         break;
     case SIM_KINDS:
         break;
@@ -367,7 +464,7 @@ enum emt_err sim_meter_telegram(struct sim_meter *m, uint64_t k, struct cipher *
     t -= t % EMT_MINUTE;
     writer_init_fixed(&r.w, bytes, sizeof bytes);
     put_time(&r, t);
-    put_values(&r, m, t);
+    put_values(&r, m, t, k);
     if (r.err != EMT_OK)
         return r.err;
     struct oms_telegram telegram = { .device = m->device,

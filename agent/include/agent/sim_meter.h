@@ -33,6 +33,14 @@ struct sim_sum {
     int64_t amount; /* thousandths of the unit, up to the start of this day */
 };
 
+#define SIM_MONTHS 13
+
+/* Main register at the first of this month, of the last month, and so on. */
+struct sim_months {
+    int64_t month; /* which month "this" is: years * 12 + months; 0: not made yet */
+    int64_t value[SIM_MONTHS];
+};
+
 struct sim_meter {
     uint64_t seed;
     uint32_t index;
@@ -44,10 +52,14 @@ struct sim_meter {
     int64_t start;       /* reading at the epoch, in units */
     int64_t daily_milli; /* mean amount of a day */
     int64_t phase_us, period_us, jitter_us;
-    struct sim_sum sum, export_sum, due_sum;
+    struct sim_sum sum, export_sum;
+    struct sim_months months;
 };
 
-/* interval_s: mean time between two telegrams, 1..86400. EMT_EINTERNAL when libcrypto fails. */
+/* Every twenty indices in a row are seven electricity meters (one or more of them with
+ * photovoltaics), four for water, two each for warm water, heat, gas and cost allocation, and one
+ * room sensor; the first ten hold every kind. interval_s: mean time between two
+ * telegrams, 1..86400. EMT_EINTERNAL when libcrypto fails. */
 EMT_CHECKED enum emt_err sim_meter_init(struct sim_meter *m, uint64_t seed, uint32_t index,
                                         uint32_t interval_s);
 

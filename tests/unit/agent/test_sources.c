@@ -161,6 +161,231 @@ START_TEST(telegrams_decode_to_the_register)
 }
 END_TEST
 
+/* What a kind of meter sends: its device type (EN 13757-7) and how often each quantity comes. */
+struct kind_case {
+    enum sim_kind kind;
+    uint8_t type;
+    enum quantity main;
+    unsigned months; /* values of past months in one telegram */
+};
+
+static const struct kind_case kind_cases[] = {
+    { SIM_ELECTRICITY, 0x02, QUANTITY_ENERGY, 0 }, { SIM_WATER, 0x07, QUANTITY_VOLUME, 0 },
+    { SIM_WARM_WATER, 0x06, QUANTITY_VOLUME, 0 },  { SIM_HEAT, 0x04, QUANTITY_ENERGY, 6 },
+    { SIM_GAS, 0x03, QUANTITY_VOLUME, 0 },         { SIM_COST_ALLOCATOR, 0x08, QUANTITY_HCA, 13 },
+};
+
+static const struct reading *stored(const struct decode_result *r, enum quantity q,
+                                    uint64_t storage)
+{
+    const struct reading *found = NULL;
+
+    for (unsigned i = 0; i < r->nreadings; i++) {
+        if (r->readings[i].quantity == q && r->readings[i].storage == storage &&
+            r->readings[i].kind == READING_NUMBER) {
+            ck_assert_msg(!found || r->readings[i].qualifier[0], "storage twice");
+            if (!r->readings[i].qualifier[0] || !found)
+                found = &r->readings[i];
+        }
+    }
+    return found;
+}
+
+/* A meter of this kind, and its telegram k after this time, decoded. */
+static void telegram_of(const struct kind_case *of, emt_time from, uint64_t more,
+                        struct sim_meter *m, emt_time *stated, struct cipher *c, struct arena *a,
+                        struct decode_result *r)
+{
+    uint8_t bytes[256];
+    struct writer w;
+    uint32_t i = 0;
+
+    do
+        ck_assert_int_eq(sim_meter_init(m, 5, i++, 900), EMT_OK);
+    while (m->kind != of->kind || !m->encrypted);
+    ck_assert_uint_eq(m->device.type, of->type);
+    uint64_t k = sim_meter_first(m, from) + more;
+    *stated = sim_meter_time(m, k);
+    *stated -= *stated % EMT_MINUTE;
+    writer_init_fixed(&w, bytes, sizeof bytes);
+    ck_assert_int_eq(sim_meter_telegram(m, k, c, &w), EMT_OK);
+    decode(m, &w, c, a, r);
+    ck_assert_int_eq(r->state, FRAME_OK);
+    ck_assert(r->encrypted);
+}
+
+START_TEST(every_kind_sends_its_register_with_the_time_of_its_clock)
+{
+    const struct kind_case *of = &kind_cases[_i];
+    struct cipher *c = cipher_new();
+    struct arena *a = arena_new(0);
+    struct sim_meter m;
+    struct decode_result r;
+    emt_time stated;
+
+    telegram_of(of, SIM_EPOCH + 1050 * EMT_DAY, 0, &m, &stated, c, a, &r);
+    const struct reading *now = stored(&r, of->main, 0);
+    ck_assert_ptr_nonnull(now);
+    ck_assert_int_eq(now->time, stated);
+    ck_assert_int_eq(now->time_source, TIME_SOURCE_METER);
+    /* whole units of the register: Wh, l (gas: 10 l), kWh, units */
+    int exponent = of->main == QUANTITY_VOLUME ? -3 : of->kind == SIM_HEAT ? 3 : 0;
+    int64_t value = sim_meter_register(&m, stated);
+    if (of->kind == SIM_GAS)
+        value -= value % 10;
+    ck_assert_int_eq(decimal_compare(now->value, decimal_of(value, exponent)), 0);
+    arena_free(a);
+    cipher_free(c);
+}
+END_TEST
+
+START_TEST(past_months_are_repeated_with_their_dates)
+{
+    const struct kind_case *of = &kind_cases[_i];
+    struct cipher *c = cipher_new();
+    struct arena *a = arena_new(0);
+    /* 2026-10-20: the months reach over the end of summer time and of the year */
+    emt_time from = local_day_start((struct local_date){ 2026, 10, 20 });
+    unsigned seen = 0;
+
+    for (uint64_t k = 0; k < 2; k++) {
+        struct sim_meter m, asked;
+        struct decode_result r;
+        emt_time stated;
+        unsigned in_one = 0;
+
+        telegram_of(of, from, k, &m, &stated, c, a, &r);
+        ck_assert_int_eq(sim_meter_init(&asked, 5, m.index, 900), EMT_OK);
+        /* the due date: this month for those who bill it, this year for heat */
+        const struct reading *due = stored(&r, of->main, 1);
+        ck_assert_ptr_nonnull(due);
+        ck_assert_int_eq(due->time,
+                         local_day_start((struct local_date){ 2026, of->months ? 1 : 10, 1 }));
+        for (unsigned back = 0; back < SIM_MONTHS; back++) {
+            const struct reading *month = stored(&r, of->main, 2 + back);
+            struct local_date d = { back < 10 ? 2026 : 2025, 1 + (int)(21 - back) % 12, 1 };
+
+            if (!month)
+                continue;
+            in_one++;
+            seen |= 1u << back;
+            ck_assert_int_eq(month->time, local_day_start(d));
+            int64_t value = sim_meter_register(&asked, month->time);
+            ck_assert_int_eq(
+                decimal_compare(month->value, decimal_of(value, of->kind == SIM_HEAT ? 3 : 0)), 0);
+        }
+        ck_assert_uint_eq(in_one, of->months);
+        arena_reset(a);
+    }
+    ck_assert_uint_eq(seen, of->kind == SIM_COST_ALLOCATOR ? 0x1fff
+                            : of->kind == SIM_HEAT         ? 0x0fff
+                                                           : 0);
+    arena_free(a);
+    cipher_free(c);
+}
+END_TEST
+
+START_TEST(a_roof_feeds_in_by_day_and_more_in_summer)
+{
+    struct cipher *c = cipher_new();
+    struct arena *a = arena_new(0);
+    int64_t fed[2] = { 0 };
+
+    for (int summer = 0; summer < 2; summer++) {
+        emt_time day = local_day_start((struct local_date){ 2026, summer ? 6 : 12, 15 });
+        struct decimal at[2];
+
+        for (int end = 0; end < 2; end++) {
+            struct sim_meter m;
+            struct decode_result r;
+            uint8_t bytes[256];
+            struct writer w;
+
+            ck_assert_int_eq(sim_meter_init(&m, 5, 2, 900), EMT_OK);
+            ck_assert(m.exports);
+            writer_init_fixed(&w, bytes, sizeof bytes);
+            ck_assert_int_eq(
+                sim_meter_telegram(&m, sim_meter_first(&m, day + end * 7 * EMT_DAY), c, &w),
+                EMT_OK);
+            decode(&m, &w, c, a, &r);
+            bool found = false;
+            for (unsigned i = 0; i < r.nreadings; i++) {
+                char code[OBIS_TEXT_MAX];
+
+                if (strncmp(obis_format(r.readings[i].obis, code), "1-0:2.8.0", 9) == 0) {
+                    at[end] = r.readings[i].value;
+                    found = true;
+                }
+            }
+            ck_assert(found);
+            arena_reset(a);
+        }
+        fed[summer] = at[1].mantissa - at[0].mantissa;
+    }
+    ck_assert(fed[0] > 0);
+    ck_assert(fed[1] > 3 * fed[0]);
+    arena_free(a);
+    cipher_free(c);
+}
+END_TEST
+
+START_TEST(rooms_are_as_warm_and_moist_as_rooms_are)
+{
+    struct cipher *c = cipher_new();
+    struct arena *a = arena_new(0);
+    int64_t last = 0;
+
+    for (unsigned i = 0; i < 2000; i++) {
+        struct sim_meter m;
+        struct decode_result r;
+        uint8_t bytes[256];
+        struct writer w;
+
+        ck_assert_int_eq(sim_meter_init(&m, 5, 6, 900), EMT_OK);
+        ck_assert_int_eq(m.kind, SIM_ROOM);
+        writer_init_fixed(&w, bytes, sizeof bytes);
+        uint64_t k = sim_meter_first(&m, SIM_EPOCH + 400 * EMT_DAY) + i * 5;
+        ck_assert_int_eq(sim_meter_telegram(&m, k, c, &w), EMT_OK);
+        decode(&m, &w, c, a, &r);
+        const struct reading *warm = stored(&r, QUANTITY_EXTERNAL_TEMPERATURE, 0);
+        const struct reading *moist = stored(&r, QUANTITY_HUMIDITY, 0);
+        ck_assert_ptr_nonnull(warm);
+        ck_assert_ptr_nonnull(moist);
+        ck_assert(decimal_compare(warm->value, decimal_of(16, 0)) > 0);
+        ck_assert(decimal_compare(warm->value, decimal_of(26, 0)) < 0);
+        ck_assert(decimal_compare(moist->value, decimal_of(25, 0)) > 0);
+        ck_assert(decimal_compare(moist->value, decimal_of(70, 0)) < 0);
+        /* 75 minutes later at most half a degree more or less */
+        ck_assert_int_eq(warm->value.exponent, -2);
+        ck_assert(i == 0 || llabs(warm->value.mantissa - last) < 50);
+        last = warm->value.mantissa;
+        arena_reset(a);
+    }
+    arena_free(a);
+    cipher_free(c);
+}
+END_TEST
+
+START_TEST(twenty_meters_are_a_street)
+{
+    for (uint64_t seed = 1; seed < 10; seed++) {
+        unsigned n[SIM_KINDS] = { 0 }, roofs = 0, early[SIM_KINDS] = { 0 };
+
+        for (uint32_t i = 0; i < 20; i++) {
+            struct sim_meter m;
+            ck_assert_int_eq(sim_meter_init(&m, seed, i, 900), EMT_OK);
+            n[m.kind]++;
+            early[m.kind] += i < 10;
+            roofs += m.exports;
+        }
+        ck_assert_uint_eq(n[SIM_ELECTRICITY], 7);
+        ck_assert_uint_ge(roofs, 1);
+        for (int k = 0; k < SIM_KINDS; k++)
+            ck_assert_uint_ge(early[k], 1);
+    }
+}
+END_TEST
+
 START_TEST(registers_never_go_back_and_do_not_depend_on_the_way)
 {
     for (uint32_t i = 0; i < 60; i++) {
@@ -418,6 +643,11 @@ int main(void)
     tcase_add_test(t, lines_that_are_none_are_told);
     tcase_add_test(t, a_file_is_read_to_its_end_and_errors_name_the_line);
     tcase_add_test(t, telegrams_decode_to_the_register);
+    tcase_add_loop_test(t, every_kind_sends_its_register_with_the_time_of_its_clock, 0, 6);
+    tcase_add_loop_test(t, past_months_are_repeated_with_their_dates, 0, 6);
+    tcase_add_test(t, a_roof_feeds_in_by_day_and_more_in_summer);
+    tcase_add_test(t, rooms_are_as_warm_and_moist_as_rooms_are);
+    tcase_add_test(t, twenty_meters_are_a_street);
     tcase_add_test(t, registers_never_go_back_and_do_not_depend_on_the_way);
     tcase_add_test(t, meters_differ_and_keys_are_derived);
     tcase_add_test(t, meters_send_off_the_quarter_hour);
