@@ -203,7 +203,7 @@ static const char *find_portal(struct config *c)
     if (found)
         return *found ? found : NULL;
     found = find_beside(c, places, "index.html");
-    if (!found && access(EMT_SOURCE_DIR "/migrations/roles.sql", R_OK) == 0)
+    if (!found && access(EMT_SOURCE_DIR "/admin-ui/package.json", R_OK) == 0)
         found = EMT_SOURCE_DIR "/admin-ui/dist";
     return found ? found : EMT_SHARE_DIR "/portal";
 }
