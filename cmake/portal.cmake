@@ -9,7 +9,9 @@ elseif(NOT EMT_NPM)
         COMMAND ${CMAKE_COMMAND} -E echo "portal: npm was not found: apt-get install --no-install-recommends nodejs npm"
         COMMAND ${CMAKE_COMMAND} -E false)
 else()
-    file(GLOB_RECURSE portal_sources CONFIGURE_DEPENDS ${EMT_PORTAL_DIR}/src/* ${EMT_PORTAL_DIR}/public/* ${EMT_PORTAL_DIR}/tools/*)
+    file(GLOB_RECURSE portal_sources CONFIGURE_DEPENDS 
+        ${EMT_PORTAL_DIR}/src/* ${EMT_PORTAL_DIR}/public/* ${EMT_PORTAL_DIR}/tools/*)
+    file(GLOB portal_settings CONFIGURE_DEPENDS ${EMT_PORTAL_DIR}/*.json ${EMT_PORTAL_DIR}/*.ts ${EMT_PORTAL_DIR}/*.html)
     # Made by the build itself.
     list(FILTER portal_sources EXCLUDE REGEX "/src/api/(schema[.]d|access)[.]ts$")
     # npm writes this file last.
@@ -23,8 +25,7 @@ else()
         OUTPUT ${EMT_PORTAL_DIR}/dist/index.html
         COMMAND ${EMT_NPM} run --silent build
         COMMAND ${CMAKE_COMMAND} -E touch ${EMT_PORTAL_DIR}/dist/index.html
-        DEPENDS ${EMT_PORTAL_DIR}/node_modules/.package-lock.json ${portal_sources} ${EMT_PORTAL_DIR}/package.json
-                ${EMT_PORTAL_DIR}/index.html ${EMT_PORTAL_DIR}/tsconfig.json ${EMT_PORTAL_DIR}/vite.config.ts
+        DEPENDS ${EMT_PORTAL_DIR}/node_modules/.package-lock.json ${portal_sources} ${portal_settings}
                 ${CMAKE_SOURCE_DIR}/schema/api/openapi.yaml
         WORKING_DIRECTORY ${EMT_PORTAL_DIR} COMMENT "portal: build" VERBATIM)
     add_custom_target(portal DEPENDS ${EMT_PORTAL_DIR}/dist/index.html)
