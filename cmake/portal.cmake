@@ -11,7 +11,7 @@ elseif(NOT EMT_NPM)
 else()
     file(GLOB_RECURSE portal_sources CONFIGURE_DEPENDS 
         ${EMT_PORTAL_DIR}/src/* ${EMT_PORTAL_DIR}/public/* ${EMT_PORTAL_DIR}/tools/*)
-    file(GLOB portal_settings CONFIGURE_DEPENDS ${EMT_PORTAL_DIR}/*.json ${EMT_PORTAL_DIR}/*.ts ${EMT_PORTAL_DIR}/*.html)
+    file(GLOB portal_settings CONFIGURE_DEPENDS ${EMT_PORTAL_DIR}/*.json ${EMT_PORTAL_DIR}/*.js ${EMT_PORTAL_DIR}/*.ts ${EMT_PORTAL_DIR}/*.html)
     # Made by the build itself.
     list(FILTER portal_sources EXCLUDE REGEX "/src/api/(schema[.]d|access)[.]ts$")
     # npm writes this file last.
