@@ -89,6 +89,8 @@ void mbus_trace_wired(struct mbus_context *ctx, const struct mbus_wired *link, c
 void mbus_trace_ell(struct mbus_context *ctx, const uint8_t *p, bool has_address, bool has_session)
 {
     struct trace *t = ctx->trace;
+    struct reader sn;
+    uint32_t session;
     size_t at = 3;
 
     trace_layer(t, "ell", p, 3u + (has_address ? 8u : 0u) + (has_session ? 6u : 0u));
@@ -101,10 +103,11 @@ void mbus_trace_ell(struct mbus_context *ctx, const uint8_t *p, bool has_address
     }
     if (!has_session)
         return;
-    trace_format(
-        t, "session_number", p + at, 4, "session %u, time %u, encryption %u", p[at] & 0x0fu,
-        (unsigned)(p[at] >> 4 | p[at + 1] << 4 | p[at + 2] << 12 | (p[at + 3] & 0x1fu) << 20),
-        p[at + 3] >> 5);
+    sn = reader_of(p + at, 4);
+    session = reader_u32le(&sn);
+    trace_format(t, "session_number", p + at, 4, "session %u, time %u, encryption %u",
+                 (unsigned)(session & 0x0fu), (unsigned)(session >> 4 & 0x1ffffffu),
+                 (unsigned)(session >> 29));
     trace_hex(t, "payload_crc", p + at + 4, 2);
 }
 

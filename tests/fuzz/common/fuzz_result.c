@@ -1,5 +1,7 @@
 #include "fuzz_result.h"
 
+#include "parsers/explain.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,4 +45,45 @@ void fuzz_check_result(const struct decode_result *r, size_t size)
         fuzz_must(device_id_parse(device_id_format(&r->device, text), &id) == EMT_OK);
         fuzz_must(device_id_equal(&id, &r->device));
     }
+}
+
+static void check_place(uint32_t offset, uint32_t len, size_t size)
+{
+    fuzz_must(offset <= size && len <= size - offset);
+}
+
+static void check_explanation(const struct explanation *ex, size_t size)
+{
+    for (unsigned i = 0; i < ex->nlayers; i++) {
+        const struct explain_layer *l = &ex->layers[i];
+
+        fuzz_must(l->name != NULL);
+        check_place(l->offset, l->len, size);
+        for (unsigned k = 0; k < l->nfields; k++) {
+            fuzz_must(l->fields[k].name != NULL && l->fields[k].value != NULL);
+            check_place(l->fields[k].offset, l->fields[k].len, size);
+        }
+    }
+    for (unsigned i = 0; i < ex->nrecords; i++) {
+        const struct explain_record *r = &ex->records[i];
+
+        fuzz_must(r->text != NULL);
+        check_place(r->offset, r->len, r->where == EXPLAIN_PLAIN ? ex->plain_len : size);
+    }
+}
+
+void fuzz_explain(const struct decode_request *req, struct decode_result *out)
+{
+    struct explanation ex;
+    struct writer w;
+
+    writer_init_heap(&w, (size_t)64 << 20);
+    fuzz_must(explain_frame(req, out, &ex) == EMT_OK);
+    fuzz_check_result(out, SIZE_MAX);
+    check_explanation(&ex, req->len);
+    fuzz_must(out->state == FRAME_OK || ex.note != NULL);
+    explain_put_json(&w, &ex);
+    explain_put_text(&w, &ex);
+    fuzz_must(!w.failed);
+    writer_release(&w);
 }

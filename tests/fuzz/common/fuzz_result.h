@@ -11,5 +11,8 @@
 void fuzz_must(bool holds);
 /* size: bytes of the frame that layers lie in; SIZE_MAX where they may lie in a joined one. */
 void fuzz_check_result(const struct decode_result *r, size_t size);
+/* Explains the frame; every place lies where it says, and both forms can be printed. out: as
+ * decode_frame() would have it. */
+void fuzz_explain(const struct decode_request *req, struct decode_result *out);
 
 #endif

@@ -89,6 +89,7 @@ void fuzz_decode(enum protocol protocol, enum frame_format format, bool accept_p
     arena_reset(m.arena);
     fuzz_must(decode_frame(&req, &r) == EMT_OK);
     fuzz_check_result(&r, SIZE_MAX);
+    fuzz_explain(&req, &r);
     fuzz_must(decode_peek(&req, &r) == EMT_OK);
     fuzz_must(r.nreadings == 0);
 }

@@ -56,7 +56,7 @@ void fuzz_dlms_decode(enum frame_format format, unsigned keys, const uint8_t *da
                                   .keys = { find_key, &keys },
                                   .accept_plaintext = true,
                                   .cipher = fuzz_dlms_cipher() };
-    struct decode_result decoded, peeked;
+    struct decode_result decoded, explained, peeked;
 
     if (!arena)
         arena = arena_new(ARENA_LIMIT);
@@ -64,6 +64,8 @@ void fuzz_dlms_decode(enum frame_format format, unsigned keys, const uint8_t *da
     arena_reset(arena);
     fuzz_must(decode_frame(&req, &decoded) == EMT_OK);
     fuzz_check_result(&decoded, size);
+    fuzz_explain(&req, &explained);
+    fuzz_must(explained.state == decoded.state && explained.nreadings == decoded.nreadings);
     fuzz_must(decode_peek(&req, &peeked) == EMT_OK);
     fuzz_must(peeked.nreadings == 0);
     fuzz_must(peeked.state == decoded.state || peeked.state == FRAME_OK);

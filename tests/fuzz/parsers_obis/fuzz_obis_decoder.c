@@ -12,7 +12,7 @@ void fuzz_obis_decode(enum protocol protocol, const uint8_t *data, size_t size)
 {
     static struct arena *arena; /* one process, one thread */
     struct decode_request req = { .protocol = protocol, .frame = data, .len = size };
-    struct decode_result decoded, peeked;
+    struct decode_result decoded, explained, peeked;
 
     if (!arena)
         arena = arena_new(ARENA_LIMIT);
@@ -20,6 +20,8 @@ void fuzz_obis_decode(enum protocol protocol, const uint8_t *data, size_t size)
     arena_reset(arena);
     fuzz_must(decode_frame(&req, &decoded) == EMT_OK);
     fuzz_check_result(&decoded, size);
+    fuzz_explain(&req, &explained);
+    fuzz_must(explained.state == decoded.state && explained.nreadings == decoded.nreadings);
     fuzz_must(decode_peek(&req, &peeked) == EMT_OK);
     fuzz_must(peeked.nreadings == 0 && peeked.state == decoded.state);
     fuzz_must(peeked.has_device == decoded.has_device);
