@@ -1,23 +1,70 @@
-/* A value can stand in a month partition and, arrived late for a closed span, in reading_late. Both
- * parts are read in one statement, so that a compaction between two statements can neither hide nor
- * double a value. */
+/* A value can stand in a month partition, in reading_late and in a block. All are read in one
+ * statement, so that a compaction between two statements can neither hide nor double a value. */
 #include "store/reading_query_store.h"
+
+#include "reading_series.h"
 
 #include <stdlib.h>
 
-enum { RANGE, TEXT_RANGE, STATEMENTS };
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+/* Values of one statement of a walk. */
+#define WALK_VALUES 5000
+#define LOT_SPAN_MAX (EMT_DAY + EMT_HOUR) /* a local day */
+
+enum { RANGE, LOT_CHANNELS, LOT, LAST, TEXT_RANGE, STATEMENTS };
+
+/* Sessions keep their time zone: days and months are those of UTC. */
+#define SPAN_END                                                                                   \
+    "CASE span WHEN 0 THEN span_start + interval '24 hours'"                                       \
+    " ELSE (span_start AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC' END"
+#define NO_VALUE "NULL::int8 AS mantissa, NULL::int2 AS exponent, NULL::int2 AS quality"
+/* No span is longer than 744 hours: that much can be told from the key. */
+#define BLOCKS_OF                                                                                  \
+    " span_start > $3::timestamptz - interval '744 hours' AND span_start < $4 AND " SPAN_END " > $3"
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
+    /* The first block may begin before the range: its values do not count towards the limit. */
     [RANGE] = { "reading_range", 5,
-        "SELECT DISTINCT ON (ts) ts, mantissa, exponent, quality FROM ("
-        " SELECT ts, mantissa, exponent, quality FROM reading"
-        "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4"
+        "SELECT $2::int8 AS channel_id, * FROM ("
+        " SELECT 0::int2 AS place, span_start AS ts, " NO_VALUE ", data FROM ("
+        "  SELECT span_start, data, sum(n) OVER w - n - first_value(n) OVER w AS before FROM reading_block"
+        "  WHERE tenant_id = $1 AND channel_id = $2 AND" BLOCKS_OF
+        "  WINDOW w AS (ORDER BY span_start)) b WHERE before < $5"
         " UNION ALL"
-        " SELECT ts, mantissa, exponent, quality FROM reading_late"
-        "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4) v"
-        " ORDER BY ts, CASE quality & 255 WHEN 5 THEN 2 WHEN 0 THEN 1 ELSE 0 END DESC"
-        " LIMIT $5" },
+        " (SELECT 1::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading"
+        "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4 ORDER BY ts LIMIT $5)"
+        " UNION ALL"
+        " (SELECT 2::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading_late"
+        "  WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4 ORDER BY ts LIMIT $5)) v"
+        " ORDER BY place, ts" },
+    [LOT_CHANNELS] = { "reading_lot_channels", 3,
+        "SELECT channel_id FROM channel WHERE tenant_id = $1 AND channel_id > $2"
+        " ORDER BY channel_id LIMIT $3" },
+    [LOT] = { "reading_lot", 4,
+        "SELECT channel_id, 0::int2 AS place, span_start AS ts, " NO_VALUE ", data FROM reading_block"
+        "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND" BLOCKS_OF
+        " UNION ALL"
+        " SELECT channel_id, 1::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading"
+        "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND ts >= $3 AND ts < $4"
+        " UNION ALL"
+        " SELECT channel_id, 2::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading_late"
+        "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND ts >= $3 AND ts < $4"
+        " ORDER BY 1, 2, 3" },
+    [LAST] = { "reading_last", 2,
+        "SELECT u.nr, v.* FROM unnest($2::int8[]) WITH ORDINALITY AS u(channel_id, nr),"
+        " LATERAL ("
+        " (SELECT 0::int2 AS place, span_start AS ts, " NO_VALUE ", data FROM reading_block b"
+        "  WHERE b.tenant_id = $1 AND b.channel_id = u.channel_id ORDER BY span_start DESC LIMIT 1)"
+        " UNION ALL"
+        " (SELECT 1::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading r"
+        "  WHERE r.tenant_id = $1 AND r.channel_id = u.channel_id ORDER BY ts DESC LIMIT 1)"
+        " UNION ALL"
+        " (SELECT 2::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading_late l"
+        "  WHERE l.tenant_id = $1 AND l.channel_id = u.channel_id ORDER BY ts DESC LIMIT 1)) v"
+        " ORDER BY u.nr, place" },
     [TEXT_RANGE] = { "reading_text_range", 5,
         "SELECT ts, text, quality FROM reading_text"
         " WHERE tenant_id = $1 AND channel_id = $2 AND ts >= $3 AND ts < $4"
@@ -47,36 +94,233 @@ static enum emt_err run_range(struct store *s, const struct store_statement *st,
     return store_run(s, st, p, out);
 }
 
-static void row_to_reading(const struct store_result *r, int row, struct stored_reading *out)
+static struct stored_reading reading_of(const struct block_value *v)
 {
-    unsigned quality = (unsigned)c_int(r, row, 3);
+    unsigned quality = (unsigned)v->quality;
 
-    out->ts = c_time(r, row, 0);
-    out->value = decimal_of(c_int(r, row, 1), (int)c_int(r, row, 2));
-    out->quality = (enum quality)(quality & 0xffu);
-    out->time_source = (enum time_source)(quality >> 8 & 0xffu);
+    return (struct stored_reading){ .ts = v->ts,
+                                    .value = decimal_of(v->mantissa, v->exponent),
+                                    .quality = (enum quality)(quality & 0xffu),
+                                    .time_source = (enum time_source)(quality >> 8 & 0xffu) };
+}
+
+/* ---- one channel ---- */
+
+/* Doubles the list when it is full, up to the limit of a call. */
+static bool list_room(struct stored_reading **list, size_t *cap, size_t n)
+{
+    size_t more = *cap ? *cap * 2 : 1024;
+    struct stored_reading *p;
+
+    if (n < *cap)
+        return true;
+    p = reallocarray(*list, more, sizeof *p);
+    if (p == NULL)
+        return false;
+    *list = p;
+    *cap = more;
+    return true;
+}
+
+static enum emt_err collect(const struct store_result *r, emt_time from, emt_time to, size_t limit,
+                            struct stored_reading **list, size_t *n)
+{
+    struct reading_series series;
+    struct block_value v;
+    size_t cap = 0;
+    int next;
+    bool got = store_rows(r) > 0;
+    enum emt_err err = got ? reading_series_open(&series, r, 0, from, to, &next) : EMT_OK;
+
+    while (err == EMT_OK && got && *n < limit) {
+        err = reading_series_next(&series, &v, &got);
+        if (err != EMT_OK || !got)
+            break;
+        if (!list_room(list, &cap, *n))
+            return EMT_ENOMEM;
+        (*list)[(*n)++] = reading_of(&v);
+    }
+    return err;
 }
 
 enum emt_err reading_range(struct store *s, int32_t tenant, int64_t channel, emt_time from,
                            emt_time to, size_t limit, struct stored_reading **out, size_t *n)
 {
+    struct stored_reading *list = NULL;
     struct store_result *r = NULL;
+    size_t count = 0;
     enum emt_err err = run_range(s, &statements[RANGE], tenant, channel, from, to, limit, &r);
 
     if (err != EMT_OK)
         return err;
-    int rows = store_rows(r);
-    struct stored_reading *list = rows > 0 ? calloc((size_t)rows, sizeof *list) : NULL;
-    if (rows > 0 && list == NULL) {
+    err = collect(r, from, to, limit, &list, &count);
+    store_result_free(r);
+    if (err != EMT_OK) {
+        free(list);
+        return err;
+    }
+    *out = list;
+    *n = count;
+    return EMT_OK;
+}
+
+enum emt_err reading_walk(struct store *s, int32_t tenant, int64_t channel, emt_time from,
+                          emt_time to, const struct reading_visitor *visitor)
+{
+    enum emt_err err = EMT_OK;
+    size_t n = WALK_VALUES;
+
+    while (err == EMT_OK && n == WALK_VALUES && from < to) {
+        struct stored_reading *list = NULL;
+
+        err = reading_range(s, tenant, channel, from, to, WALK_VALUES, &list, &n);
+        for (size_t i = 0; err == EMT_OK && i < n; i++)
+            err = visitor->value(visitor->ctx, channel, &list[i]);
+        if (err == EMT_OK && n > 0)
+            from = list[n - 1].ts + 1;
+        free(list);
+    }
+    return err;
+}
+
+/* ---- many channels ---- */
+
+static enum emt_err lot_channels(struct store *s, int32_t tenant, int64_t after,
+                                 struct store_array *ids, int64_t *last)
+{
+    struct store_param p[3];
+    struct store_result *r;
+    bool ok = true;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], after);
+    p_int8(&p[2], READING_LOT_CHANNELS);
+    enum emt_err err = store_run(s, &statements[LOT_CHANNELS], p, &r);
+    if (err != EMT_OK)
+        return err;
+    *last = 0;
+    for (int i = 0; ok && i < store_rows(r); i++) {
+        *last = c_int(r, i, 0);
+        ok = store_array_int(ids, *last);
+    }
+    store_result_free(r);
+    return ok ? EMT_OK : EMT_ENOMEM;
+}
+
+static enum emt_err visit(const struct store_result *r, emt_time from, emt_time to,
+                          const struct reading_visitor *visitor)
+{
+    enum emt_err err = EMT_OK;
+    int row = 0;
+
+    while (err == EMT_OK && row < store_rows(r)) {
+        int64_t channel = c_int(r, row, 0);
+        struct reading_series series;
+        bool got = true;
+
+        err = reading_series_open(&series, r, row, from, to, &row);
+        while (err == EMT_OK && got) {
+            struct stored_reading out;
+            struct block_value v;
+
+            err = reading_series_next(&series, &v, &got);
+            if (err != EMT_OK || !got)
+                break;
+            out = reading_of(&v);
+            err = visitor->value(visitor->ctx, channel, &out);
+        }
+    }
+    return err;
+}
+
+enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after, emt_time from,
+                              emt_time to, const struct reading_visitor *visitor, int64_t *last)
+{
+    struct store_array *ids = store_array_new(STORE_INT8);
+    struct store_result *r = NULL;
+    struct store_param p[4];
+    enum emt_err err = EMT_ENOMEM;
+
+    if (from >= to || to - from > LOT_SPAN_MAX) {
+        store_array_free(ids);
+        return EMT_ELIMIT;
+    }
+    if (ids)
+        err = lot_channels(s, tenant, after, ids, last);
+    if (err == EMT_OK && *last) {
+        p_int4(&p[0], tenant);
+        p_array(&p[1], ids);
+        p_time(&p[2], from);
+        p_time(&p[3], to);
+        err = store_run(s, &statements[LOT], p, &r);
+        if (err == EMT_OK)
+            err = visit(r, from, to, visitor);
         store_result_free(r);
+    }
+    store_array_free(ids);
+    return err;
+}
+
+/* ---- the last ones ---- */
+
+enum { LAST_NR, LAST_PLACE, LAST_TS, LAST_MANTISSA, LAST_EXPONENT, LAST_QUALITY, LAST_DATA };
+
+static enum emt_err last_of_block(const struct store_result *r, int row, struct block_value *out)
+{
+    struct block_value lot[BLOCK_GROUP];
+    struct block_cursor c;
+    size_t len, n = 1;
+    const uint8_t *data = c_bytes(r, row, LAST_DATA, &len);
+    enum emt_err err = block_open(&c, data, len);
+
+    while (err == EMT_OK && n > 0) {
+        err = block_next(&c, lot, &n);
+        if (err == EMT_OK && n > 0)
+            *out = lot[n - 1];
+    }
+    return err;
+}
+
+/* A later place wins by a later time, or at the same time by its rank. */
+static enum emt_err last_row(const struct store_result *r, int row, struct stored_reading *best)
+{
+    struct block_value v = { c_time(r, row, LAST_TS), c_int(r, row, LAST_MANTISSA),
+                             (int16_t)c_int(r, row, LAST_EXPONENT),
+                             (int16_t)c_int(r, row, LAST_QUALITY) };
+    enum emt_err err = c_int(r, row, LAST_PLACE) == 0 ? last_of_block(r, row, &v) : EMT_OK;
+    struct stored_reading got = reading_of(&v);
+
+    if (err == EMT_OK &&
+        (best->ts == EMT_TIME_NONE || got.ts > best->ts ||
+         (got.ts == best->ts && quality_rank(got.quality) > quality_rank(best->quality))))
+        *best = got;
+    return err;
+}
+
+enum emt_err reading_last(struct store *s, int32_t tenant, const int64_t *channels, size_t n,
+                          struct stored_reading *out)
+{
+    struct store_array *ids = store_array_new(STORE_INT8);
+    struct store_result *r = NULL;
+    struct store_param p[2];
+    bool ok = ids != NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (struct stored_reading){ .ts = EMT_TIME_NONE };
+        ok = ok && store_array_int(ids, channels[i]);
+    }
+    if (!ok) {
+        store_array_free(ids);
         return EMT_ENOMEM;
     }
-    for (int i = 0; i < rows; i++)
-        row_to_reading(r, i, &list[i]);
+    p_int4(&p[0], tenant);
+    p_array(&p[1], ids);
+    enum emt_err err = store_run(s, &statements[LAST], p, &r);
+    for (int i = 0; err == EMT_OK && i < store_rows(r); i++)
+        err = last_row(r, i, &out[c_int(r, i, LAST_NR) - 1]);
     store_result_free(r);
-    *out = list;
-    *n = (size_t)rows;
-    return EMT_OK;
+    store_array_free(ids);
+    return err;
 }
 
 enum emt_err reading_text_range(struct store *s, int32_t tenant, int64_t channel, emt_time from,

@@ -1,4 +1,4 @@
-/* Reading values back: hot rows and late rows as one series, the higher rank wins. */
+/* Reading values back: hot rows, late rows and blocks as one series, the higher rank wins. */
 #ifndef EMT_STORE_READING_QUERY_STORE_H
 #define EMT_STORE_READING_QUERY_STORE_H
 
@@ -26,10 +26,34 @@ struct stored_reading {
 
 /* Values of one channel with from <= ts < to, ascending, at most limit of them
  * (1..READING_RANGE_MAX). Inside a transaction of the tenant. *out is the caller's to free(); NULL
- * when *n is 0. */
+ * when *n is 0. EMT_EMALFORMED: a block is broken. */
 EMT_CHECKED enum emt_err reading_range(struct store *s, int32_t tenant, int64_t channel,
                                        emt_time from, emt_time to, size_t limit,
                                        struct stored_reading **out, size_t *n);
+
+/* Takes values in order of channel, then time; an error ends the walk and is returned. */
+struct reading_visitor {
+    enum emt_err (*value)(void *ctx, int64_t channel, const struct stored_reading *v);
+    void *ctx;
+};
+/* All values of one channel with from <= ts < to, with memory for a part of them only. Repeats its
+ * statement as often as it needs to: inside a transaction of the tenant, and in one of REPEATABLE
+ * READ where all parts must be of one instant. */
+EMT_CHECKED enum emt_err reading_walk(struct store *s, int32_t tenant, int64_t channel,
+                                      emt_time from, emt_time to,
+                                      const struct reading_visitor *visitor);
+/* The same of the channels behind `after`, READING_LOT_CHANNELS at most, in one statement; *last is
+ * the highest one that was looked at, 0 when there is none behind `after`. to - from is a day at
+ * most (EMT_ELIMIT). */
+#define READING_LOT_CHANNELS 250
+EMT_CHECKED enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after,
+                                          emt_time from, emt_time to,
+                                          const struct reading_visitor *visitor, int64_t *last);
+
+/* The value with the latest time of each of these channels: n entries in the order of the ids; ts
+ * is EMT_TIME_NONE where there is none. */
+EMT_CHECKED enum emt_err reading_last(struct store *s, int32_t tenant, const int64_t *channels,
+                                      size_t n, struct stored_reading *out);
 
 /* Texts of a channel of kind text or raw: rows (ts timestamptz, text text, quality int2),
  * ascending. Free with store_result_free(). */

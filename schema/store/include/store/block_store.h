@@ -1,0 +1,70 @@
+/* Closed spans: one packed row per channel and UTC day or month (model/block.h,
+ * docs/generic-schema.md).
+ *
+ * Blocks of a channel are written under the lock of its channel row, so that two writers never
+ * work from the same old block. Whoever reads takes rows and blocks in one statement
+ * (reading_query_store.h). */
+#ifndef EMT_STORE_BLOCK_STORE_H
+#define EMT_STORE_BLOCK_STORE_H
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "model/block.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A channel with this many values a day and more has a block per day, otherwise per month. */
+#define BLOCK_DAY_VALUES 48
+/* Rows that one transaction moves at most, unless one day of one channel has more. */
+#define BLOCK_LOT_ROWS 20000
+
+struct block_counts {
+    int64_t rows;      /* that left reading and reading_late */
+    int64_t blocks;    /* written */
+    int64_t conflicts; /* newly noted */
+    int64_t skipped;   /* rows left alone: too many for one block, or beside one that is broken */
+};
+
+/* First UTC month at or after `from` with values before `closed`; EMT_TIME_NONE: none. */
+EMT_CHECKED enum emt_err block_next_month(struct store *s, int32_t tenant, emt_time from,
+                                          emt_time closed, emt_time *out);
+
+/* One lot of a month: channels behind `after`. Zeroed for the first one but for month and closed.
+ */
+struct block_lot {
+    emt_time month;  /* its start */
+    emt_time closed; /* start of a UTC day: values before it are to be packed */
+    int64_t after;   /* channel */
+    emt_time from;   /* of the channel behind `after`: its days before this are done; 0: none */
+    bool single;     /* one channel at a time: something among them would not go */
+    bool done;       /* nothing left in this month */
+};
+/* Moves the rows of closed spans into their blocks, in one transaction of its own, and steps on.
+ * Channels that are better kept by the month wait for its end. EMT_EAGAIN: locks or a deadlock;
+ * the same lot again. As STORE_ADMIN. */
+EMT_CHECKED enum emt_err block_compact(struct store *s, int32_t tenant, struct block_lot *lot,
+                                       emt_time now, struct block_counts *counts);
+
+/* Whole days as a device delivers them, straight to blocks: rows ascending by (channel, ts), inside
+ * a transaction of the tenant. What stands there already stays, unless the new value's rank is
+ * higher. EMT_EMALFORMED: not ascending. */
+struct block_row {
+    int64_t channel;
+    struct block_value v;
+};
+EMT_CHECKED enum emt_err block_deliver(struct store *s, int32_t tenant,
+                                       const struct block_row *rows, size_t n, emt_time now,
+                                       struct block_counts *counts);
+
+/* Months of reading that the window has left and that are empty: dropped, and counted. EMT_EAGAIN:
+ * the table was busy. As STORE_ADMIN. */
+EMT_CHECKED enum emt_err reading_partitions_drop(struct store *s, emt_time now, int32_t hot_days,
+                                                 int64_t *dropped);
+
+const struct store_statement *block_store_statements(size_t *n);
+
+#endif
