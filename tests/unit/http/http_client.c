@@ -238,6 +238,24 @@ void client_ask(struct client *c, const char *method, const char *target, const 
         answer_release(&a);
 }
 
+bool client_await(struct client *c, const char *text)
+{
+    size_t n = strlen(text);
+
+    for (;;) {
+        const char *at = c->len >= n ? memmem(c->buf, c->len, text, n) : NULL;
+
+        if (at) {
+            size_t used = (size_t)(at - c->buf) + n;
+            memmove(c->buf, c->buf + used, c->len - used);
+            c->len -= used;
+            return true;
+        }
+        if (!receive(c, PATIENCE_MS))
+            return false;
+    }
+}
+
 bool client_ended(struct client *c, int ms)
 {
     if (c->len > 0)

@@ -39,6 +39,9 @@ void answer_release(struct answer *a);
 /* Sends, reads, checks the status. body may be NULL. */
 void client_ask(struct client *c, const char *method, const char *target, const char *headers,
                 const char *body, unsigned status, struct answer *out);
+/* Reads until the bytes received contain this text, and takes them up to its end out of the buffer;
+ * false: the connection ended, or nothing came for long. */
+bool client_await(struct client *c, const char *text);
 /* The server has ended the connection within this time, with no bytes before. */
 bool client_ended(struct client *c, int ms);
 
