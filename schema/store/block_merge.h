@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/writer.h"
 #include "model/block.h"
+#include "store/block_store.h"
 #include "store/store_rows.h"
 
 #include <stdbool.h>
@@ -49,10 +50,5 @@ void block_merge_sort(struct block_merge *m);
  * one per day. Filled are blocks, conflicts and history. EMT_ELIMIT: too many for a block. */
 EMT_CHECKED enum emt_err block_merge_pack(struct block_merge *m, size_t from, size_t to,
                                           bool by_month);
-
-/* Start of the UTC day or month that t is in, and of the next month. */
-emt_time block_day_of(emt_time t);
-emt_time block_month_of(emt_time t);
-emt_time block_month_after(emt_time month);
 
 #endif

@@ -12,6 +12,7 @@
 #define LOT_CHANNELS 512
 
 enum {
+    CLOSED,
     PLANS_BY_KEY,
     NEXT_MONTH,
     COUNTS,
@@ -30,6 +31,7 @@ enum {
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
+    [CLOSED] = { "block_closed", 1, "SELECT compact_after_days FROM tenant WHERE id = $1::int4" },
     /* A month's statistics lag behind its rows: never over the whole table. */
     [PLANS_BY_KEY] = { "block_plans", 0,
         "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
@@ -97,6 +99,18 @@ const struct store_statement *block_store_statements(size_t *n)
 {
     *n = STATEMENTS;
     return statements;
+}
+
+enum emt_err block_closed(struct store *s, int32_t tenant, emt_time now, emt_time *closed)
+{
+    struct store_param p;
+    int64_t days;
+
+    p_int4(&p, tenant);
+    enum emt_err err = store_run_number(s, &statements[CLOSED], &p, &days);
+    if (err == EMT_OK)
+        *closed = block_day_of(now) - days * EMT_DAY;
+    return err;
 }
 
 enum emt_err block_next_month(struct store *s, int32_t tenant, emt_time from, emt_time closed,

@@ -29,6 +29,14 @@ struct block_counts {
     int64_t skipped;   /* rows left alone: too many for one block, or beside one that is broken */
 };
 
+/* Values before this are closed: the start of the UTC day so many days ago as the tenant wants.
+ * EMT_ENOTFOUND: no such tenant. */
+EMT_CHECKED enum emt_err block_closed(struct store *s, int32_t tenant, emt_time now,
+                                      emt_time *closed);
+/* Start of the UTC day or month that t is in, and of the next month. */
+emt_time block_day_of(emt_time t);
+emt_time block_month_of(emt_time t);
+emt_time block_month_after(emt_time month);
 /* First UTC month at or after `from` with values before `closed`; EMT_TIME_NONE: none. */
 EMT_CHECKED enum emt_err block_next_month(struct store *s, int32_t tenant, emt_time from,
                                           emt_time closed, emt_time *out);
