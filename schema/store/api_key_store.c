@@ -1,23 +1,38 @@
 #include "store/api_key_store.h"
 
-enum { API_KEY_INSERT, API_KEY_LIST, API_KEY_USE, API_KEY_REVOKE, STATEMENTS };
+#include <stdio.h>
+
+enum {
+    API_KEY_INSERT,
+    API_KEY_LIST,
+    API_KEY_PRINCIPAL,
+    API_KEY_ALIVE,
+    API_KEY_USED,
+    API_KEY_REVOKE,
+    STATEMENTS
+};
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
-    [API_KEY_INSERT] = { "api_key_insert", 5,
-        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5) RETURNING key_id" },
+    [API_KEY_INSERT] = { "api_key_insert", 7,
+        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at, scopes, created_by)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING key_id" },
     [API_KEY_LIST] = { "api_key_list", 3,
-        "SELECT key_id::text, key_id, name, role, created_at, expires_at, revoked_at, last_used_at"
-        " FROM api_key WHERE tenant_id = $1 AND key_id > $2"
+        "SELECT key_id::text, key_id, name, role, scopes, created_at, created_by, expires_at,"
+        " revoked_at, last_used_at FROM api_key WHERE tenant_id = $1 AND key_id > $2"
         " ORDER BY api_key.key_id LIMIT $3" },
-    [API_KEY_USE] = { "api_key_use", 4,
-        "WITH used AS (UPDATE api_key SET last_used_at = $4 WHERE tenant_id = $1 AND key_id = $2"
-        "  AND (last_used_at IS NULL OR last_used_at < $4::timestamptz - interval '1 minute'))"
-        " SELECT k.role, k.name, t.key"
-        " FROM api_key k JOIN tenant t ON t.id = k.tenant_id"
-        " WHERE k.tenant_id = $1 AND k.key_id = $2 AND k.hash = $3 AND k.revoked_at IS NULL"
-        " AND (k.expires_at IS NULL OR k.expires_at > $4) AND t.state = 0" },
+    [API_KEY_PRINCIPAL] = { "api_key_principal", 2,
+        "SELECT tenant_id, key_id, role, scopes, name, tenant_key, unnoted"
+        " FROM api_key_principal($1, $2)" },
+    [API_KEY_ALIVE] = { "api_key_alive", 3,
+        "SELECT k.key_id FROM api_key k JOIN tenant t ON t.id = k.tenant_id"
+        " WHERE k.tenant_id = $1 AND k.key_id = $2 AND k.revoked_at IS NULL"
+        " AND (k.expires_at IS NULL OR k.expires_at > $3) AND t.state = 0" },
+    /* Requests of the same key at the same time do not wait for one another here. */
+    [API_KEY_USED] = { "api_key_used", 3,
+        "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND key_id = ("
+        "SELECT key_id FROM api_key WHERE tenant_id = $1 AND key_id = $2 AND (last_used_at IS NULL"
+        " OR last_used_at < $3::timestamptz - interval '1 minute') FOR UPDATE SKIP LOCKED)" },
     [API_KEY_REVOKE] = { "api_key_revoke", 3,
         "UPDATE api_key SET revoked_at = $3"
         " WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL" },
@@ -30,16 +45,18 @@ const struct store_statement *api_key_store_statements(size_t *n)
     return statements;
 }
 
-enum emt_err api_key_insert(struct store *s, int32_t tenant, const char *name, const uint8_t *hash,
-                            int role, emt_time expires_at, int64_t *id)
+enum emt_err api_key_insert(struct store *s, int32_t tenant, const struct api_key_new *k,
+                            int64_t *id)
 {
-    struct store_param p[5];
+    struct store_param p[7];
 
     p_int4(&p[0], tenant);
-    p_text(&p[1], name);
-    p_bytes(&p[2], hash, 32);
-    p_int2(&p[3], (int16_t)role);
-    p_time(&p[4], expires_at);
+    p_text(&p[1], k->name);
+    p_bytes(&p[2], k->hash, 32);
+    p_int2(&p[3], (int16_t)k->role);
+    p_time(&p[4], k->expires_at);
+    p_int4(&p[5], (int32_t)k->scopes);
+    p_text(&p[6], k->created_by);
     return store_run_number(s, &statements[API_KEY_INSERT], p, id);
 }
 
@@ -54,16 +71,48 @@ enum emt_err api_key_list(struct store *s, int32_t tenant, int64_t after, int li
     return store_run(s, &statements[API_KEY_LIST], p, out);
 }
 
-enum emt_err api_key_use(struct store *s, int32_t tenant, int64_t key_id, const uint8_t *hash,
-                         emt_time now, struct store_result **out)
+enum emt_err api_key_find(struct store *s, const uint8_t hash[32], emt_time now,
+                          struct api_key *out)
 {
-    struct store_param p[4];
+    struct store_result *r = NULL;
+    struct store_param p[2];
+
+    p_bytes(&p[0], hash, 32);
+    p_time(&p[1], now);
+    enum emt_err err = store_run_row(s, &statements[API_KEY_PRINCIPAL], p, &r);
+    if (err != EMT_OK)
+        return err;
+    *out = (struct api_key){ .tenant = (int32_t)c_int(r, 0, 0),
+                             .id = c_int(r, 0, 1),
+                             .role = (int)c_int(r, 0, 2),
+                             .scopes = (uint32_t)c_int(r, 0, 3),
+                             .unnoted = c_bool(r, 0, 6) };
+    snprintf(out->name, sizeof out->name, "%s", c_text(r, 0, 4));
+    snprintf(out->tenant_key, sizeof out->tenant_key, "%s", c_text(r, 0, 5));
+    store_result_free(r);
+    return EMT_OK;
+}
+
+static enum emt_err key_at(struct store *s, int statement, int32_t tenant, int64_t key_id,
+                           emt_time now)
+{
+    struct store_param p[3];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], key_id);
-    p_bytes(&p[2], hash, 32);
-    p_time(&p[3], now);
-    return store_run_row(s, &statements[API_KEY_USE], p, out);
+    p_time(&p[2], now);
+    return statement == API_KEY_ALIVE ? store_run_number(s, &statements[statement], p, &key_id)
+                                      : store_run(s, &statements[statement], p, NULL);
+}
+
+enum emt_err api_key_alive(struct store *s, int32_t tenant, int64_t key_id, emt_time now)
+{
+    return key_at(s, API_KEY_ALIVE, tenant, key_id, now);
+}
+
+enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t key_id, emt_time now)
+{
+    return key_at(s, API_KEY_USED, tenant, key_id, now);
 }
 
 enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id, emt_time now)

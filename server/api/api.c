@@ -1,8 +1,8 @@
 /* A request on its worker: find the route, find out who asks, open the tenant's transaction, let
  * the handler answer, commit.
  *
- * The order of refusals is fixed: unknown path 404, no valid key 401, another tenant 404 as if it
- * did not exist, too little a role 403. */
+ * The order of refusals is fixed: unknown path 404, no valid key or session 401, a forged request
+ * 403, another tenant 404 as if it did not exist, too little a role 403, a missing scope 403. */
 #include "api/api.h"
 
 #include "api/portal_files.h"
@@ -21,6 +21,9 @@
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
+
+#define SESSION_IDLE_S (INT64_C(30) * 60)
+#define SESSION_S (INT64_C(12) * 3600)
 
 static void *worker_new(void *ctx)
 {
@@ -46,7 +49,7 @@ static void worker_free(void *ctx, void *worker)
 static int32_t tenant_of(void *ctx, const struct http_request *r)
 {
     (void)ctx;
-    return api_key_claim(http_request_header(r, "Authorization"));
+    return api_claim(http_request_header(r, "Authorization"), http_request_header(r, "Cookie"));
 }
 
 /* Connections that ended while nobody used them are no reason to fail the next request. */
@@ -97,11 +100,25 @@ static bool is_change(const struct api_route *route)
 
 static bool may(const struct api_route *route, const struct api_principal *who)
 {
-    if (who->is_operator)
-        return !(who->auditor && is_change(route));
-    if (route->access == ACCESS_OPERATOR)
-        return false;
-    return route->access == ACCESS_ANY || (route->roles & ROLE_BIT(who->role)) != 0;
+    if (route->access == ACCESS_ANY || route->access == ACCESS_SESSION)
+        return true;
+    if (who->is_operator && !(who->auditor && is_change(route)))
+        return true;
+    return route->access != ACCESS_OPERATOR && who->tenant != 0 &&
+           (route->roles & ROLE_BIT(who->role)) != 0;
+}
+
+/* A key without scopes may what its role may. */
+static bool in_scope(const struct api_route *route, const struct api_principal *who)
+{
+    return who->scopes == 0 || route->area == AREA_NONE ||
+           (who->scopes & SCOPE_BIT(route->area, is_change(route))) != 0;
+}
+
+static enum emt_err out_of_scope(struct api_call *c, const struct api_route *route)
+{
+    return api_problem(c, 403, "scope", NULL, "the key lacks the scope %s:%s",
+                       api_area_names[route->area], is_change(route) ? "write" : "read");
 }
 
 /* Runs the handler in a transaction of the tenant; commits only an answer that says it worked. */
@@ -130,8 +147,20 @@ static enum emt_err run_tenant(struct api_call *c, const struct api_route *route
     if (err != EMT_OK)
         return api_store_problem(c, err, "tenant");
     if (!may(route, &c->who))
-        return api_problem(c, 403, "forbidden", NULL, "the role of this key does not allow it");
+        return api_problem(c, 403, "forbidden", NULL, "your role does not allow it");
+    if (!in_scope(route, &c->who))
+        return out_of_scope(c, route);
     return route->access == ACCESS_TENANT ? in_transaction(c, route) : route->handle(c);
+}
+
+static enum emt_err not_known(struct api_call *c, const struct api_route *route)
+{
+    if (http_response_header(c->out, "WWW-Authenticate", "Bearer") != EMT_OK)
+        return EMT_ENOMEM;
+    if (route->access == ACCESS_SESSION)
+        return api_problem(c, 401, "unauthorized", NULL, "log in: POST /api/v1/sessions");
+    return api_problem(c, 401, "unauthorized", NULL,
+                       "send a valid API key: Authorization: Bearer emt_…");
 }
 
 static enum emt_err run(struct api_call *c, const struct api_route *route)
@@ -144,19 +173,19 @@ static enum emt_err run(struct api_call *c, const struct api_route *route)
     if (route->access == ACCESS_PUBLIC)
         return route->handle(c);
     enum emt_err err = api_authenticate(c);
-    if (err == EMT_EAUTH) {
-        if (http_response_header(c->out, "WWW-Authenticate", "Bearer") != EMT_OK)
-            return EMT_ENOMEM;
-        return api_problem(c, 401, "unauthorized", NULL,
-                           "send a valid API key: Authorization: Bearer emt_…");
-    }
+    if (err == EMT_EAUTH ||
+        (err == EMT_OK && route->access == ACCESS_SESSION && c->who.session_id == 0))
+        return not_known(c, route);
     if (err != EMT_OK)
         return api_store_problem(c, err, "key");
+    if (c->who.session_id != 0 && is_change(route) && !api_csrf_good(c))
+        return api_problem(c, 403, "csrf", NULL,
+                           "send the session's csrf_token as X-CSRF-Token, from a page of ours");
     if (route->access == ACCESS_TENANT || route->access == ACCESS_TENANT_OPEN)
         return run_tenant(c, route);
     if (!may(route, &c->who))
         return api_problem(c, 403, "forbidden", NULL, "this is for operators of the platform");
-    return route->handle(c);
+    return in_scope(route, &c->who) ? route->handle(c) : out_of_scope(c, route);
 }
 
 static enum emt_err common_headers(struct http_response *out)
@@ -298,13 +327,15 @@ enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_
 {
     struct api *a = calloc(1, sizeof *a);
 
-    if (a == NULL || !login_guard_init(&a->logins)) {
-        free(a);
+    if (a == NULL)
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
-    }
     a->settings = *s;
     if (a->settings.leaf_lifetime_s == 0)
         a->settings.leaf_lifetime_s = INT64_C(365) * 86400;
+    if (a->settings.session_idle_s == 0)
+        a->settings.session_idle_s = SESSION_IDLE_S;
+    if (a->settings.session_s == 0)
+        a->settings.session_s = SESSION_S;
     a->handler = (struct http_handler){ .ctx = a,
                                         .worker_new = worker_new,
                                         .worker_free = worker_free,
@@ -327,7 +358,6 @@ void api_free(struct api *a)
     if (a == NULL)
         return;
     seal_key_wipe(&a->settings.master);
-    login_guard_release(&a->logins);
     free(a);
 }
 

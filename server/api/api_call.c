@@ -31,7 +31,7 @@ static const char *status_title(unsigned status)
     case 400:
         return "The request is not valid";
     case 401:
-        return "No valid key";
+        return "No valid key or session";
     case 403:
         return "Not allowed";
     case 404:
@@ -218,6 +218,15 @@ static bool value_read(struct api_call *c, const struct api_field *f, json_t *j,
             return true;
         }
         api_problem(c, 400, "invalid", f->name, "%s: must be an object", f->name);
+        return false;
+    case FIELD_LIST:
+        if (json_is_array(j) && json_array_size(j) >= (size_t)f->least &&
+            json_array_size(j) <= (size_t)f->most) {
+            v->object = j;
+            return true;
+        }
+        api_problem(c, 400, "invalid", f->name, "%s: must be a list of %lld to %lld", f->name,
+                    (long long)f->least, (long long)f->most);
         return false;
     }
     return false;
@@ -462,23 +471,46 @@ enum emt_err api_page_answer(struct api_call *c, struct store_result *r, int lim
 
 /* --- others --- */
 
-enum emt_err api_audit(struct api_call *c, const char *action, const char *object, const char *fmt,
-                       ...)
+static enum emt_err audit_put(struct api_call *c, struct store *s, int32_t tenant,
+                              const char *action, const char *object, const char *fmt, va_list ap)
+    EMT_PRINTF(6, 0);
+static enum emt_err audit_put(struct api_call *c, struct store *s, int32_t tenant,
+                              const char *action, const char *object, const char *fmt, va_list ap)
 {
     char detail[512];
-    va_list ap;
 
-    va_start(ap, fmt);
     vsnprintf(detail, sizeof detail, fmt, ap);
-    va_end(ap);
     text_clean(detail);
-    struct audit_entry entry = { .tenant = c->tenant,
+    struct audit_entry entry = { .tenant = tenant,
                                  .actor = c->who.actor,
                                  .action = action,
                                  .object = object,
                                  .detail = detail,
                                  .peer = http_request_peer(c->req) };
-    return audit_append(c->tenant != 0 ? c->store : c->worker->admin, &entry);
+    return audit_append(s, &entry);
+}
+
+enum emt_err api_audit(struct api_call *c, const char *action, const char *object, const char *fmt,
+                       ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    enum emt_err err = audit_put(c, c->tenant != 0 ? c->store : c->worker->admin, c->tenant, action,
+                                 object, fmt, ap);
+    va_end(ap);
+    return err;
+}
+
+enum emt_err api_audit_on(struct api_call *c, struct store *s, int32_t tenant, const char *action,
+                          const char *object, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    enum emt_err err = audit_put(c, s, tenant, action, object, fmt, ap);
+    va_end(ap);
+    return err;
 }
 
 struct store *api_admin(struct api_call *c)

@@ -38,9 +38,13 @@ struct api_worker {
 };
 
 struct api_principal {
-    bool is_operator; /* of the platform: every tenant, every role */
-    bool auditor;     /* operator who only reads */
-    int32_t tenant;
+    bool is_operator;   /* of the platform: every tenant, every role */
+    bool auditor;       /* operator who only reads */
+    int64_t user_id;    /* of a user or an operator's key; 0: a tenant's key */
+    int64_t session_id; /* 0: no portal session */
+    int64_t key_id;     /* 0: no key */
+    uint32_t scopes;    /* of a tenant's key, SCOPE_BIT(); 0: all that the role allows */
+    int32_t tenant;     /* of the key, or of the path when the user is a member; 0: none */
     char tenant_key[64];
     enum api_role role;
     char actor[128]; /* for the audit: "key:3 nightly export", "user:admin" */
@@ -54,8 +58,10 @@ struct api_call {
     struct http_response *out;
     struct api_principal who;
     emt_time now;
-    int32_t tenant; /* of the path; 0 on platform routes */
-    const char *tenant_key;
+    int32_t tenant;                    /* of the path; 0 on platform routes */
+    const char *tenant_key;            /* NULL on platform routes */
+    char csrf[48];                     /* token of the session; "" without */
+    emt_time session_expires;          /* of the session */
     const char *param[API_PARAMS_MAX]; /* path parameters behind {tenant}, in order */
     struct store *store;      /* emt_app, inside a transaction of the tenant on tenant routes */
     unsigned status;          /* of the answer so far, 0: none yet */
@@ -80,13 +86,21 @@ enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char 
 
 /* --- bodies --- */
 
-enum api_field_kind { FIELD_TEXT, FIELD_INT, FIELD_BOOL, FIELD_TIME, FIELD_ENUM, FIELD_OBJECT };
+enum api_field_kind {
+    FIELD_TEXT,
+    FIELD_INT,
+    FIELD_BOOL,
+    FIELD_TIME,
+    FIELD_ENUM,
+    FIELD_OBJECT,
+    FIELD_LIST
+};
 struct api_field {
     const char *name;
     enum api_field_kind kind;
     bool required;
     bool nullable;
-    int64_t least, most;      /* characters of a text, range of a number */
+    int64_t least, most;      /* characters of a text, range of a number, items of a list */
     const char *const *names; /* ENUM, closed by NULL */
 };
 struct api_value {
@@ -96,7 +110,7 @@ struct api_value {
     int64_t number; /* INT, ENUM */
     bool flag;
     emt_time time;
-    json_t *object; /* borrowed */
+    json_t *object; /* OBJECT, LIST; borrowed */
 };
 /* Reads the body as an object with exactly these fields, n of them. An empty body is {} when
  * nothing is required. On failure the problem is answered and *ok is false. *body keeps texts
@@ -156,6 +170,11 @@ json_t *api_decimal(struct decimal d);
  * on the admin connection). */
 EMT_CHECKED enum emt_err api_audit(struct api_call *c, const char *action, const char *object,
                                    const char *fmt, ...) EMT_PRINTF(4, 5);
+/* The same on another connection, about any tenant or the platform (0). */
+struct store;
+EMT_CHECKED enum emt_err api_audit_on(struct api_call *c, struct store *s, int32_t tenant,
+                                      const char *action, const char *object, const char *fmt, ...)
+    EMT_PRINTF(6, 7);
 /* Connections of the worker; NULL: database not reachable. */
 struct store *api_admin(struct api_call *c);
 /* A random secret "<prefix><43 characters>" and its SHA-256. out holds 128. */

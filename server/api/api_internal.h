@@ -5,7 +5,6 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "http/http_server.h"
-#include "login_guard.h"
 
 struct metric;
 
@@ -13,7 +12,6 @@ struct api {
     struct api_settings settings;
     struct http_handler handler;
     struct metric *duration, *answered, *refused, *failed;
-    struct login_guard logins;
 };
 
 #endif

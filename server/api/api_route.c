@@ -8,51 +8,70 @@
 
 #define T "/api/v1/tenants/{tenant}"
 
+const char *const api_area_names[AREAS + 1] = { "gateways", "devices", "readings", "frames",
+                                                "keys",     "market",  "exports",  "jobs",
+                                                "users",    "tenant",  "audit",    NULL };
+
 /* clang-format off */
 static const struct api_route routes[] = {
-    { HTTP_GET,    "/healthz",                           ACCESS_PUBLIC,   0, api_health },
-    { HTTP_GET,    "/api/v1/openapi.yaml",               ACCESS_PUBLIC,   0, api_openapi },
-    { HTTP_POST,   "/api/v1/login",                      ACCESS_PUBLIC,   0, api_login },
-    { HTTP_POST,   "/api/v1/enrol",                      ACCESS_PUBLIC,   0, api_enrol },
-    { HTTP_GET,    "/api/v1/tenants",                    ACCESS_ANY,      0, api_tenant_list },
-    { HTTP_POST,   "/api/v1/tenants",                    ACCESS_OPERATOR, 0, api_tenant_create },
-    { HTTP_GET,    T,                                    ACCESS_TENANT, ROLES_ALL,   api_tenant_get },
-    { HTTP_PATCH,  T,                                    ACCESS_TENANT, ROLES_ADMIN, api_tenant_update },
-    { HTTP_GET,    T "/api-keys",                        ACCESS_TENANT, ROLES_ADMIN, api_key_list_get },
-    { HTTP_POST,   T "/api-keys",                        ACCESS_TENANT, ROLES_ADMIN, api_key_create },
-    { HTTP_DELETE, T "/api-keys/{key_id}",               ACCESS_TENANT, ROLES_ADMIN, api_key_delete },
-    { HTTP_GET,    T "/gateways",                        ACCESS_TENANT, ROLES_ALL,   api_gateway_list },
-    { HTTP_POST,   T "/gateways",                        ACCESS_TENANT, ROLES_FIELD, api_gateway_create },
-    { HTTP_GET,    T "/gateways/{gateway}",              ACCESS_TENANT, ROLES_ALL,   api_gateway_get },
-    { HTTP_PATCH,  T "/gateways/{gateway}",              ACCESS_TENANT, ROLES_FIELD, api_gateway_update },
-    { HTTP_POST,   T "/gateways/{gateway}/enrolment",    ACCESS_TENANT, ROLES_CERTIFICATE, api_enrolment_create },
-    { HTTP_POST,   T "/gateways/{gateway}/revoke",       ACCESS_TENANT, ROLES_REVOKE, api_gateway_revoke },
-    { HTTP_GET,    T "/gateways/{gateway}/commands",     ACCESS_TENANT, ROLES_ALL,   api_command_list },
-    { HTTP_POST,   T "/gateways/{gateway}/commands",     ACCESS_TENANT, ROLES_FIELD, api_command_create },
-    { HTTP_GET,    T "/devices",                         ACCESS_TENANT, ROLES_ALL,   api_device_list },
-    { HTTP_GET,    T "/devices/{device}",                ACCESS_TENANT, ROLES_ALL,   api_device_get },
-    { HTTP_PATCH,  T "/devices/{device}",                ACCESS_TENANT, ROLES_DATA,  api_device_update },
-    { HTTP_GET,    T "/devices/{device}/channels",       ACCESS_TENANT, ROLES_ALL,   api_channel_list },
-    { HTTP_GET,    T "/channels/{channel}",              ACCESS_TENANT, ROLES_ALL,   api_channel_get },
-    { HTTP_GET,    T "/channels/{channel}/readings",     ACCESS_TENANT, ROLES_ALL,   api_reading_list },
-    { HTTP_GET,    T "/conflicts",                       ACCESS_TENANT, ROLES_ALL,   api_conflict_list },
-    { HTTP_GET,    T "/frames",                          ACCESS_TENANT, ROLES_ALL,   api_frame_list },
-    { HTTP_GET,    T "/events",                          ACCESS_TENANT, ROLES_ALL,   api_event_list },
-    { HTTP_GET,    T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA,  api_meter_key_list },
-    { HTTP_POST,   T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA,  api_meter_key_create },
-    { HTTP_DELETE, T "/meter-keys/{key_id}",             ACCESS_TENANT, ROLES_DATA,  api_meter_key_delete },
-    { HTTP_POST,   T "/replays",                         ACCESS_TENANT, ROLES_DATA,  api_replay_create },
-    { HTTP_GET,    T "/locations",                       ACCESS_TENANT, ROLES_ALL,   api_location_list },
-    { HTTP_POST,   T "/locations",                       ACCESS_TENANT, ROLES_DATA,  api_location_create },
-    { HTTP_GET,    T "/locations/{location}",            ACCESS_TENANT, ROLES_ALL,   api_location_get },
-    { HTTP_DELETE, T "/locations/{location}",            ACCESS_TENANT, ROLES_DATA,  api_location_delete },
-    { HTTP_GET,    T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_ALL,   api_binding_list },
-    { HTTP_POST,   T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_DATA,  api_binding_create },
-    { HTTP_PATCH,  T "/locations/{location}/bindings/{binding_id}", ACCESS_TENANT, ROLES_DATA, api_binding_update },
-    { HTTP_GET,    T "/exports",                         ACCESS_TENANT, ROLES_ALL,   api_export_list },
-    { HTTP_POST,   T "/exports",                         ACCESS_TENANT_OPEN, ROLES_DATA, api_export_create },
-    { HTTP_GET,    T "/exports/{file_id}",               ACCESS_TENANT, ROLES_ALL,   api_export_get },
-    { HTTP_GET,    T "/exports/{file_id}/content",       ACCESS_TENANT, ROLES_DATA,  api_export_content },
+    { HTTP_GET,    "/healthz",                           ACCESS_PUBLIC,   0, AREA_NONE, api_health },
+    { HTTP_GET,    "/api/v1/openapi.yaml",               ACCESS_PUBLIC,   0, AREA_NONE, api_openapi },
+    { HTTP_POST,   "/api/v1/login",                      ACCESS_PUBLIC,   0, AREA_NONE, api_login },
+    { HTTP_POST,   "/api/v1/sessions",                   ACCESS_PUBLIC,   0, AREA_NONE, api_session_create },
+    { HTTP_GET,    "/api/v1/session",                    ACCESS_SESSION,  0, AREA_NONE, api_session_get },
+    { HTTP_DELETE, "/api/v1/session",                    ACCESS_SESSION,  0, AREA_NONE, api_session_delete },
+    { HTTP_POST,   "/api/v1/session/password",           ACCESS_SESSION,  0, AREA_NONE, api_session_password },
+    { HTTP_GET,    "/api/v1/users",                      ACCESS_OPERATOR, 0, AREA_USERS, api_user_list },
+    { HTTP_POST,   "/api/v1/users",                      ACCESS_OPERATOR, 0, AREA_USERS, api_user_create },
+    { HTTP_GET,    "/api/v1/users/{user_id}",            ACCESS_OPERATOR, 0, AREA_USERS, api_user_get },
+    { HTTP_PATCH,  "/api/v1/users/{user_id}",            ACCESS_OPERATOR, 0, AREA_USERS, api_user_update },
+    { HTTP_POST,   "/api/v1/users/{user_id}/one-time-password", ACCESS_OPERATOR, 0, AREA_USERS, api_user_reset },
+    { HTTP_POST,   "/api/v1/enrol",                      ACCESS_PUBLIC,   0, AREA_NONE, api_enrol },
+    { HTTP_GET,    "/api/v1/tenants",                    ACCESS_ANY,      0, AREA_TENANT, api_tenant_list },
+    { HTTP_POST,   "/api/v1/tenants",                    ACCESS_OPERATOR, 0, AREA_TENANT, api_tenant_create },
+    { HTTP_GET,    T,                                    ACCESS_TENANT, ROLES_ALL, AREA_TENANT, api_tenant_get },
+    { HTTP_PATCH,  T,                                    ACCESS_TENANT, ROLES_ADMIN, AREA_TENANT, api_tenant_update },
+    { HTTP_GET,    T "/api-keys",                        ACCESS_TENANT, ROLES_ADMIN, AREA_USERS, api_key_list_get },
+    { HTTP_POST,   T "/api-keys",                        ACCESS_TENANT, ROLES_ADMIN, AREA_USERS, api_key_create },
+    { HTTP_DELETE, T "/api-keys/{key_id}",               ACCESS_TENANT, ROLES_ADMIN, AREA_USERS, api_key_delete },
+    { HTTP_GET,    T "/users",                           ACCESS_TENANT_OPEN, ROLES_ADMIN, AREA_USERS, api_member_list },
+    { HTTP_POST,   T "/users",                           ACCESS_TENANT_OPEN, ROLES_ADMIN, AREA_USERS, api_member_create },
+    { HTTP_GET,    T "/users/{user_id}",                 ACCESS_TENANT_OPEN, ROLES_ADMIN, AREA_USERS, api_member_get },
+    { HTTP_PATCH,  T "/users/{user_id}",                 ACCESS_TENANT_OPEN, ROLES_ADMIN, AREA_USERS, api_member_update },
+    { HTTP_DELETE, T "/users/{user_id}",                 ACCESS_TENANT_OPEN, ROLES_ADMIN, AREA_USERS, api_member_delete },
+    { HTTP_POST,   T "/users/{user_id}/one-time-password", ACCESS_TENANT_OPEN, ROLES_ADMIN, AREA_USERS, api_member_reset },
+    { HTTP_GET,    T "/gateways",                        ACCESS_TENANT, ROLES_ALL, AREA_GATEWAYS, api_gateway_list },
+    { HTTP_POST,   T "/gateways",                        ACCESS_TENANT, ROLES_FIELD, AREA_GATEWAYS, api_gateway_create },
+    { HTTP_GET,    T "/gateways/{gateway}",              ACCESS_TENANT, ROLES_ALL, AREA_GATEWAYS, api_gateway_get },
+    { HTTP_PATCH,  T "/gateways/{gateway}",              ACCESS_TENANT, ROLES_FIELD, AREA_GATEWAYS, api_gateway_update },
+    { HTTP_POST,   T "/gateways/{gateway}/enrolment",    ACCESS_TENANT, ROLES_CERTIFICATE, AREA_GATEWAYS, api_enrolment_create },
+    { HTTP_POST,   T "/gateways/{gateway}/revoke",       ACCESS_TENANT, ROLES_REVOKE, AREA_GATEWAYS, api_gateway_revoke },
+    { HTTP_GET,    T "/gateways/{gateway}/commands",     ACCESS_TENANT, ROLES_ALL, AREA_GATEWAYS, api_command_list },
+    { HTTP_POST,   T "/gateways/{gateway}/commands",     ACCESS_TENANT, ROLES_FIELD, AREA_GATEWAYS, api_command_create },
+    { HTTP_GET,    T "/devices",                         ACCESS_TENANT, ROLES_ALL, AREA_DEVICES, api_device_list },
+    { HTTP_GET,    T "/devices/{device}",                ACCESS_TENANT, ROLES_ALL, AREA_DEVICES, api_device_get },
+    { HTTP_PATCH,  T "/devices/{device}",                ACCESS_TENANT, ROLES_DATA, AREA_DEVICES, api_device_update },
+    { HTTP_GET,    T "/devices/{device}/channels",       ACCESS_TENANT, ROLES_ALL, AREA_DEVICES, api_channel_list },
+    { HTTP_GET,    T "/channels/{channel}",              ACCESS_TENANT, ROLES_ALL, AREA_DEVICES, api_channel_get },
+    { HTTP_GET,    T "/channels/{channel}/readings",     ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_reading_list },
+    { HTTP_GET,    T "/conflicts",                       ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_conflict_list },
+    { HTTP_GET,    T "/frames",                          ACCESS_TENANT, ROLES_ALL, AREA_FRAMES, api_frame_list },
+    { HTTP_GET,    T "/events",                          ACCESS_TENANT, ROLES_ALL, AREA_TENANT, api_event_list },
+    { HTTP_GET,    T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_list },
+    { HTTP_POST,   T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_create },
+    { HTTP_DELETE, T "/meter-keys/{key_id}",             ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_delete },
+    { HTTP_POST,   T "/replays",                         ACCESS_TENANT, ROLES_DATA, AREA_FRAMES, api_replay_create },
+    { HTTP_GET,    T "/locations",                       ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_list },
+    { HTTP_POST,   T "/locations",                       ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_create },
+    { HTTP_GET,    T "/locations/{location}",            ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_get },
+    { HTTP_DELETE, T "/locations/{location}",            ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_delete },
+    { HTTP_GET,    T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_binding_list },
+    { HTTP_POST,   T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_binding_create },
+    { HTTP_PATCH,  T "/locations/{location}/bindings/{binding_id}", ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_binding_update },
+    { HTTP_GET,    T "/exports",                         ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_list },
+    { HTTP_POST,   T "/exports",                         ACCESS_TENANT_OPEN, ROLES_DATA, AREA_EXPORTS, api_export_create },
+    { HTTP_GET,    T "/exports/{file_id}",               ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_get },
+    { HTTP_GET,    T "/exports/{file_id}/content",       ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_export_content },
 };
 /* clang-format on */
 
@@ -62,9 +81,10 @@ static size_t segment(const char *p)
     return strcspn(p, "/");
 }
 
-/* Matches one path; parameters are copied into c->buf, the first one named {tenant} into buf[0]. */
+/* Matches one path; its parameters are copied into c->buf. */
 static bool route_match(const char *pattern, const char *path, struct api_call *c)
 {
+    bool of_tenant = strncmp(pattern, T, strlen(T)) == 0;
     unsigned params = 0;
 
     while (*pattern == '/' && *path == '/') {
@@ -85,9 +105,9 @@ static bool route_match(const char *pattern, const char *path, struct api_call *
     }
     if (*pattern != '\0' || *path != '\0')
         return false;
-    c->tenant_key = c->buf[0];
-    for (unsigned i = 1; i < params; i++)
-        c->param[i - 1] = c->buf[i];
+    c->tenant_key = of_tenant ? c->buf[0] : NULL;
+    for (unsigned i = of_tenant; i < params; i++)
+        c->param[i - of_tenant] = c->buf[i];
     return true;
 }
 

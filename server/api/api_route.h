@@ -6,12 +6,33 @@
 
 enum api_access {
     ACCESS_PUBLIC,   /* no key */
-    ACCESS_ANY,      /* any valid key */
+    ACCESS_ANY,      /* any valid key or session */
+    ACCESS_SESSION,  /* users' portal sessions, no keys */
     ACCESS_OPERATOR, /* operators of the platform */
     ACCESS_TENANT, /* below /api/v1/tenants/{tenant}, inside a transaction of the tenant; roles say
                       who */
     ACCESS_TENANT_OPEN, /* as TENANT, but the handler makes its own transactions */
 };
+
+/* What a route is about, for the scopes of API keys. Stored as bits (migration 0002): new ones at
+ * the end. */
+enum api_area {
+    AREA_GATEWAYS = 0,
+    AREA_DEVICES = 1,
+    AREA_READINGS = 2,
+    AREA_FRAMES = 3,
+    AREA_KEYS = 4,
+    AREA_MARKET = 5,
+    AREA_EXPORTS = 6,
+    AREA_JOBS = 7,
+    AREA_USERS = 8,
+    AREA_TENANT = 9,
+    AREA_AUDIT = 10,
+    AREAS = 11,
+    AREA_NONE = 12, /* needs no scope: for everybody, or for sessions only */
+};
+extern const char *const api_area_names[AREAS + 1];
+#define SCOPE_BIT(area, write) (1u << (2u * (unsigned)(area) + ((write) ? 1u : 0u)))
 
 #define ROLE_BIT(r) (1u << (r))
 #define ROLES_ALL ((1u << ROLES) - 1)
@@ -29,6 +50,7 @@ struct api_route {
     const char *pattern; /* as in the document: "/api/v1/tenants/{tenant}/gateways" */
     enum api_access access;
     unsigned roles; /* TENANT: bits of ROLE_BIT() */
+    enum api_area area;
     enum emt_err (*handle)(struct api_call *c);
 };
 
@@ -44,6 +66,21 @@ const struct api_route *api_route_at(size_t i);
 enum emt_err api_health(struct api_call *c); /* api_platform.c */
 enum emt_err api_openapi(struct api_call *c);
 enum emt_err api_login(struct api_call *c);
+enum emt_err api_session_create(struct api_call *c); /* api_session.c */
+enum emt_err api_session_get(struct api_call *c);
+enum emt_err api_session_delete(struct api_call *c);
+enum emt_err api_session_password(struct api_call *c);
+enum emt_err api_user_list(struct api_call *c); /* api_user.c */
+enum emt_err api_user_create(struct api_call *c);
+enum emt_err api_user_get(struct api_call *c);
+enum emt_err api_user_update(struct api_call *c);
+enum emt_err api_user_reset(struct api_call *c);
+enum emt_err api_member_list(struct api_call *c); /* api_member.c */
+enum emt_err api_member_create(struct api_call *c);
+enum emt_err api_member_get(struct api_call *c);
+enum emt_err api_member_update(struct api_call *c);
+enum emt_err api_member_delete(struct api_call *c);
+enum emt_err api_member_reset(struct api_call *c);
 enum emt_err api_enrol(struct api_call *c); /* api_enrol.c */
 enum emt_err api_enrolment_create(struct api_call *c);
 enum emt_err api_tenant_list(struct api_call *c); /* api_tenant.c */

@@ -5,6 +5,7 @@
 #include "pki/authority.h"
 #include "store/api_key_store.h"
 #include "store/directory_store.h"
+#include "store/member_store.h"
 #include "store/secret_store.h"
 #include "store/tenant_store.h"
 
@@ -45,6 +46,32 @@ static enum emt_err own_tenant(struct api_call *c)
     return api_json(c, 200, json_pack("{s:[o]}", "items", tenant_json(&t)));
 }
 
+/* Those of a user's memberships. */
+static enum emt_err member_page(struct api_call *c, struct store *admin,
+                                const struct api_page *page)
+{
+    struct store_result *r = NULL;
+    struct tenant t;
+    enum emt_err err =
+        member_tenants(admin, c->who.user_id, (int32_t)page->cursor_number, page->limit + 1, &r);
+    json_t *items = json_array();
+    int n = err == EMT_OK ? store_rows(r) : 0;
+
+    for (int i = 0; i < n && i < page->limit && err == EMT_OK; i++) {
+        err = tenant_get(admin, (int32_t)c_int(r, i, 1), &t);
+        if (err == EMT_OK)
+            json_array_append_new(items, tenant_json(&t));
+    }
+    json_t *body = json_pack("{s:o}", "items", items);
+    if (body != NULL && err == EMT_OK && n > page->limit)
+        json_object_set_new(body, "next", json_string(c_text(r, page->limit - 1, 0)));
+    store_result_free(r);
+    if (err == EMT_OK)
+        return api_json(c, 200, body);
+    json_decref(body);
+    return api_store_problem(c, err, "tenants");
+}
+
 static json_t *tenants_json(const struct tenant *list, size_t n, size_t limit)
 {
     json_t *items = json_array();
@@ -62,7 +89,7 @@ enum emt_err api_tenant_list(struct api_call *c)
 {
     struct api_page page;
 
-    if (!c->who.is_operator)
+    if (c->who.user_id == 0)
         return own_tenant(c);
     if (!api_page_read(c, 1000, 100, true, &page))
         return EMT_OK;
@@ -70,6 +97,8 @@ enum emt_err api_tenant_list(struct api_call *c)
         page.limit = TENANT_PAGE_MAX;
     if (page.cursor_number > INT32_MAX)
         return api_problem(c, 400, "invalid", "cursor", "cursor: not one of this list");
+    if (!c->who.is_operator)
+        return member_page(c, c->worker->admin, &page);
     size_t n = (size_t)page.limit + 1;
     struct tenant *list = calloc(n, sizeof *list);
     if (list == NULL)
@@ -203,9 +232,10 @@ static enum emt_err make_tenant(struct api_call *c, struct store *admin, const s
     snprintf(prefix, sizeof prefix, "emt_%d_", (int)id);
     if (err == EMT_OK)
         err = api_secret(prefix, secret, hash);
+    const struct api_key_new key = { "first key", hash,          ROLE_TENANT_ADMIN,
+                                     0,           EMT_TIME_NONE, c->who.actor };
     if (err == EMT_OK)
-        err =
-            api_key_insert(admin, id, "first key", hash, ROLE_TENANT_ADMIN, EMT_TIME_NONE, &key_id);
+        err = api_key_insert(admin, id, &key, &key_id);
     if (err == EMT_OK)
         err = directory_add(admin, DIRECTORY_API_KEY, hash, key_id);
     if (err == EMT_OK)

@@ -1,20 +1,22 @@
 #include "login_guard.h"
 
+#include "base/cipher.h"
+#include "store/login_store.h"
+
 #include <arpa/inet.h>
 #include <string.h>
 
-bool login_guard_init(struct login_guard *g)
-{
-    memset(g->peers, 0, sizeof g->peers);
-    return pthread_mutex_init(&g->mutex, NULL) == 0;
-}
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
 
-void login_guard_release(struct login_guard *g)
-{
-    pthread_mutex_destroy(&g->mutex);
-}
+/* Throttle rows are kept this long for nothing but the next cleaning. */
+#define FORGET_AFTER EMT_DAY
 
-static void address_of(const char *peer, uint8_t out[16])
+static const struct login_rule address_rule = { LOGIN_ADDRESS_FREE, LOGIN_ADDRESS_WAIT_S,
+                                                LOGIN_WINDOW };
+static const struct login_rule name_rule = { LOGIN_NAME_FREE, LOGIN_NAME_WAIT_S, LOGIN_WINDOW };
+
+void login_guard_address(const char *peer, uint8_t out[16])
 {
     static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -29,59 +31,48 @@ static void address_of(const char *peer, uint8_t out[16])
     }
 }
 
-/* The peer's entry; NULL: it has none. Entries whose window is over are free. */
-static struct login_peer *find(struct login_guard *g, const uint8_t address[16], emt_time now)
+static enum emt_err enter_name(struct login_guard *g, struct store *admin, const char *name,
+                               emt_time now, int64_t *wait_s)
 {
-    for (size_t i = 0; i < LOGIN_PEERS_MAX; i++) {
-        struct login_peer *p = &g->peers[i];
+    int32_t attempts;
+    bool known = false;
+    enum emt_err err = login_place_known(admin, name, g->address, now - LOGIN_PLACE_AGE, &known);
 
-        if (p->since != 0 && now - p->since > LOGIN_WINDOW)
-            p->since = 0;
-        if (p->since != 0 && memcmp(p->address, address, 16) == 0)
-            return p;
-    }
-    return NULL;
+    if (err != EMT_OK || known)
+        return err;
+    err = login_attempt(admin, LOGIN_NAME, g->name, sizeof g->name, &name_rule, now, &attempts,
+                        wait_s);
+    g->name_counted = err == EMT_OK && *wait_s == 0;
+    return err;
 }
 
-bool login_guard_allows(struct login_guard *g, const char *peer, emt_time now)
+enum emt_err login_guard_enter(struct login_guard *g, struct store *admin, const char *peer,
+                               const char *name, emt_time now, int64_t *wait_s)
 {
-    uint8_t address[16];
-
-    address_of(peer, address);
-    pthread_mutex_lock(&g->mutex);
-    const struct login_peer *p = find(g, address, now);
-    bool ok = p == NULL || p->failures < LOGIN_FAILURES_MAX;
-    pthread_mutex_unlock(&g->mutex);
-    return ok;
+    memset(g, 0, sizeof *g);
+    login_guard_address(peer, g->address);
+    cipher_sha256(name, strlen(name), g->name);
+    enum emt_err err = login_attempt(admin, LOGIN_ADDRESS, g->address, sizeof g->address,
+                                     &address_rule, now, &g->attempts, wait_s);
+    if (err != EMT_OK || *wait_s != 0)
+        return err;
+    err = enter_name(g, admin, name, now, wait_s);
+    /* Whoever waits for a name that strangers guess at has done nothing wrong. */
+    if (err == EMT_OK && *wait_s != 0)
+        err = login_settle(admin, LOGIN_ADDRESS, g->address, sizeof g->address, false, now);
+    return err;
 }
 
-/* A free entry, or the one whose window began first. */
-static struct login_peer *place(struct login_guard *g)
+enum emt_err login_guard_passed(const struct login_guard *g, struct store *admin, int64_t user,
+                                emt_time now)
 {
-    struct login_peer *oldest = &g->peers[0];
+    /* The address keeps its failures: one good account must not pay for guessing at others. */
+    enum emt_err err =
+        login_settle(admin, LOGIN_ADDRESS, g->address, sizeof g->address, false, now);
 
-    for (size_t i = 0; i < LOGIN_PEERS_MAX; i++) {
-        if (g->peers[i].since == 0)
-            return &g->peers[i];
-        if (g->peers[i].since < oldest->since)
-            oldest = &g->peers[i];
-    }
-    return oldest;
-}
-
-void login_guard_failed(struct login_guard *g, const char *peer, emt_time now)
-{
-    uint8_t address[16];
-
-    address_of(peer, address);
-    pthread_mutex_lock(&g->mutex);
-    struct login_peer *p = find(g, address, now);
-    if (p == NULL) {
-        p = place(g);
-        memcpy(p->address, address, 16);
-        p->since = now;
-        p->failures = 0;
-    }
-    p->failures++;
-    pthread_mutex_unlock(&g->mutex);
+    if (err == EMT_OK && g->name_counted)
+        err = login_settle(admin, LOGIN_NAME, g->name, sizeof g->name, true, now);
+    if (err == EMT_OK)
+        err = login_place_note(admin, user, g->address, now);
+    return err == EMT_OK ? login_forget(admin, now - FORGET_AFTER) : err;
 }

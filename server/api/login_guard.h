@@ -1,38 +1,47 @@
-/* Who failed to log in too often: counted per address (IPv6: per /64), so that whoever guesses
- * locks out nobody but himself. */
+/* Who failed to log in too often waits: counted per address (IPv6: per /64) and per user name, in
+ * the database, so that it holds on every node and over restarts. Waiting grows to a ceiling and
+ * nobody is ever locked out; from where a user has logged in before, strangers who guess at the
+ * name slow down nobody but themselves. */
 #ifndef EMT_API_LOGIN_GUARD_H
 #define EMT_API_LOGIN_GUARD_H
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "base/error.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Failed logins of an address within LOGIN_WINDOW before further ones are refused unread. */
-#define LOGIN_FAILURES_MAX 10
-#define LOGIN_WINDOW (5 * EMT_MINUTE)
-/* Addresses remembered; beyond that the one whose window began first is forgotten. */
-#define LOGIN_PEERS_MAX 1024
+struct store;
 
-struct login_peer {
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d; IPv6 without its lower half */
-    emt_time since;      /* of the first failure in the window; 0: unused */
-    uint32_t failures;
-};
+/* Failures in a row before the waiting begins, and the longest wait: docs/limits.md. */
+#define LOGIN_ADDRESS_FREE 10
+#define LOGIN_ADDRESS_WAIT_S 60
+#define LOGIN_NAME_FREE 5
+#define LOGIN_NAME_WAIT_S 30
+/* After this long without an attempt all is forgotten. */
+#define LOGIN_WINDOW (15 * EMT_MINUTE)
+/* How long a user's address counts as known. */
+#define LOGIN_PLACE_AGE (60 * EMT_DAY)
 
-/* Storage of the caller; thread safe after init. */
+/* One attempt. */
 struct login_guard {
-    pthread_mutex_t mutex;
-    struct login_peer peers[LOGIN_PEERS_MAX];
+    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d; IPv6 without its lower half */
+    uint8_t name[32];    /* SHA-256 */
+    bool name_counted;   /* not where the user is known */
+    int32_t attempts;    /* of the address, in a row, with this one */
 };
 
-/* False: no mutex to be had. */
-EMT_CHECKED bool login_guard_init(struct login_guard *g);
-void login_guard_release(struct login_guard *g);
-/* peer as text; one that is no address counts as all others of that kind. */
-bool login_guard_allows(struct login_guard *g, const char *peer, emt_time now);
-void login_guard_failed(struct login_guard *g, const char *peer, emt_time now);
+/* Counts an attempt before its password is looked at. *wait_s 0: go on; otherwise refuse it unread
+ * and say Retry-After. As STORE_ADMIN, outside of any transaction. The same work for every name. */
+EMT_CHECKED enum emt_err login_guard_enter(struct login_guard *g, struct store *admin,
+                                           const char *peer, const char *name, emt_time now,
+                                           int64_t *wait_s);
+/* The password was right: the attempt is taken back, and so is what strangers did to the name. */
+EMT_CHECKED enum emt_err login_guard_passed(const struct login_guard *g, struct store *admin,
+                                            int64_t user, emt_time now);
+/* peer as text to the 16 bytes that are counted; one that is no address counts as all others of
+ * that kind. */
+void login_guard_address(const char *peer, uint8_t out[16]);
 
 #endif

@@ -3,8 +3,10 @@
 #include "base/cipher.h"
 
 #include <argon2.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 /* OWASP's first choice for argon2id: memory for the attacker to pay, few enough for a login worker.
  */
@@ -13,6 +15,9 @@
 #define LANES 1
 #define SALT_LEN 16
 #define HASH_LEN 32
+/* A name of one or two letters is in every other password. */
+#define NAME_MIN 3
+#define DISTINCT_MIN 5
 
 static enum emt_err err_of(int rc)
 {
@@ -30,6 +35,53 @@ static enum emt_err err_of(int rc)
     default:
         return EMT_EINTERNAL;
     }
+}
+
+/* Characters of well-formed UTF-8: every byte that does not go on with one. */
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text != '\0'; text++)
+        n += ((unsigned char)*text & 0xc0u) != 0x80u;
+    return n;
+}
+
+static size_t distinct(const char *text)
+{
+    bool seen[256] = { false };
+    size_t n = 0;
+
+    for (; *text != '\0'; text++) {
+        n += !seen[(unsigned char)*text];
+        seen[(unsigned char)*text] = true;
+    }
+    return n;
+}
+
+static bool contains(const char *text, const char *part)
+{
+    size_t n = strlen(part);
+
+    for (; strlen(text) >= n; text++) {
+        if (strncasecmp(text, part, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum emt_err password_policy(const char *name, const char *password, struct emt_diag *diag)
+{
+    if (characters(password) < PASSWORD_MIN)
+        return emt_fail(diag, EMT_ELIMIT, "must have %d characters or more", PASSWORD_MIN);
+    if (strlen(password) > PASSWORD_MAX)
+        return emt_fail(diag, EMT_ELIMIT, "is longer than %d bytes", PASSWORD_MAX);
+    if (strlen(name) >= NAME_MIN && contains(password, name))
+        return emt_fail(diag, EMT_ELIMIT, "must not contain the user name");
+    if (distinct(password) < DISTINCT_MIN)
+        return emt_fail(diag, EMT_ELIMIT, "must have %d different characters or more",
+                        DISTINCT_MIN);
+    return EMT_OK;
 }
 
 enum emt_err password_hash(const char *password, char out[PASSWORD_HASH_MAX])

@@ -232,6 +232,29 @@ static bool judge_value(struct judge *j, const struct yaml_node *schema, const j
     return true;
 }
 
+static const char *text_of(const struct judge *j, const struct yaml_node *map, const char *key)
+{
+    const struct yaml_node *node = get(j, map, key);
+
+    return node != NULL && yaml_scalar(node) != NULL ? yaml_scalar(node) : "";
+}
+
+void openapi_access(const struct openapi *o, const char *method, const char *path,
+                    struct openapi_access *out)
+{
+    struct judge j = { .y = o->yaml };
+    const struct yaml_node *operation =
+        get(&j, get(&j, get(&j, yaml_root(o->yaml), "paths"), path), method);
+    const struct yaml_node *roles = get(&j, operation, "x-emt-roles");
+
+    *out = (struct openapi_access){ .access = text_of(&j, operation, "x-emt-access"),
+                                    .scope = text_of(&j, operation, "x-emt-scope"),
+                                    .nroles = yaml_count(roles) };
+    ck_assert_uint_le(out->nroles, 8);
+    for (size_t i = 0; i < out->nroles; i++)
+        out->roles[i] = yaml_scalar(yaml_at(roles, i));
+}
+
 bool openapi_is(const struct openapi *o, const char *schema, const json_t *value, char why[400])
 {
     struct judge j = { .y = o->yaml, .why = why };

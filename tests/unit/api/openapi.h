@@ -16,6 +16,16 @@ void openapi_free(struct openapi *o);
 /* Operation i as the document lists them ("get", "/api/v1/tenants"); false past the end. */
 bool openapi_operation(const struct openapi *o, size_t i, char method[8], char path[128]);
 
+/* Who may call the operation: its x-emt-access, x-emt-roles, x-emt-scope. "" where it does not say;
+ * borrowed. */
+struct openapi_access {
+    const char *access, *scope;
+    const char *roles[8];
+    size_t nroles;
+};
+void openapi_access(const struct openapi *o, const char *method, const char *path,
+                    struct openapi_access *out);
+
 /* Whether this answer of the operation is documented and its body is of the schema; body NULL:
  * none. On false why says where. method in small letters. */
 bool openapi_judge(const struct openapi *o, const char *method, const char *path, unsigned status,

@@ -1,5 +1,6 @@
-/* Pieces of the REST interface that need no server: the routes and the document, rights, texts,
- * keys as CSV. */
+/* Pieces of the REST interface that need no server: the routes and the document, rights, cookies,
+ * passwords, texts, keys as CSV. */
+#include "api/password.h"
 #include "api_auth.h"
 #include "api_route.h"
 #include "api_text.h"
@@ -49,6 +50,50 @@ START_TEST(the_document_and_the_routes_are_the_same_set)
 }
 END_TEST
 
+static unsigned role_bits(const struct openapi_access *a)
+{
+    unsigned bits = 0;
+
+    for (size_t i = 0; i < a->nroles; i++) {
+        int role = 0;
+
+        while (role < ROLES && strcmp(api_role_names[role], a->roles[i]) != 0)
+            role++;
+        ck_assert_msg(role < ROLES, "no such role: %s", a->roles[i]);
+        bits |= ROLE_BIT(role);
+    }
+    return bits;
+}
+
+START_TEST(who_may_call_stands_in_the_document_as_in_the_table)
+{
+    static const char *const access[] = {
+        [ACCESS_PUBLIC] = "public",     [ACCESS_ANY] = "any",       [ACCESS_SESSION] = "session",
+        [ACCESS_OPERATOR] = "operator", [ACCESS_TENANT] = "tenant", [ACCESS_TENANT_OPEN] = "tenant"
+    };
+    struct openapi *o = openapi_load();
+
+    for (size_t i = 0; api_route_at(i) != NULL; i++) {
+        const struct api_route *r = api_route_at(i);
+        struct openapi_access a;
+        char method[8];
+
+        lower(http_method_name(r->method), method);
+        openapi_access(o, method, r->pattern, &a);
+        ck_assert_msg(strcmp(a.access, access[r->access]) == 0, "%s %s: x-emt-access: %s", method,
+                      r->pattern, a.access);
+        ck_assert_msg(role_bits(&a) == r->roles, "%s %s: x-emt-roles", method, r->pattern);
+        ck_assert_msg(strcmp(a.scope, r->area < AREAS ? api_area_names[r->area] : "none") == 0,
+                      "%s %s: x-emt-scope: %s", method, r->pattern, a.scope);
+        /* Nothing that a key can do is beyond its scopes. */
+        ck_assert_msg(r->area != AREA_NONE || r->access == ACCESS_PUBLIC ||
+                          r->access == ACCESS_SESSION || r->access == ACCESS_TENANT_OPEN,
+                      "%s %s: needs a scope", method, r->pattern);
+    }
+    openapi_free(o);
+}
+END_TEST
+
 START_TEST(a_path_finds_its_route_and_its_parameters)
 {
     struct api_call c = { 0 };
@@ -61,6 +106,9 @@ START_TEST(a_path_finds_its_route_and_its_parameters)
     ck_assert_str_eq(c.tenant_key, "a-b");
     ck_assert_str_eq(c.param[0], "DE1");
     ck_assert_str_eq(c.param[1], "7");
+    ck_assert_ptr_nonnull(api_route_find(HTTP_GET, "/api/v1/users/17", &c, &known));
+    ck_assert_ptr_null(c.tenant_key);
+    ck_assert_str_eq(c.param[0], "17");
     ck_assert_ptr_nonnull(api_route_find(HTTP_HEAD, "/healthz", &c, &known));
     ck_assert_ptr_null(api_route_find(HTTP_PUT, "/api/v1/tenants/a", &c, &known));
     ck_assert(known);
@@ -98,14 +146,137 @@ END_TEST
 
 START_TEST(a_key_claims_its_tenant_for_fair_shares_only)
 {
-    ck_assert_int_eq(api_key_claim("Bearer emt_17_abc"), 17);
-    ck_assert_int_eq(api_key_claim("bearer emt_17_abc"), 17);
-    ck_assert_int_eq(api_key_claim("Bearer emt_op_abc"), 0);
-    ck_assert_int_eq(api_key_claim("Bearer emt_-5_abc"), 0);
-    ck_assert_int_eq(api_key_claim("Bearer emt_99999999999999999999"), 0);
-    ck_assert_int_eq(api_key_claim("Basic emt_17_abc"), 0);
-    ck_assert_int_eq(api_key_claim(""), 0);
-    ck_assert_int_eq(api_key_claim(NULL), 0);
+    static const char one[] = "a=b; __Host-emt-session=AAAAAAAAAAAAAAAAAAAA";
+    static const char two[] = "__Host-emt-session=BBBBBBBBBBBBBBBBBBBB; c=d";
+
+    ck_assert_int_eq(api_claim("Bearer emt_17_abc", NULL), 17);
+    ck_assert_int_eq(api_claim("bearer emt_17_abc", one), 17);
+    ck_assert_int_eq(api_claim("Bearer emt_op_abc", NULL), 0);
+    ck_assert_int_eq(api_claim("Bearer emt_-5_abc", NULL), 0);
+    ck_assert_int_eq(api_claim("Bearer emt_99999999999999999999", NULL), 0);
+    ck_assert_int_eq(api_claim("Basic emt_17_abc", one), 0);
+    ck_assert_int_eq(api_claim("", NULL), 0);
+    ck_assert_int_eq(api_claim(NULL, NULL), 0);
+    ck_assert_int_eq(api_claim(NULL, "a=b"), 0);
+    /* Sessions have shares of their own, beyond the numbers of tenants. */
+    ck_assert_int_ge(api_claim(NULL, one), 0x40000000);
+    ck_assert_int_eq(api_claim(NULL, one), api_claim(NULL, one));
+    ck_assert_int_ne(api_claim(NULL, one), api_claim(NULL, two));
+}
+END_TEST
+
+START_TEST(the_session_is_found_among_cookies)
+{
+    static const struct {
+        const char *cookie;
+        const char *session; /* NULL: none */
+    } cases[] = {
+        { "__Host-emt-session=abc", "abc" },
+        { "a=b; __Host-emt-session=abc; c=d", "abc" },
+        { "a=b;__Host-emt-session=abc", "abc" },
+        { " ;; __Host-emt-session=abc", "abc" },
+        { "__Host-emt-session=abc; __Host-emt-session=def", "abc" },
+        { "x__Host-emt-session=abc", NULL },
+        { "a=__Host-emt-session=abc", NULL },
+        { "__Host-emt-session", NULL },
+        { "__Host-emt-session=", NULL },
+        { "__host-emt-session=abc", NULL },
+        { "emt-session=abc", NULL },
+        { "__Host-emt-session="
+          "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+          NULL },
+        { "", NULL },
+        { NULL, NULL },
+    };
+    char text[API_SESSION_TEXT_MAX];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bool found = api_session_text(cases[i].cookie, text);
+
+        ck_assert_msg(found == (cases[i].session != NULL), "%zu", i);
+        if (found)
+            ck_assert_str_eq(text, cases[i].session);
+    }
+}
+END_TEST
+
+START_TEST(a_csrf_token_belongs_to_one_session)
+{
+    char a[48];
+    char again[48];
+    char b[48];
+
+    ck_assert_int_eq(api_session_csrf("session one", a), EMT_OK);
+    ck_assert_int_eq(api_session_csrf("session one", again), EMT_OK);
+    ck_assert_int_eq(api_session_csrf("session two", b), EMT_OK);
+    ck_assert_str_eq(a, again);
+    ck_assert_str_ne(a, b);
+    ck_assert_uint_eq(strlen(a), 43);
+}
+END_TEST
+
+START_TEST(a_password_that_is_none_is_told_why)
+{
+    static const struct {
+        const char *name, *password;
+        const char *says; /* NULL: fine */
+    } cases[] = {
+        { "anna", "correct horse battery", NULL },
+        { "anna", "elevenchars", "12 characters" },
+        /* Characters, not bytes: eleven of two each. */
+        { "anna",
+          "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4"
+          "\xc3\xb6",
+          "12 characters" },
+        { "anna", "", "12 characters" },
+        { "anna", "ANNA-anna-anna", "user name" },
+        { "anna", "savANNAh sunshine", "user name" },
+        { "al", "always the same", NULL },
+        { "anna", "xxxxxxxxxxxxxxxx", "different" },
+        { "anna", "abababababababab", "different" },
+    };
+    char longest[300];
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct emt_diag diag = { 0 };
+        enum emt_err err = password_policy(cases[i].name, cases[i].password, &diag);
+
+        ck_assert_msg((err == EMT_OK) == (cases[i].says == NULL), "%zu: %s", i, diag.text);
+        ck_assert_msg(cases[i].says == NULL || strstr(diag.text, cases[i].says) != NULL, "%zu: %s",
+                      i, diag.text);
+    }
+    for (size_t i = 0; i < sizeof longest; i++)
+        longest[i] = (char)('a' + i % 20);
+    longest[PASSWORD_MAX + 1] = '\0';
+    ck_assert_int_eq(password_policy("anna", longest, NULL), EMT_ELIMIT);
+    longest[PASSWORD_MAX] = '\0';
+    ck_assert_int_eq(password_policy("anna", longest, NULL), EMT_OK);
+}
+END_TEST
+
+START_TEST(an_address_is_counted_by_what_a_subscriber_has)
+{
+    static const char *const same[][2] = {
+        { "192.0.2.1", "::ffff:192.0.2.1" },
+        { "2001:db8::1", "2001:db8::ffff:2" }, /* the lower half is free to choose */
+        { "no address", "none either" },
+    };
+    static const char *const others[][2] = {
+        { "192.0.2.1", "192.0.2.2" },
+        { "2001:db8::1", "2001:db8:0:1::1" },
+        { "192.0.2.1", "no address" },
+    };
+    uint8_t a[16];
+    uint8_t b[16];
+
+    for (size_t i = 0; i < 3; i++) {
+        login_guard_address(same[i][0], a);
+        login_guard_address(same[i][1], b);
+        ck_assert_mem_eq(a, b, 16);
+        login_guard_address(others[i][0], a);
+        login_guard_address(others[i][1], b);
+        ck_assert_mem_ne(a, b, 16);
+    }
 }
 END_TEST
 
@@ -364,46 +535,6 @@ START_TEST(the_judge_sees_what_is_wrong)
 }
 END_TEST
 
-static struct login_guard guard;
-
-START_TEST(who_guesses_locks_out_only_himself)
-{
-    emt_time now = 1000 * EMT_DAY;
-
-    ck_assert(login_guard_init(&guard));
-    for (int i = 0; i < LOGIN_FAILURES_MAX; i++) {
-        ck_assert(login_guard_allows(&guard, "192.0.2.1", now));
-        login_guard_failed(&guard, "192.0.2.1", now);
-        login_guard_failed(&guard, "2001:db8::1", now);
-    }
-    ck_assert(!login_guard_allows(&guard, "192.0.2.1", now));
-    ck_assert(!login_guard_allows(&guard, "::ffff:192.0.2.1", now));
-    ck_assert(login_guard_allows(&guard, "192.0.2.2", now));
-    /* The lower half of an IPv6 address is free to choose. */
-    ck_assert(!login_guard_allows(&guard, "2001:db8::ffff:2", now));
-    ck_assert(login_guard_allows(&guard, "2001:db8:0:1::1", now));
-    ck_assert(login_guard_allows(&guard, "192.0.2.1", now + LOGIN_WINDOW + 1));
-    login_guard_release(&guard);
-}
-END_TEST
-
-START_TEST(more_addresses_than_are_remembered_forget_the_oldest)
-{
-    emt_time now = 1000 * EMT_DAY;
-    char peer[32];
-
-    ck_assert(login_guard_init(&guard));
-    for (int i = 0; i < LOGIN_FAILURES_MAX; i++)
-        login_guard_failed(&guard, "192.0.2.1", now);
-    for (int i = 0; i < LOGIN_PEERS_MAX; i++) {
-        snprintf(peer, sizeof peer, "10.0.%d.%d", i >> 8, i & 255);
-        login_guard_failed(&guard, peer, now + 1 + i);
-    }
-    ck_assert(login_guard_allows(&guard, "192.0.2.1", now + 2 * LOGIN_PEERS_MAX));
-    login_guard_release(&guard);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("api_parts");
@@ -411,8 +542,11 @@ int main(void)
 
     tcase_set_timeout(c, 60);
     tcase_add_test(c, the_document_and_the_routes_are_the_same_set);
-    tcase_add_test(c, who_guesses_locks_out_only_himself);
-    tcase_add_test(c, more_addresses_than_are_remembered_forget_the_oldest);
+    tcase_add_test(c, who_may_call_stands_in_the_document_as_in_the_table);
+    tcase_add_test(c, the_session_is_found_among_cookies);
+    tcase_add_test(c, a_csrf_token_belongs_to_one_session);
+    tcase_add_test(c, a_password_that_is_none_is_told_why);
+    tcase_add_test(c, an_address_is_counted_by_what_a_subscriber_has);
     tcase_add_test(c, a_path_finds_its_route_and_its_parameters);
     tcase_add_test(c, a_path_that_is_none_finds_nothing);
     tcase_add_test(c, a_key_claims_its_tenant_for_fair_shares_only);

@@ -3,6 +3,7 @@
 #include "api_route.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- login --- */
@@ -53,16 +54,52 @@ START_TEST(a_one_time_password_is_exchanged_for_another_one_once)
 }
 END_TEST
 
-START_TEST(guessing_passwords_is_stopped)
+START_TEST(guessing_passwords_is_slowed_down_and_not_for_ever)
 {
-    platform_user("bert", "a password of bert", false, PLATFORM_AUDITOR);
-    login(201, "bert", "a password of bert", NULL);
+    platform_user("bert", "a password of his", false, PLATFORM_AUDITOR);
+    login(201, "bert", "a password of his", NULL);
     ck_assert_str_eq(text_at("role"), "auditor");
     for (int i = 0; i < 10; i++)
         login(401, i % 2 ? "bert" : "nobody", "guess", NULL);
-    login(429, "bert", "a password of bert", NULL);
+    login(429, "bert", "a password of his", NULL);
     check_problem("too-many", NULL);
-    ck_assert_str_eq(last_header("Retry-After"), "300");
+    ck_assert_str_eq(last_header("Retry-After"), "1");
+    /* Every further failure doubles the wait, up to a minute. */
+    for (int i = 0; i < 12; i++) {
+        sql("update login_throttle set blocked_until = now() where blocked_until > now()");
+        login(401, i % 2 ? "bert" : "somebody", "guess", NULL);
+    }
+    login(429, "bert", "a password of his", NULL);
+    long wait = strtol(last_header("Retry-After"), NULL, 10);
+    ck_assert_int_ge(wait, 30);
+    ck_assert_int_le(wait, 60);
+    sql("update login_throttle set blocked_until = now() where blocked_until > now()");
+    login(201, "bert", "a password of his", NULL);
+    /* Nobody is named in the throttle. */
+    ck_assert_int_eq(sql_number("select count(*) from login_throttle"
+                                " where encode(key, 'escape') like '%%bert%%'"),
+                     0);
+}
+END_TEST
+
+START_TEST(a_stranger_slows_down_nobody_where_he_is_known)
+{
+    platform_user("dora", "a password of hers", false, PLATFORM_OPERATOR);
+    login(201, "dora", "a password of hers", NULL);
+    /* As if it came from elsewhere: the name waits, the address does not. */
+    sql("insert into login_throttle values (1, sha256('dora'), 40, now(), now() + interval '30 s')"
+        " on conflict (kind, key) do update set blocked_until = now() + interval '30 s'");
+    login(201, "dora", "a password of hers", NULL);
+    sql("delete from login_place");
+    login(429, "dora", "a password of hers", NULL);
+    ck_assert_int_le(strtol(last_header("Retry-After"), NULL, 10), 30);
+    ck_assert_int_eq(
+        sql_number("select coalesce(max(attempts), 0) from login_throttle where kind = 0"), 0);
+    /* What nobody tried for a quarter of an hour is forgotten. */
+    sql("update login_throttle set last_at = now() - interval '16 min',"
+        " blocked_until = now() - interval '15 min'");
+    login(401, "dora", "a guess", NULL);
+    ck_assert_int_eq(sql_number("select max(attempts) from login_throttle"), 1);
 }
 END_TEST
 
@@ -70,12 +107,12 @@ START_TEST(a_password_of_many_bytes_is_refused_with_its_field)
 {
     char password[420] = "";
 
-    platform_user("cleo", "a password of cleo", false, PLATFORM_OPERATOR);
+    platform_user("cleo", "a password of her", false, PLATFORM_OPERATOR);
     for (int i = 0; i < 150; i++)
         snprintf(password + strlen(password), sizeof password - strlen(password), "\xc3\xa4");
-    login(400, "cleo", "a password of cleo", password);
+    login(400, "cleo", "a password of her", password);
     check_problem("invalid", "new_password");
-    login(201, "cleo", "a password of cleo", NULL);
+    login(201, "cleo", "a password of her", NULL);
 }
 END_TEST
 
@@ -329,57 +366,7 @@ START_TEST(what_is_no_key_is_told_nothing)
 }
 END_TEST
 
-/* --- rights: written out once more, so that a slip of the table in the program is seen --- */
-
-static const struct {
-    const char *method, *pattern;
-    const char *roles; /* Reader, Field, Data, Certificate, Admin; "-": no tenant's key at all */
-} rights[] = {
-    { "GET", "/healthz", "public" },
-    { "GET", "/api/v1/openapi.yaml", "public" },
-    { "POST", "/api/v1/login", "public" },
-    { "POST", "/api/v1/enrol", "public" },
-    { "GET", "/api/v1/tenants", "RFDCA" },
-    { "POST", "/api/v1/tenants", "-" },
-    { "GET", "/api/v1/tenants/{tenant}", "RFDCA" },
-    { "PATCH", "/api/v1/tenants/{tenant}", "A" },
-    { "GET", "/api/v1/tenants/{tenant}/api-keys", "A" },
-    { "POST", "/api/v1/tenants/{tenant}/api-keys", "A" },
-    { "DELETE", "/api/v1/tenants/{tenant}/api-keys/{key_id}", "A" },
-    { "GET", "/api/v1/tenants/{tenant}/gateways", "RFDCA" },
-    { "POST", "/api/v1/tenants/{tenant}/gateways", "FDA" },
-    { "GET", "/api/v1/tenants/{tenant}/gateways/{gateway}", "RFDCA" },
-    { "PATCH", "/api/v1/tenants/{tenant}/gateways/{gateway}", "FDA" },
-    { "POST", "/api/v1/tenants/{tenant}/gateways/{gateway}/enrolment", "FCA" },
-    { "POST", "/api/v1/tenants/{tenant}/gateways/{gateway}/revoke", "CA" },
-    { "GET", "/api/v1/tenants/{tenant}/gateways/{gateway}/commands", "RFDCA" },
-    { "POST", "/api/v1/tenants/{tenant}/gateways/{gateway}/commands", "FDA" },
-    { "GET", "/api/v1/tenants/{tenant}/devices", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/devices/{device}", "RFDCA" },
-    { "PATCH", "/api/v1/tenants/{tenant}/devices/{device}", "DA" },
-    { "GET", "/api/v1/tenants/{tenant}/devices/{device}/channels", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/channels/{channel}", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/channels/{channel}/readings", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/conflicts", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/frames", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/events", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/meter-keys", "DA" },
-    { "POST", "/api/v1/tenants/{tenant}/meter-keys", "DA" },
-    { "DELETE", "/api/v1/tenants/{tenant}/meter-keys/{key_id}", "DA" },
-    { "POST", "/api/v1/tenants/{tenant}/replays", "DA" },
-    { "GET", "/api/v1/tenants/{tenant}/locations", "RFDCA" },
-    { "POST", "/api/v1/tenants/{tenant}/locations", "DA" },
-    { "GET", "/api/v1/tenants/{tenant}/locations/{location}", "RFDCA" },
-    { "DELETE", "/api/v1/tenants/{tenant}/locations/{location}", "DA" },
-    { "GET", "/api/v1/tenants/{tenant}/locations/{location}/bindings", "RFDCA" },
-    { "POST", "/api/v1/tenants/{tenant}/locations/{location}/bindings", "DA" },
-    { "PATCH", "/api/v1/tenants/{tenant}/locations/{location}/bindings/{binding_id}", "DA" },
-    { "GET", "/api/v1/tenants/{tenant}/exports", "RFDCA" },
-    { "POST", "/api/v1/tenants/{tenant}/exports", "DA" },
-    { "GET", "/api/v1/tenants/{tenant}/exports/{file_id}", "RFDCA" },
-    { "GET", "/api/v1/tenants/{tenant}/exports/{file_id}/content", "DA" },
-};
-#define RIGHTS (sizeof rights / sizeof rights[0])
+/* --- rights: the table is held against the document elsewhere (test_api_parts.c) --- */
 
 /* The pattern with a tenant, and 0 for everything else, which names nothing. */
 static char *target_of(const char *pattern, const char *tenant, char out[200])
@@ -410,33 +397,34 @@ START_TEST(every_role_may_exactly_what_the_table_says)
     tenant_new(&t, "rights");
     for (int i = 0; i < 5; i++)
         tenant_key(&t, roles[i], key[i]);
-    for (size_t i = 0; i < RIGHTS; i++) {
+    for (size_t i = 0; api_route_at(i) != NULL; i++) {
         const struct api_route *route = api_route_at(i);
+        const char *method = http_method_name(route->method);
+        const char *body = route->method != HTTP_GET ? "{}" : NULL;
 
-        ck_assert_str_eq(route->pattern, rights[i].pattern);
-        ck_assert_str_eq(http_method_name(route->method), rights[i].method);
-        if (strcmp(rights[i].roles, "public") == 0)
+        if (route->access == ACCESS_PUBLIC)
             continue;
-        target_of(rights[i].pattern, "rights", target);
-        const char *body = strcmp(rights[i].method, "GET") != 0 ? "{}" : NULL;
-        for (int r = 0; r < 5; r++) {
-            bool may = strchr(rights[i].roles, "RFDCA"[r]) != NULL;
+        target_of(route->pattern, "rights", target);
+        ask(401, NULL, method, body, "%s", target);
+        if (route->access == ACCESS_SESSION) {
+            ask(401, key[4], method, body, "%s", target);
+            continue;
+        }
+        for (unsigned r = 0; r < 5; r++) {
+            bool may = route->access == ACCESS_ANY || (route->roles & ROLE_BIT(r)) != 0;
 
-            ask(0, key[r], rights[i].method, body, "%s", target);
-            ck_assert_msg(may == (last_status() != 403), "%s: %s %s", roles[r], rights[i].method,
-                          target);
+            ask(0, key[r], method, body, "%s", target);
+            ck_assert_msg(may == (last_status() != 403), "%s: %s %s", roles[r], method, target);
             ck_assert_uint_lt(last_status(), 500);
             ck_assert_uint_ne(last_status(), 401);
         }
-        ask(401, NULL, rights[i].method, body, "%s", target);
         if (body != NULL) {
-            ask(403, platform.auditor_key, rights[i].method, body, "%s", target);
+            ask(403, platform.auditor_key, method, body, "%s", target);
         } else {
-            ask(0, platform.auditor_key, rights[i].method, body, "%s", target);
+            ask(0, platform.auditor_key, method, body, "%s", target);
             ck_assert(last_status() == 200 || last_status() == 404);
         }
     }
-    ck_assert_ptr_null(api_route_at(RIGHTS));
 }
 END_TEST
 
@@ -449,16 +437,16 @@ START_TEST(another_tenant_does_not_exist)
 
     tenant_new(&mine, "mine");
     tenant_new(&theirs, "theirs");
-    for (size_t i = 0; i < RIGHTS; i++) {
-        const char *body = strcmp(rights[i].method, "GET") != 0 ? "{}" : NULL;
+    for (size_t i = 0; api_route_at(i) != NULL; i++) {
+        const struct api_route *route = api_route_at(i);
+        const char *method = http_method_name(route->method);
+        const char *body = route->method != HTTP_GET ? "{}" : NULL;
 
-        if (strstr(rights[i].pattern, "{tenant}") == NULL)
+        if (strstr(route->pattern, "{tenant}") == NULL)
             continue;
-        ask(404, mine.key, rights[i].method, body, "%s",
-            target_of(rights[i].pattern, "nobodys", target));
+        ask(404, mine.key, method, body, "%s", target_of(route->pattern, "nobodys", target));
         snprintf(detail, sizeof detail, "%s", text_at("detail"));
-        ask(404, mine.key, rights[i].method, body, "%s",
-            target_of(rights[i].pattern, "theirs", target));
+        ask(404, mine.key, method, body, "%s", target_of(route->pattern, "theirs", target));
         /* Word for word as a tenant that was never there. */
         ck_assert_str_eq(strstr(text_at("detail"), " does not exist"),
                          strstr(detail, " does not exist"));
@@ -473,7 +461,8 @@ TCase *platform_tests(void)
     tcase_set_timeout(c, 60);
     tcase_add_checked_fixture(c, api_start, api_stop);
     tcase_add_test(c, a_one_time_password_is_exchanged_for_another_one_once);
-    tcase_add_test(c, guessing_passwords_is_stopped);
+    tcase_add_test(c, guessing_passwords_is_slowed_down_and_not_for_ever);
+    tcase_add_test(c, a_stranger_slows_down_nobody_where_he_is_known);
     tcase_add_test(c, a_password_of_many_bytes_is_refused_with_its_field);
     tcase_add_test(c, an_operator_makes_a_tenant_with_everything_it_needs);
     tcase_add_test(c, a_tenant_that_breaks_a_rule_is_not_made);

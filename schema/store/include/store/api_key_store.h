@@ -12,18 +12,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct api_key_new {
+    const char *name;
+    const uint8_t *hash; /* SHA-256 of the key */
+    int role;
+    uint32_t scopes;     /* as in the table; 0: all that the role allows */
+    emt_time expires_at; /* EMT_TIME_NONE: never */
+    const char *created_by;
+};
 /* EMT_ECONFLICT: that key exists. */
-EMT_CHECKED enum emt_err api_key_insert(struct store *s, int32_t tenant, const char *name,
-                                        const uint8_t *hash, int role, emt_time expires_at,
-                                        int64_t *id);
-/* (cursor, key_id, name, role, created_at, expires_at, revoked_at, last_used_at); after: 0 from the
- * start. */
+EMT_CHECKED enum emt_err api_key_insert(struct store *s, int32_t tenant,
+                                        const struct api_key_new *k, int64_t *id);
+/* (cursor, key_id, name, role, scopes, created_at, created_by, expires_at, revoked_at,
+ * last_used_at); after: 0 from the start. */
 EMT_CHECKED enum emt_err api_key_list(struct store *s, int32_t tenant, int64_t after, int limit,
                                       struct store_result **out);
-/* The key if it is good at this time: (role, name, key of the tenant). Notes the use, at most once
- * a minute. EMT_ENOTFOUND revoked, expired or unknown. */
-EMT_CHECKED enum emt_err api_key_use(struct store *s, int32_t tenant, int64_t key_id,
-                                     const uint8_t *hash, emt_time now, struct store_result **out);
+
+struct api_key {
+    int32_t tenant;
+    int64_t id;
+    int role;
+    uint32_t scopes;
+    char name[401];
+    char tenant_key[64];
+    bool unnoted; /* its last use was noted a minute ago or longer */
+};
+/* Outside of any transaction: the key of this hash, if it is good at this time. EMT_ENOTFOUND
+ * revoked, expired or unknown, or its tenant not active. */
+EMT_CHECKED enum emt_err api_key_find(struct store *s, const uint8_t hash[32], emt_time now,
+                                      struct api_key *out);
+/* The same question later, by number. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err api_key_alive(struct store *s, int32_t tenant, int64_t key_id,
+                                       emt_time now);
+/* Notes the use, at most once a minute; waits for nobody who does the same. */
+EMT_CHECKED enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t key_id,
+                                      emt_time now);
 /* EMT_ENOTFOUND unknown or revoked before. */
 EMT_CHECKED enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id,
                                         emt_time now);

@@ -23,6 +23,8 @@ struct api_settings {
     size_t nfield13;
     const char *base_url;    /* "https://host:8443", for enrolment commands */
     uint8_t server_pin[32];  /* SHA-256 of the platform root: what an agent pins when it enrols */
+    int64_t session_idle_s;  /* portal sessions end unused after it, default 30 minutes */
+    int64_t session_s;       /* and in any case after it, default 12 hours */
     int64_t leaf_lifetime_s; /* gateways' certificates, default 365 days */
     void (*wake)(void *ctx); /* something changed that jobs and field should look at: a key, a
                                 command, a revocation; may be NULL */
