@@ -20,7 +20,6 @@ struct decode_build {
     const struct decode_request *req;
     struct decode_result *out;
     bool peek;
-    struct trace *trace; /* NULL: nobody asks where things stand */
     bool no_memory;
     struct decode_layer *layers; /* DECODE_LAYERS_MAX of them */
     struct decode_field *fields; /* DECODE_FIELDS_MAX of them */
@@ -28,6 +27,7 @@ struct decode_build {
     unsigned n, cap;
     unsigned first; /* room made for readings at first; 0: a usual number */
     struct reading scratch;
+    struct trace *trace; /* NULL: nobody asks where things stand */
 };
 
 EMT_CHECKED enum emt_err decode_build_init(struct decode_build *b, const struct decode_request *req,

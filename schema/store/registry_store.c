@@ -72,10 +72,10 @@ static const struct store_statement statements[STATEMENTS] = {
                   " JOIN device d ON d.tenant_id = $1 AND d.ident = u.ident" },
     /* Exact numbers through the index, wildcards (few) beside them; 8 is what a decoder tries. */
     [KEYS] = { "registry_keys", 6,
-               "SELECT u.ident, m.key_id, m.blob FROM " DEVICE_COLUMNS " CROSS JOIN LATERAL ("
-               "SELECT k.key_id, k.blob, 8" KEY_SCORE
+               "SELECT u.ident, m.key_id, m.blob, m.authentication_blob, m.system_title FROM " DEVICE_COLUMNS " CROSS JOIN LATERAL ("
+               "SELECT k.key_id, k.blob, k.authentication_blob, k.system_title, 8" KEY_SCORE
                " AS score FROM device_key k WHERE k.tenant_id = $1 AND k.number = u.number" KEY_FITS
-               " UNION ALL SELECT k.key_id, k.blob, 0" KEY_SCORE
+               " UNION ALL SELECT k.key_id, k.blob, k.authentication_blob, k.system_title, 0" KEY_SCORE
                " FROM device_key k WHERE k.tenant_id = $1 AND k.number IS NULL" KEY_FITS
                " ORDER BY score DESC, key_id DESC LIMIT 8) m ORDER BY u.ident, m.score DESC, "
                "m.key_id DESC" },
@@ -229,15 +229,15 @@ const char *device_key_ident(const struct store_result *r, int row)
     return c_text(r, row, 0);
 }
 
-enum emt_err device_key_open(const struct store_result *r, int row, int32_t tenant,
-                             const struct seal_key *keys, size_t nkeys, uint8_t out[32],
-                             size_t *len)
+static enum emt_err open_blob(const struct store_result *r, int row, int column, const char *what,
+                              int32_t tenant, const struct seal_key *keys, size_t nkeys,
+                              uint8_t out[32], size_t *len)
 {
     char key_id[24];
-    struct seal_place place = { tenant, "device_key", key_id, "key" };
+    struct seal_place place = { tenant, "device_key", key_id, what };
     uint8_t plain[32 + SEAL_OVERHEAD];
     size_t blob_len;
-    const uint8_t *blob = c_bytes(r, row, 2, &blob_len);
+    const uint8_t *blob = c_bytes(r, row, column, &blob_len);
     uint16_t version = seal_version(blob, blob_len);
     enum emt_err err = EMT_ENOTFOUND;
 
@@ -252,6 +252,31 @@ enum emt_err device_key_open(const struct store_result *r, int row, int32_t tena
         memcpy(out, plain, *len);
     cipher_wipe(plain, sizeof plain);
     return err;
+}
+
+enum emt_err device_key_open(const struct store_result *r, int row, int32_t tenant,
+                             const struct seal_key *keys, size_t nkeys, uint8_t out[32],
+                             size_t *len)
+{
+    return open_blob(r, row, 2, "key", tenant, keys, nkeys, out, len);
+}
+
+enum emt_err device_key_open_authentication(const struct store_result *r, int row, int32_t tenant,
+                                            const struct seal_key *keys, size_t nkeys,
+                                            uint8_t out[32], size_t *len)
+{
+    *len = 0;
+    if (c_null(r, row, 3))
+        return EMT_OK;
+    return open_blob(r, row, 3, "authentication-key", tenant, keys, nkeys, out, len);
+}
+
+const uint8_t *device_key_title(const struct store_result *r, int row)
+{
+    size_t n;
+    const uint8_t *title = c_bytes(r, row, 4, &n);
+
+    return n == 8 ? title : NULL;
 }
 
 enum emt_err registry_channels_send(struct store *s, int32_t tenant, struct store_rows *devices,

@@ -252,6 +252,7 @@ static void got_devices(void *ctx, enum emt_err err, const struct store_result *
 static void take_key(struct tenant_load *t, struct registry_device *d, const struct store_result *r,
                      int row)
 {
+    const uint8_t *title;
     struct device_key *k;
     size_t len;
 
@@ -264,6 +265,16 @@ static void take_key(struct tenant_load *t, struct registry_device *d, const str
         EMT_OK)
         return;
     k->len = (uint8_t)len;
+    k->ak_len = k->system_title_len = 0;
+    /* Without its second key a text is still deciphered; it is unauthenticated then. */
+    if (device_key_open_authentication(r, row, t->tenant->id, t->tenant->keys, t->tenant->nkeys,
+                                       k->ak, &len) == EMT_OK)
+        k->ak_len = (uint8_t)len;
+    title = device_key_title(r, row);
+    if (title) {
+        memcpy(k->system_title, title, sizeof k->system_title);
+        k->system_title_len = sizeof k->system_title;
+    }
     d->nkeys++;
 }
 

@@ -72,6 +72,13 @@ const char *device_key_ident(const struct store_result *r, int row);
 EMT_CHECKED enum emt_err device_key_open(const struct store_result *r, int row, int32_t tenant,
                                          const struct seal_key *keys, size_t nkeys, uint8_t out[32],
                                          size_t *len);
+/* The DLMS authentication key beside it; *len 0: none. As device_key_open(). */
+EMT_CHECKED enum emt_err device_key_open_authentication(const struct store_result *r, int row,
+                                                        int32_t tenant,
+                                                        const struct seal_key *keys, size_t nkeys,
+                                                        uint8_t out[32], size_t *len);
+/* The DLMS system title, 8 bytes, borrowed; NULL: none. */
+const uint8_t *device_key_title(const struct store_result *r, int row);
 
 /* Channels of the devices: rows as channel_row_of(), with channel_row_ident(). */
 EMT_CHECKED enum emt_err registry_channels_send(struct store *s, int32_t tenant,
