@@ -1,142 +1,82 @@
 #!/usr/bin/env bash
-# A head-end with simulated gateways on this machine: installs what is missing, builds, starts, prints address and key.
+# A head-end with simulated gateways on this machine: installs what is missing, builds, starts, prints address and login.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 usage() {
     cat <<'TEXT'
-usage: deploy/run.sh [--dir DIR] [--port N] [--no-install]
+usage: deploy/run.sh [--dir DIR] [--port N] [--days N] [--no-install] [--no-portal]
 
   --dir DIR     where everything lives (/var/lib/emt-demo as root, else ~/.local/share/emt-demo)
   --port N      HTTPS; the field channel listens on N-1000 and N-999, metrics on 127.0.0.1:N+1000 (8443)
+  --days N      days of history that the gateways bring along, 1 to 90 (30)
   --no-install  install nothing
+  --no-portal   do not build the portal (it needs npm's registry); REST is there all the same
 
-Starts emtd with a private PostgreSQL and a tenant "demo" with three simulated gateways of 20 meters each. Ctrl-C ends everything; the
-next start goes on with what is there. Removing DIR removes the demo. Not for production: docs/operations.md.
+Installs Debian packages (compilers, libraries, PostgreSQL, Node.js; it says which before it does), builds build/release and the portal,
+and starts emtd with a private PostgreSQL and the tenant "Demo Stadtwerke": three simulated gateways with 60 meters, their history, market
+locations and an MSCONS file of yesterday. Then it prints address, user and password. Ctrl-C ends everything; the next start goes on with
+what is there. Removing DIR removes the demo. Not for production: docs/operations.md.
 TEXT
 }
 
 die() { echo "error: $*" >&2; exit 1; }
 
-if [ "$(id -u)" -eq 0 ]; then dir=/var/lib/emt-demo; else dir=${XDG_DATA_HOME:-$HOME/.local/share}/emt-demo; fi
-port=8443 install=1
+dir='' port=8443 days=30 install=1 portal=1
 while [ $# -gt 0 ]; do
     case $1 in
-    --dir | --port)
+    --dir | --port | --days)
         [ $# -gt 1 ] || { echo "deploy/run.sh: $1 needs a value" >&2; exit 2; }
-        if [ "$1" = --dir ]; then dir=$2; else port=$2; fi
+        declare "${1#--}=$2"
         shift ;;
     --no-install) install= ;;
+    --no-portal) portal= ;;
     -h | --help) usage; exit 0 ;;
     *) echo "deploy/run.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
     esac
     shift
 done
-[[ $port =~ ^[0-9]+$ ]] && [ "$port" -ge 2000 ] && [ "$port" -le 64000 ] || { echo "deploy/run.sh: --port must be 2000 to 64000" >&2; exit 2; }
+number() { [[ $2 =~ ^[0-9]{1,5}$ ]] && [ "$2" -ge "$3" ] && [ "$2" -le "$4" ] || { echo "deploy/run.sh: $1 must be $3 to $4" >&2; exit 2; }; }
+number --port "$port" 2000 64000
+number --days "$days" 1 90
+if [ -z "$dir" ]; then
+    if [ "$(id -u)" -eq 0 ]; then dir=/var/lib/emt-demo; else dir=${XDG_DATA_HOME:-$HOME/.local/share}/emt-demo; fi
+fi
+
+# What would otherwise end in the middle of something, with words of somebody else.
+free_mib() { df -Pm "$1" | awk 'NR == 2 { print $4 }'; }
+there() { local p=$1; until [ -e "$p" ]; do p=$(dirname "$p"); done; echo "$p"; }
+[ "$(free_mib .)" -ge 1500 ] || die "$PWD has $(free_mib .) MiB free; building needs 1500"
+[ "$(free_mib "$(there "$dir")")" -ge 1000 ] || die "$dir has $(free_mib "$(there "$dir")") MiB free; the demo needs 1000 (--dir puts it elsewhere)"
+memory=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo 2>/dev/null || echo 4096)
+[ "$memory" -ge 700 ] || die "only $memory MiB of memory are free; the demo needs 700"
+mkdir -p build/tmp || die "$PWD cannot be written to: clone it to a folder of yours"
+printf '#!/bin/sh\n' >build/tmp/may-run && chmod 755 build/tmp/may-run
+build/tmp/may-run 2>/dev/null || die "programs may not run in $PWD (mounted noexec?): clone it to another folder"
+# Temporary files stay here: /tmp may be small, or forbid programs.
+export TMPDIR=$PWD/build/tmp
 
 # shellcheck source=deploy/install.sh
 . deploy/install.sh
-[ -z "$install" ] || emt_install build run
+# Before a long build rather than after it.
+if command -v python3 >/dev/null; then
+    python3 deploy/demo.py --check --dir "$dir" --port "$port" || exit 1
+fi
+kinds=(build run)
+[ -z "$portal" ] || kinds+=(portal)
+[ -z "$install" ] || emt_install "${kinds[@]}" || exit 1
 
 bin=$PWD/build/release
-echo "building …"
+# A compiler takes half a gigabyte at most.
+jobs=$(nproc)
+[ "$jobs" -le $((memory / 500)) ] || jobs=$((memory / 500))
+[ "$jobs" -ge 1 ] || jobs=1
 # Tests need further packages; the demo does not.
-[ -f "$bin/CMakeCache.txt" ] || cmake --preset release -DEMT_TESTS=OFF >/dev/null
-cmake --build --preset release -j "$(nproc)" --target emtd emt-agent emtctl >"${TMPDIR:-/tmp}/emt-build.$$" 2>&1 ||
-    { tail -n 30 "${TMPDIR:-/tmp}/emt-build.$$"; die "the build failed"; }
-rm -f "${TMPDIR:-/tmp}/emt-build.$$"
-
-umask 077
-mkdir -p "$dir"
-dir=$(cd "$dir" && pwd)
-# PostgreSQL runs as a user of its own below this folder.
-chmod 755 "$dir"
-pids=()
-stop_all() {
-    trap - INT TERM EXIT
-    echo
-    echo "stopping …"
-    # Gateways first, the server last; each by its own process id.
-    for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
-        kill -TERM "${pids[i]}" 2>/dev/null || true
-        wait "${pids[i]}" 2>/dev/null || true
-    done
-}
-trap stop_all EXIT
-trap 'exit 0' INT TERM
-
-url=https://localhost:$port
-echo "starting emtd in $dir …"
-"$bin/emtd" --embedded "$dir" --port "$port" >"$dir/emtd.log" 2>&1 &
-pids+=($!)
-for ((i = 0; ; i++)); do
-    kill -0 "${pids[0]}" 2>/dev/null || { tail -n 20 "$dir/emtd.log"; die "emtd ended"; }
-    if [ -f "$dir/root.pem" ] && curl -fsS -o /dev/null "http://127.0.0.1:$((port + 1000))/readyz" 2>/dev/null; then break; fi
-    [ "$i" -lt 600 ] || { tail -n 20 "$dir/emtd.log"; die "emtd is not ready after a minute"; }
-    sleep 0.1
-done
-
-demo=$dir/demo
-mkdir -p "$demo"
-# call METHOD PATH [curl arguments]: the answer's body; fails with the problem's text.
-call() {
-    local method=$1 path=$2 out
-    shift 2
-    out=$(curl -sS --cacert "$dir/root.pem" -X "$method" -H "Authorization: Bearer ${key:-}" -w '\n%{http_code}' "$@" "$url$path")
-    [ "${out##*$'\n'}" -lt 300 ] || die "$method $path: ${out%$'\n'*}"
-    printf '%s' "${out%$'\n'*}"
-}
-# member NAME: of the JSON object on standard input.
-member() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
-
-if [ ! -f "$demo/operator-key" ]; then
-    one_time=$(sed -n 's/^password: //p' "$dir/first-login")
-    head -c 18 /dev/urandom | base64 | tr '+/' '-_' >"$demo/password"
-    answer=$(call POST /api/v1/login -d "{\"user\":\"admin\",\"password\":\"$one_time\",\"new_password\":\"$(cat "$demo/password")\"}")
-    printf '%s' "$answer" | member api_key >"$demo/operator-key"
+[ -f "$bin/CMakeCache.txt" ] || emt_long "configuring" cmake --preset release -DEMT_TESTS=OFF || exit 1
+emt_long "building emtd, emtctl and emt-agent (the first time a minute or two)" \
+    cmake --build --preset release -j "$jobs" --target emtd emt-agent emtctl || exit 1
+if [ -n "$portal" ]; then
+    emt_long "building the portal" cmake --build --preset release --target portal ||
+        die "without the portal: deploy/run.sh --no-portal"
 fi
-key=$(cat "$demo/operator-key")
-if [ ! -f "$demo/tenant-key" ]; then
-    echo "making the tenant \"demo\" …"
-    call POST /api/v1/tenants -d '{"key":"demo","name":"Demo Stadtwerke","own_mp_id":"9900999000106"}' | member api_key >"$demo/tenant-key.new"
-    key=$(cat "$demo/tenant-key.new")
-    call PATCH /api/v1/tenants/demo -d '{"profile_tolerance_s":450}' >/dev/null
-    mv "$demo/tenant-key.new" "$demo/tenant-key"
-fi
-key=$(cat "$demo/tenant-key")
-for n in 1 2 3; do
-    folder=$demo/gateway-$n
-    if [ ! -f "$folder/agent.yaml" ]; then
-        echo "enrolling gateway-$n …"
-        (call GET "/api/v1/tenants/demo/gateways/gateway-$n") >/dev/null 2>&1 ||
-            call POST /api/v1/tenants/demo/gateways -d "{\"id\":\"gateway-$n\",\"name\":\"Simulated gateway $n\"}" >/dev/null
-        e=$(call POST "/api/v1/tenants/demo/gateways/gateway-$n/enrolment")
-        rm -rf "$folder"
-        "$bin/emt-agent" enrol --server "$url" --token "$(printf '%s' "$e" | member token)" --pin "$(printf '%s' "$e" | member pin)" --dir "$folder" \
-            >"$demo/enrol.log" 2>&1 || { cat "$demo/enrol.log"; die "gateway-$n was not enrolled"; }
-        "$bin/emt-agent" meters --simulate 20 --seed "$n" |
-            call POST /api/v1/tenants/demo/meter-keys -H 'Content-Type: text/csv' --data-binary @- >/dev/null
-        backfill=(--backfill 2)
-    else
-        backfill=()
-    fi
-    "$bin/emt-agent" run --dir "$folder" --address "127.0.0.1:$((port - 1000))" --simulate 20 --seed "$n" --interval 300 "${backfill[@]}" \
-        >"$demo/gateway-$n.log" 2>&1 &
-    pids+=($!)
-done
-
-cat <<TEXT
-
-  address   $url
-  key       $key
-  operator  user admin, password in $demo/password
-  CA        $dir/root.pem
-
-  curl --cacert $dir/root.pem -H "Authorization: Bearer $key" $url/api/v1/tenants/demo/devices
-
-Ctrl-C ends the demo.
-TEXT
-# Any of them ending by itself is a fault worth seeing.
-wait -n "${pids[@]}" || true
-kill -0 "${pids[0]}" 2>/dev/null || tail -n 5 "$dir/emtd.log" >&2
-die "a process ended by itself; see the logs in $dir and $demo"
+exec python3 deploy/demo.py --dir "$dir" --port "$port" --days "$days" --bin "$bin"

@@ -55,8 +55,8 @@ set(control ${CMAKE_CURRENT_LIST_DIR})
 
 set(CPACK_DEBIAN_PLATFORM_PACKAGE_NAME emt-platform)
 set(CPACK_COMPONENT_PLATFORM_DESCRIPTION "head-end for German smart meter gateways
- Takes telegrams from gateways over mutual TLS, keeps readings in PostgreSQL,
- writes MSCONS files, and serves REST and a portal. Multi-tenant.")
+Takes telegrams from gateways over mutual TLS, keeps readings in PostgreSQL,
+writes MSCONS files, and serves REST and a portal. Multi-tenant.")
 set(CPACK_DEBIAN_PLATFORM_PACKAGE_DEPENDS adduser)
 set(CPACK_DEBIAN_PLATFORM_PACKAGE_RECOMMENDS "postgresql (>= 15)")
 set(CPACK_DEBIAN_PLATFORM_PACKAGE_CONTROL_EXTRA
@@ -64,8 +64,8 @@ set(CPACK_DEBIAN_PLATFORM_PACKAGE_CONTROL_EXTRA
 
 set(CPACK_DEBIAN_AGENT_PACKAGE_NAME emt-agent)
 set(CPACK_COMPONENT_AGENT_DESCRIPTION "field gateway of EMT Platform
- Takes telegrams in, keeps them on disk until the head-end has stored them,
- and holds one session with it.")
+Takes telegrams in, keeps them on disk until the head-end has stored them,
+and holds one session with it.")
 set(CPACK_DEBIAN_AGENT_PACKAGE_DEPENDS adduser)
 set(CPACK_DEBIAN_AGENT_PACKAGE_CONTROL_EXTRA ${control}/agent/postinst ${control}/agent/prerm ${control}/agent/postrm)
 
