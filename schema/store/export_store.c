@@ -9,6 +9,7 @@ enum {
     NUMBER_LOCK,
     NUMBER_SET,
     FILE_INSERT,
+    FILE_OF_JOB,
     FILE_LIST,
     FILE_GET,
     STATEMENTS
@@ -41,11 +42,14 @@ static const struct store_statement statements[STATEMENTS] = {
         "SELECT last FROM export_number WHERE tenant_id = $1 AND sender = $2 FOR UPDATE" },
     [NUMBER_SET] = { "export_number_set", 3,
         "UPDATE export_number SET last = $3 WHERE tenant_id = $1 AND sender = $2" },
-    [FILE_INSERT] = { "export_file_insert", 13,
+    [FILE_INSERT] = { "export_file_insert", 14,
         "INSERT INTO export_file (tenant_id, kind, pid, sender, receiver, reference,"
-        " file_name, period_from, period_to, created_at, messages, notes, content)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        " file_name, period_from, period_to, created_at, messages, notes, content, job_id)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
         " RETURNING file_id" },
+    [FILE_OF_JOB] = { "export_file_of_job", 3,
+        "SELECT file_id, notes FROM export_file"
+        " WHERE tenant_id = $1 AND job_id = $2::int8 AND receiver = $3::text" },
     [FILE_LIST] = { "export_file_list", 3,
         "SELECT " FILE_COLUMNS " FROM export_file"
         " WHERE tenant_id = $1 AND ($2::int8 = 0 OR file_id < $2)"
@@ -127,7 +131,7 @@ enum emt_err export_number_set(struct store *s, int32_t tenant, const char *send
 enum emt_err export_file_insert(struct store *s, int32_t tenant, const struct export_file_row *row,
                                 int64_t *file_id)
 {
-    struct store_param p[13];
+    struct store_param p[14];
 
     p_int4(&p[0], tenant);
     p_text(&p[1], row->kind);
@@ -142,7 +146,22 @@ enum emt_err export_file_insert(struct store *s, int32_t tenant, const struct ex
     p_int4(&p[10], row->messages);
     p_text(&p[11], row->notes);
     p_bytes(&p[12], row->content, row->content_len);
+    if (row->job != 0)
+        p_int8(&p[13], row->job);
+    else
+        p_null(&p[13]);
     return store_run_number(s, &statements[FILE_INSERT], p, file_id);
+}
+
+enum emt_err export_file_of_job(struct store *s, int32_t tenant, int64_t job, const char *receiver,
+                                struct store_result **out)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], job);
+    p_text(&p[2], receiver);
+    return store_run_row(s, &statements[FILE_OF_JOB], p, out);
 }
 
 enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before, int limit,

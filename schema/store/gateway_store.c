@@ -6,6 +6,7 @@ enum {
     GATEWAY_GET,
     GATEWAY_FIND,
     GATEWAY_LOCK,
+    GATEWAY_LOCK_NAME,
     GATEWAY_UPDATE,
     GATEWAY_REVOKE,
     ENROLMENT_INSERT,
@@ -46,9 +47,13 @@ static const struct store_statement statements[STATEMENTS] = {
     [GATEWAY_INSERT] = { "gateway_insert", 4,
         "INSERT INTO gateway (tenant_id, external_id, name, place)"
         " VALUES ($1, $2, $3, $4) RETURNING gateway_id" },
-    [GATEWAY_LIST] = { "gateway_list", 3,
+    [GATEWAY_LIST] = { "gateway_list", 6,
         GATEWAY_SELECT
         " WHERE g.tenant_id = $1 AND g.external_id > $2"
+        " AND ($4::text IS NULL OR strpos(lower(g.external_id || chr(10) || g.name || chr(10) ||"
+        "  g.place), lower($4)) > 0)"
+        " AND ($5::int2 IS NULL OR g.state = $5)"
+        " AND ($6::int2 IS NULL OR coalesce(s.state, 3::int2) = $6)"
         " ORDER BY g.external_id LIMIT $3" },
     [GATEWAY_GET] = { "gateway_get", 2,
         GATEWAY_SELECT
@@ -57,6 +62,8 @@ static const struct store_statement statements[STATEMENTS] = {
         "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND external_id = $2" },
     [GATEWAY_LOCK] = { "gateway_lock", 2,
         "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND gateway_id = $2 FOR UPDATE" },
+    [GATEWAY_LOCK_NAME] = { "gateway_lock_name", 2,
+        "SELECT gateway_id FROM gateway WHERE tenant_id = $1 AND external_id = $2 FOR UPDATE" },
     [GATEWAY_UPDATE] = { "gateway_update", 4,
         "UPDATE gateway SET name = coalesce($3, name), place = coalesce($4, place)"
         " WHERE tenant_id = $1 AND external_id = $2" },
@@ -118,14 +125,25 @@ enum emt_err gateway_insert(struct store *s, int32_t tenant, const char *externa
     return store_run_number(s, &statements[GATEWAY_INSERT], p, id);
 }
 
-enum emt_err gateway_list(struct store *s, int32_t tenant, const char *after, int limit,
-                          struct store_result **out)
+static void state_param(struct store_param *p, int v)
 {
-    struct store_param p[3];
+    if (v < 0)
+        p_null(p);
+    else
+        p_int2(p, (int16_t)v);
+}
+
+enum emt_err gateway_list(struct store *s, int32_t tenant, const struct gateway_filter *f,
+                          const char *after, int limit, struct store_result **out)
+{
+    struct store_param p[6];
 
     p_int4(&p[0], tenant);
     p_text(&p[1], after);
     p_int8(&p[2], limit);
+    p_text(&p[3], f->q);
+    state_param(&p[4], f->state);
+    state_param(&p[5], f->connection);
     return store_run(s, &statements[GATEWAY_LIST], p, out);
 }
 
@@ -146,6 +164,15 @@ enum emt_err gateway_find(struct store *s, int32_t tenant, const char *external_
     p_int4(&p[0], tenant);
     p_text(&p[1], external_id);
     return store_run_number(s, &statements[GATEWAY_FIND], p, id);
+}
+
+enum emt_err gateway_lock(struct store *s, int32_t tenant, const char *external_id, int64_t *id)
+{
+    struct store_param p[2];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], external_id);
+    return store_run_number(s, &statements[GATEWAY_LOCK_NAME], p, id);
 }
 
 enum emt_err gateway_update(struct store *s, int32_t tenant, const char *external_id,

@@ -26,9 +26,11 @@ static const struct store_statement statements[STATEMENTS] = {
     [LOCATION_INSERT] = { "location_insert", 5,
         "INSERT INTO location (tenant_id, kind, code, name, receiver_mp_id)"
         " VALUES ($1, $2, $3, $4, $5) RETURNING location_id" },
-    [LOCATION_LIST] = { "location_list", 3,
+    [LOCATION_LIST] = { "location_list", 5,
         LOCATION_SELECT
         " WHERE tenant_id = $1 AND code > $2"
+        " AND ($4::text IS NULL OR strpos(lower(code || chr(10) || name), lower($4)) > 0)"
+        " AND ($5::int2 IS NULL OR kind = $5)"
         " ORDER BY code LIMIT $3" },
     [LOCATION_GET] = { "location_get", 2,
         LOCATION_SELECT
@@ -80,14 +82,18 @@ enum emt_err location_insert(struct store *s, int32_t tenant, int kind, const ch
     return store_run_number(s, &statements[LOCATION_INSERT], p, id);
 }
 
-enum emt_err location_list(struct store *s, int32_t tenant, const char *after, int limit,
-                           struct store_result **out)
+enum emt_err location_list(struct store *s, int32_t tenant, const char *q, int kind,
+                           const char *after, int limit, struct store_result **out)
 {
-    struct store_param p[3];
+    struct store_param p[5];
 
     p_int4(&p[0], tenant);
     p_text(&p[1], after);
     p_int8(&p[2], limit);
+    p_text(&p[3], q);
+    p_null(&p[4]);
+    if (kind >= 0)
+        p_int2(&p[4], (int16_t)kind);
     return store_run(s, &statements[LOCATION_LIST], p, out);
 }
 

@@ -1,10 +1,13 @@
+#include "api_query.h"
 #include "api_route.h"
 #include "model/device_id.h"
+#include "model/quality.h"
 #include "store/device_key_store.h"
 #include "store/device_store.h"
 #include "store/job_store.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -27,6 +30,7 @@ static const struct api_column device_columns[] = {
     { "assignment", COL_ENUM, assignment_names },
     { "accept_plaintext", COL_BOOL, NULL },
     { "created_at", COL_TIME, NULL },
+    { "last_seen_at", COL_TIME, NULL },
 };
 static const struct api_column channel_columns[] = {
     { "id", COL_INT, NULL },
@@ -44,6 +48,16 @@ static const struct api_column channel_columns[] = {
 };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 #define DEVICE_TYPE 5
+#define MEDIUM_TYPES_MAX (UINT8_MAX + 2)
+/* Columns of channel_list() behind those of the channel. */
+enum {
+    CHANNEL_KIND = 3,
+    CHANNEL_LAST_TS = 13,
+    CHANNEL_LAST_QUALITY,
+    CHANNEL_LAST_MANTISSA,
+    CHANNEL_LAST_EXPONENT,
+    CHANNEL_LAST_TEXT
+};
 
 static json_t *device_json(const struct store_result *r, int row)
 {
@@ -55,15 +69,43 @@ static json_t *device_json(const struct store_result *r, int row)
     return j;
 }
 
+/* The types of EN 13757-7 that have this name; devices without a type are unknown, too. */
+static bool read_medium(struct api_call *c, struct device_filter *f, int types[MEDIUM_TYPES_MAX])
+{
+    const char *medium = NULL;
+
+    if (!api_query_text(c, "medium", 40, &medium))
+        return false;
+    if (medium == NULL)
+        return true;
+    for (int type = 0; type <= UINT8_MAX; type++) {
+        if (strcmp(medium_name((uint8_t)type), medium) == 0)
+            types[f->ntypes++] = type;
+    }
+    if (f->ntypes == 0) {
+        api_problem(c, 400, "invalid", "medium", "medium: there is none of this name");
+        return false;
+    }
+    if (strcmp(medium, "unknown") == 0)
+        types[f->ntypes++] = -1;
+    f->types = types;
+    return true;
+}
+
 enum emt_err api_device_list(struct api_call *c)
 {
+    struct device_filter f = { .active = -1, .assignment = -1 };
     struct store_result *r = NULL;
     struct api_page page;
+    int types[MEDIUM_TYPES_MAX];
 
-    if (!api_page_read(c, 1000, 100, false, &page))
+    if (!api_page_read(c, 1000, 100, false, &page) || !api_query_text(c, "q", API_Q_MAX, &f.q) ||
+        !api_query_text(c, "number", 32, &f.number) ||
+        !api_query_text(c, "gateway", 63, &f.gateway) || !api_query_flag(c, "active", &f.active) ||
+        !api_query_enum(c, "assignment", assignment_names, &f.assignment) ||
+        !read_medium(c, &f, types))
         return EMT_OK;
-    enum emt_err err = device_list(c->store, c->tenant, http_request_query(c->req, "number"),
-                                   page.cursor, page.limit + 1, &r);
+    enum emt_err err = device_list(c->store, c->tenant, &f, page.cursor, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, device_json)
                          : api_store_problem(c, err, "devices");
 }
@@ -129,6 +171,28 @@ enum emt_err api_device_update(struct api_call *c)
     return err == EMT_OK ? api_device_get(c) : api_store_problem(c, err, "device");
 }
 
+static json_t *last_json(const struct store_result *r, int row)
+{
+    if (c_null(r, row, CHANNEL_LAST_TS))
+        return json_null();
+    json_t *value = c_null(r, row, CHANNEL_LAST_MANTISSA)
+                        ? json_string(c_text(r, row, CHANNEL_LAST_TEXT))
+                        : api_decimal(decimal_of(c_int(r, row, CHANNEL_LAST_MANTISSA),
+                                                 (int)c_int(r, row, CHANNEL_LAST_EXPONENT)));
+    enum quality q = (enum quality)(c_int(r, row, CHANNEL_LAST_QUALITY) & 0xff);
+
+    return json_pack("{s:o, s:o, s:s}", "ts", api_time(c_time(r, row, CHANNEL_LAST_TS)), "value",
+                     value, "quality", quality_name(q));
+}
+
+static json_t *channel_json(const struct store_result *r, int row)
+{
+    json_t *j = api_row(r, row, 1, channel_columns, N(channel_columns));
+
+    json_object_set_new(j, "last", last_json(r, row));
+    return j;
+}
+
 enum emt_err api_channel_list(struct api_call *c)
 {
     struct store_result *r = NULL;
@@ -140,9 +204,8 @@ enum emt_err api_channel_list(struct api_call *c)
     enum emt_err err = device_find(c->store, c->tenant, c->param[0], &device);
     if (err == EMT_OK)
         err = channel_list(c->store, c->tenant, device, page.cursor_number, page.limit + 1, &r);
-    return err == EMT_OK
-               ? api_page_answer(c, r, page.limit, channel_columns, N(channel_columns), NULL)
-               : api_store_problem(c, err, "device");
+    return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, channel_json)
+                         : api_store_problem(c, err, "device");
 }
 
 enum emt_err api_channel_get(struct api_call *c)

@@ -172,7 +172,7 @@ static json_t *list_files(struct api_call *c, const struct outcome *o)
 static enum emt_err answer_export(struct api_call *c, const struct mscons_export_request *req)
 {
     struct outcome o = { json_array(), json_array() };
-    struct mscons_export_handler h = { take_file, take_note, &o };
+    struct mscons_export_handler h = { .file = take_file, .note = take_note, .ctx = &o };
     struct emt_diag diag = { 0 };
     json_t *files = NULL;
     enum emt_err err = mscons_export_run(c->store, req, &h, &diag);

@@ -1,4 +1,6 @@
 /* Raw frames, events, and the order to decode frames again. */
+
+#include "api_query.h"
 #include "api_route.h"
 #include "model/frame_state.h"
 #include "model/protocol.h"
@@ -26,6 +28,7 @@ static const struct api_column behind_state[] = {
     { "data", COL_HEX, NULL },
 };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
+#define NO_DEVICE (-1)
 #define FRAME_PROTOCOL 7
 #define FRAME_STATE 8
 #define FRAME_REASON 9
@@ -75,25 +78,48 @@ static bool read_cursor(struct api_call *c, const char *text, emt_time *at, int6
     return true;
 }
 
-enum emt_err api_frame_list(struct api_call *c)
+/* False: the problem is answered. A device that does not exist has no frames. */
+static bool read_filter(struct api_call *c, struct frame_filter *f, enum emt_err *err)
 {
+    const char *device = NULL;
     const char *state_text = http_request_query(c->req, "state");
     enum frame_state state = FRAME_OK;
+
+    *err = EMT_OK;
+    if (!api_query_text(c, "device", 64, &device) ||
+        !api_query_text(c, "gateway", 63, &f->gateway) || !api_query_time(c, "from", &f->from) ||
+        !api_query_time(c, "to", &f->to))
+        return false;
+    if (state_text != NULL && frame_state_parse(state_text, &state) != EMT_OK) {
+        api_problem(c, 400, "invalid", "state", "state: no such state");
+        return false;
+    }
+    if (state_text != NULL)
+        f->state = (int)state;
+    if (device != NULL)
+        *err = device_find(c->store, c->tenant, device, &f->device);
+    if (*err == EMT_ENOTFOUND) {
+        f->device = NO_DEVICE;
+        *err = EMT_OK;
+    }
+    return true;
+}
+
+enum emt_err api_frame_list(struct api_call *c)
+{
+    struct frame_filter f = { .state = -1, .from = EMT_TIME_NONE, .to = EMT_TIME_NONE };
     struct store_result *r = NULL;
     struct api_page page;
     int64_t gateway;
     int64_t seq;
     emt_time at;
+    enum emt_err err;
 
     if (!api_page_read(c, 1000, 100, false, &page) ||
-        !read_cursor(c, page.cursor, &at, &gateway, &seq))
+        !read_cursor(c, page.cursor, &at, &gateway, &seq) || !read_filter(c, &f, &err))
         return EMT_OK;
-    if (state_text != NULL && frame_state_parse(state_text, &state) != EMT_OK)
-        return api_problem(c, 400, "invalid", "state", "state: no such state");
-    enum emt_err err =
-        frame_list(c->store, c->tenant, http_request_query(c->req, "device"),
-                   http_request_query(c->req, "gateway"), state_text ? (int)state : -1, at, gateway,
-                   seq, page.limit + 1, &r);
+    if (err == EMT_OK)
+        err = frame_list(c->store, c->tenant, &f, at, gateway, seq, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, frame_json)
                          : api_store_problem(c, err, "frames");
 }
@@ -109,12 +135,16 @@ enum emt_err api_event_list(struct api_call *c)
         { "device", COL_TEXT, NULL },
         { "detail", COL_TEXT, NULL },
     };
+    struct event_filter f = { -1, NULL, EMT_TIME_NONE, EMT_TIME_NONE };
     struct store_result *r = NULL;
     struct api_page page;
 
-    if (!api_page_read(c, 1000, 100, true, &page))
+    if (!api_page_read(c, 1000, 100, true, &page) ||
+        !api_query_enum(c, "severity", severity_names, &f.severity) ||
+        !api_query_text(c, "kind", 64, &f.kind) || !api_query_time(c, "from", &f.from) ||
+        !api_query_time(c, "to", &f.to))
         return EMT_OK;
-    enum emt_err err = event_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
+    enum emt_err err = event_list(c->store, c->tenant, &f, page.cursor_number, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, columns, N(columns), NULL)
                          : api_store_problem(c, err, "events");
 }

@@ -1,3 +1,4 @@
+#include "api_query.h"
 #include "api_route.h"
 #include "base/cipher.h"
 #include "store/gateway_store.h"
@@ -75,12 +76,17 @@ static enum emt_err answer_gateway(struct api_call *c, unsigned status, const ch
 
 enum emt_err api_gateway_list(struct api_call *c)
 {
+    /* As the statement counts: sessions' states, and none at all. */
+    static const char *const connection_names[] = { "connected", "ended", "lost", "never", NULL };
+    struct gateway_filter f = { NULL, -1, -1 };
     struct store_result *r = NULL;
     struct api_page page;
 
-    if (!api_page_read(c, 1000, 100, false, &page))
+    if (!api_page_read(c, 1000, 100, false, &page) || !api_query_text(c, "q", API_Q_MAX, &f.q) ||
+        !api_query_enum(c, "state", state_names, &f.state) ||
+        !api_query_enum(c, "connection", connection_names, &f.connection))
         return EMT_OK;
-    enum emt_err err = gateway_list(c->store, c->tenant, page.cursor, page.limit + 1, &r);
+    enum emt_err err = gateway_list(c->store, c->tenant, &f, page.cursor, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, gateway_json)
                          : api_store_problem(c, err, "gateways");
 }

@@ -1,3 +1,4 @@
+#include "api_query.h"
 #include "api_route.h"
 #include "model/market_id.h"
 #include "model/obis.h"
@@ -39,11 +40,16 @@ static const struct api_column binding_columns[] = {
 enum emt_err api_location_list(struct api_call *c)
 {
     struct store_result *r = NULL;
+    const char *q = NULL;
     struct api_page page;
+    int kind = -1;
 
-    if (!api_page_read(c, 1000, 100, false, &page))
+    if (!api_page_read(c, 1000, 100, false, &page) || !api_query_text(c, "q", API_Q_MAX, &q) ||
+        !api_query_enum(c, "kind", new_kind_names, &kind))
         return EMT_OK;
-    enum emt_err err = location_list(c->store, c->tenant, page.cursor, page.limit + 1, &r);
+    if (kind >= 0)
+        kind = kind == 0 ? LOCATION_MELO : LOCATION_MALO;
+    enum emt_err err = location_list(c->store, c->tenant, q, kind, page.cursor, page.limit + 1, &r);
     return err == EMT_OK
                ? api_page_answer(c, r, page.limit, location_columns, N(location_columns), NULL)
                : api_store_problem(c, err, "locations");

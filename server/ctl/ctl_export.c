@@ -3,11 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/yaml.h"
+#include "ctl_database.h"
 #include "export/mscons_export.h"
 #include "store/audit_store.h"
 #include "store/store.h"
-#include "store/tenant_store.h"
 
 #include <pwd.h>
 #include <stdbool.h>
@@ -18,10 +17,6 @@
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
-
-#define CONNECT_MS 10000
-#define CONFIG_DEFAULT "/etc/emt/emtd.yaml"
-#define CONNINFO_MAX 4096
 
 static const char usage[] =
     "usage: emtctl export mscons --tenant KEY --pid N --from DAY --to DAY --out DIR\n"
@@ -35,7 +30,7 @@ static const char usage[] =
     "  --test       test flag of the interchange\n"
     "  --hold-gaps  holds a day with a gap back instead of sending it in contiguous spans\n"
     "  --embedded   folder of emtd --embedded; --config: configuration of emtd (default\n"
-    "               " CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
+    "               " CTL_CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
     "The paths written go to stdout, what did not go out and why to stderr.\n"
     "exit: 0 files written, 1 failed or nothing to write, 2 wrong usage\n";
 
@@ -124,72 +119,6 @@ static int read_request(struct options *o)
     return 0;
 }
 
-/* --- the database --- */
-
-static enum emt_err embedded_conninfo(const char *dir, char **out, struct emt_diag *diag)
-{
-    char path[1024];
-    size_t n = 0;
-    enum emt_err err = file_join(path, sizeof path, dir, "conninfo");
-
-    if (err != EMT_OK)
-        return emt_fail(diag, err, "%s: the path is too long", dir);
-    err = file_read(path, CONNINFO_MAX, out, &n, diag);
-    if (err == EMT_OK)
-        (*out)[strcspn(*out, "\r\n")] = '\0';
-    return err;
-}
-
-static enum emt_err config_conninfo(const char *path, char **out, struct emt_diag *diag)
-{
-    struct yaml *y = NULL;
-    const char *text = NULL;
-    enum emt_err err = yaml_load_file(path, &y, diag);
-
-    if (err != EMT_OK)
-        return err;
-    err = yaml_text(y, yaml_get(y, yaml_root(y), "database"), "conninfo", &text, diag);
-    if (err == EMT_OK && text == NULL)
-        err = emt_fail(diag, EMT_ENOTFOUND, "%s: database.conninfo is missing", path);
-    if (err == EMT_OK) {
-        *out = strdup(text);
-        err = *out != NULL ? EMT_OK : emt_fail(diag, EMT_ENOMEM, "out of memory");
-    }
-    yaml_free(y);
-    return err;
-}
-
-static enum emt_err find_conninfo(const struct options *o, char **out, struct emt_diag *diag)
-{
-    if (o->embedded != NULL)
-        return embedded_conninfo(o->embedded, out, diag);
-    if (o->conninfo == NULL)
-        return config_conninfo(o->config != NULL ? o->config : CONFIG_DEFAULT, out, diag);
-    *out = strdup(o->conninfo);
-    return *out != NULL ? EMT_OK : emt_fail(diag, EMT_ENOMEM, "out of memory");
-}
-
-/* Only the platform's administrator knows tenants by their key. */
-static enum emt_err find_tenant(const char *conninfo, const char *key, int32_t *id,
-                                struct emt_diag *diag)
-{
-    struct store *admin = NULL;
-    struct tenant t;
-    enum emt_err err = store_open(conninfo, STORE_ADMIN, CONNECT_MS, &admin, diag);
-
-    if (err != EMT_OK)
-        return err;
-    err = tenant_find(admin, key, &t);
-    if (err == EMT_ENOTFOUND)
-        (void)emt_fail(diag, err, "there is no tenant %s", key);
-    else if (err != EMT_OK)
-        (void)emt_fail(diag, err, "%s", store_error(admin));
-    else
-        *id = t.id;
-    store_close(admin);
-    return err;
-}
-
 /* --- the files --- */
 
 struct run {
@@ -256,13 +185,15 @@ static void take_note(void *ctx, const char *text)
 static enum emt_err run_export(struct options *o, const char *conninfo, struct run *run,
                                struct emt_diag *diag)
 {
-    const struct mscons_export_handler handler = { take_file, take_note, run };
-    enum emt_err err = find_tenant(conninfo, o->tenant, &o->request.tenant, diag);
+    const struct mscons_export_handler handler = { .file = take_file,
+                                                   .note = take_note,
+                                                   .ctx = run };
+    enum emt_err err = ctl_tenant(conninfo, o->tenant, &o->request.tenant, diag);
 
     if (err == EMT_OK)
         err = file_mkdirs(o->out, 0750, diag);
     if (err == EMT_OK)
-        err = store_open(conninfo, STORE_APP, CONNECT_MS, &run->store, diag);
+        err = store_open(conninfo, STORE_APP, CTL_CONNECT_MS, &run->store, diag);
     if (err == EMT_OK)
         err = mscons_export_run(run->store, &o->request, &handler, diag);
     store_close(run->store);
@@ -275,7 +206,7 @@ static int export_mscons(struct options *o)
     struct emt_diag diag = { 0 };
     char text[512];
     char *conninfo = NULL;
-    enum emt_err err = find_conninfo(o, &conninfo, &diag);
+    enum emt_err err = ctl_conninfo(o->embedded, o->config, o->conninfo, &conninfo, &diag);
 
     if (err == EMT_OK)
         err = run_export(o, conninfo, &run, &diag);

@@ -1,4 +1,5 @@
 /* emtctl: the operator's command line. */
+#include "ctl_audit.h"
 #include "ctl_decode.h"
 #include "ctl_export.h"
 #include "ctl_mscons.h"
@@ -18,6 +19,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    { "audit", "verify [--tenant KEY]", "check that no audit entry was changed", ctl_audit },
     { "decode", "[--explain[=text]]", "decode telegrams: JSON lines in, JSON lines out",
       ctl_decode },
     { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",

@@ -116,7 +116,7 @@ static enum emt_err job_content(struct file_job *j, const struct store_result *r
                                 int end, struct emt_diag *diag)
 {
     struct sink sink = sink_to_writer(&j->content);
-    struct mscons_export_handler handler = { NULL, tap_note, j->tap };
+    struct mscons_export_handler handler = { .note = tap_note, .ctx = j->tap };
     struct mscons_writer writer;
     struct mscons_run run = { j->store, j->req,       &handler,
                               &writer,  j->reference, j->tenant->tolerance_s,
@@ -156,7 +156,8 @@ static enum emt_err job_keep(struct file_job *j)
                                    .created = j->req->now,
                                    .messages = j->messages,
                                    .content = j->content.data,
-                                   .content_len = j->content.len };
+                                   .content_len = j->content.len,
+                                   .job = j->req->job };
 
     snprintf(pid, sizeof pid, "%u", j->req->pid);
     return export_file_insert(j->store, j->req->tenant, &row, &j->file_id);
@@ -185,6 +186,42 @@ static enum emt_err export_file_of(struct file_job *j, const struct store_result
     return err;
 }
 
+static void tap_notes(struct note_tap *tap, const char *text)
+{
+    char line[400];
+
+    while (*text != '\0') {
+        size_t n = strcspn(text, "\n");
+
+        snprintf(line, sizeof line, "%.*s", (int)n, text);
+        tap_note(tap, line);
+        text += n + (text[n] == '\n');
+    }
+}
+
+/* What an earlier run of the job wrote for the receiver. EMT_ENOTFOUND. */
+static enum emt_err written_before(struct file_job *j, struct emt_diag *diag)
+{
+    const struct mscons_export_handler *h = j->tap->handler;
+    struct store_result *r = NULL;
+
+    if (j->req->job == 0)
+        return EMT_ENOTFOUND;
+    enum emt_err err = store_begin(j->store, j->req->tenant);
+    if (err == EMT_OK)
+        err = export_file_of_job(j->store, j->req->tenant, j->req->job, j->receiver, &r);
+    if (err != EMT_OK && err != EMT_ENOTFOUND)
+        (void)emt_fail(diag, err, "%s", store_error(j->store));
+    store_rollback(j->store);
+    if (err != EMT_OK)
+        return err;
+    tap_notes(j->tap, c_text(r, 0, 1));
+    if (h->file != NULL)
+        err = h->file(h->ctx, c_int(r, 0, 0), "", NULL, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
 static enum emt_err export_receiver(struct file_job *j, const struct store_result *rows, int first,
                                     int end, struct emt_diag *diag)
 {
@@ -201,8 +238,11 @@ static enum emt_err export_receiver(struct file_job *j, const struct store_resul
         }
         return EMT_OK;
     }
+    enum emt_err err = written_before(j, diag);
+    if (err != EMT_ENOTFOUND)
+        return err;
     writer_init_heap(&j->content, FILE_BYTES_MAX);
-    enum emt_err err = export_file_of(j, rows, first, end, diag);
+    err = export_file_of(j, rows, first, end, diag);
     const struct mscons_export_handler *h = j->tap->handler;
     if (err == EMT_ENOTFOUND)
         err = EMT_OK; /* no message: the notes say why */
@@ -237,6 +277,45 @@ static enum emt_err read_plan(struct store *s, const struct mscons_export_reques
     return err;
 }
 
+static int64_t count_receivers(const struct store_result *rows)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < store_rows(rows); i = group_end(rows, i, EXPORT_RECEIVER))
+        n++;
+    return n;
+}
+
+static enum emt_err export_all(struct store *s, const struct mscons_export_request *req,
+                               const struct mscons_export_handler *h,
+                               const struct export_tenant *tenant, const struct store_result *rows,
+                               struct emt_diag *diag)
+{
+    int64_t total = count_receivers(rows);
+    int64_t done = 0;
+    enum emt_err err = EMT_OK;
+
+    for (int first = 0; err == EMT_OK && first < store_rows(rows); done++) {
+        int end = group_end(rows, first, EXPORT_RECEIVER);
+        struct note_tap tap = { .handler = h };
+        struct file_job job = { .store = s,
+                                .req = req,
+                                .tenant = tenant,
+                                .receiver = c_text(rows, first, EXPORT_RECEIVER),
+                                .tap = &tap };
+
+        if (h->step != NULL && !h->step(h->ctx, done, total))
+            return EMT_EAGAIN;
+        writer_init_heap(&tap.text, NOTES_BYTES_MAX);
+        err = export_receiver(&job, rows, first, end, diag);
+        writer_release(&tap.text);
+        first = end;
+    }
+    if (err == EMT_OK && h->step != NULL)
+        (void)h->step(h->ctx, done, total); /* too late to stop */
+    return err;
+}
+
 enum emt_err mscons_export_run(struct store *s, const struct mscons_export_request *req,
                                const struct mscons_export_handler *h, struct emt_diag *diag)
 {
@@ -246,20 +325,8 @@ enum emt_err mscons_export_run(struct store *s, const struct mscons_export_reque
 
     if (err == EMT_OK)
         err = read_plan(s, req, &tenant, &rows, diag);
-    for (int first = 0; err == EMT_OK && first < store_rows(rows);) {
-        int end = group_end(rows, first, EXPORT_RECEIVER);
-        struct note_tap tap = { .handler = h };
-        struct file_job job = { .store = s,
-                                .req = req,
-                                .tenant = &tenant,
-                                .receiver = c_text(rows, first, EXPORT_RECEIVER),
-                                .tap = &tap };
-
-        writer_init_heap(&tap.text, NOTES_BYTES_MAX);
-        err = export_receiver(&job, rows, first, end, diag);
-        writer_release(&tap.text);
-        first = end;
-    }
+    if (err == EMT_OK)
+        err = export_all(s, req, h, &tenant, rows, diag);
     if (rows != NULL)
         store_result_free(rows);
     return err;

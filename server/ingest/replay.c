@@ -76,6 +76,12 @@ uint32_t replay_states_like(int state)
     return retry == FRAME_RETRY_NEVER ? 0 : states_of(retry);
 }
 
+uint32_t replay_states_waiting(void)
+{
+    return states_of(FRAME_RETRY_KEY) | states_of(FRAME_RETRY_POLICY) |
+           states_of(FRAME_RETRY_FORMAT);
+}
+
 /* ---- one lot ---- */
 
 static void on_wake(void *ctx)
@@ -274,9 +280,7 @@ enum emt_err replay_run(struct replay *own, struct store *s, const struct replay
     if (!r)
         return EMT_ENOMEM;
     r->order = o;
-    r->states = o->states ? o->states
-                          : states_of(FRAME_RETRY_KEY) | states_of(FRAME_RETRY_POLICY) |
-                                states_of(FRAME_RETRY_FORMAT);
+    r->states = o->states ? o->states : replay_states_waiting();
     r->store = s;
     r->go_on = go_on;
     r->ctx = ctx;

@@ -3,11 +3,16 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "chainer.h"
+#include "compact.h"
+#include "export_job.h"
 #include "ingest/replay.h"
 #include "ingest/scratch.h"
 #include "loop/metrics.h"
 #include "maintenance.h"
 #include "model/frame_state.h"
+#include "store/frame_query_store.h"
+#include "store/frame_store.h"
 #include "store/job_store.h"
 #include "store/store.h"
 
@@ -28,14 +33,18 @@
 #define CONNECT_MS 10000
 /* A worker that says nothing for this long is dead, and its job somebody else's. */
 #define LEASE_S 60
-#define EXTEND_MS 20000
 #define UPKEEP_MS (60 * 60 * 1000)
 /* Waiting after a failure: doubling up to ten minutes, for good after some twenty hours. */
 #define RETRY_FIRST_S 5
 #define RETRY_MOST_S 600
 #define ATTEMPTS_MOST 120
 
-static const char *const kinds[] = { "replay", "maintenance" };
+/* More waiting frames than this are not counted: the end of the job is then not known. */
+#define REPLAY_COUNT_MOST 1000000
+/* Progress is told no more often than this. */
+#define STEP_MS 250
+
+static const char *const kinds[] = { "replay", "maintenance", "export", "compaction" };
 
 struct worker {
     struct jobs *jobs;
@@ -43,13 +52,19 @@ struct worker {
     pthread_t thread;
     bool started;
     struct store *admin, *ingest;
+    struct store *app; /* opened when first needed */
     struct scratch *scratch;
     struct replay *replay;
     struct backoff backoff;
     int64_t upkeep_ms; /* when it is due; first worker only */
     const struct job *job;
-    int64_t extended_ms;
-    bool lost; /* the lease of the job */
+    int64_t told_ms;                      /* when progress was told, 0: not yet */
+    int64_t done, total;                  /* progress of the job; total -1: not known */
+    bool lost;                            /* the lease of the job */
+    char result[200];                     /* JSON, "" for none */
+    struct store_array *notes;            /* of an export */
+    bool cancelled;                       /* somebody wants the job to end */
+    const struct replay_result *replayed; /* grows while a replay runs */
 };
 
 struct jobs {
@@ -60,9 +75,11 @@ struct jobs {
     bool stopping;
     uint64_t wakes;
     struct metrics *own_metrics;
-    struct metric *done, *failed, *frames, *decoded;
+    struct metric *done, *failed, *cancelled, *frames, *decoded;
+    struct compact_metrics compaction;
     struct worker *workers;
     unsigned nworkers;
+    struct chainer *chainer;
 };
 
 /* ---- waiting ---- */
@@ -111,7 +128,8 @@ static void disconnect(struct worker *w)
 {
     store_close(w->admin);
     store_close(w->ingest);
-    w->admin = w->ingest = NULL;
+    store_close(w->app);
+    w->admin = w->ingest = w->app = NULL;
 }
 
 static bool connect_both(struct worker *w)
@@ -136,24 +154,46 @@ static bool connect_both(struct worker *w)
 
 /* ---- one job ---- */
 
-/* Between lots: keeps the lease, and stops when the process does. */
-static bool go_on(void *ctx)
+/* Between the steps of a job: keeps the lease, tells how far it is, and whether it shall go on. */
+static bool step(void *ctx, int64_t done, int64_t total)
 {
     struct worker *w = ctx;
     int64_t now_ms = clock_mono_ms();
 
+    w->done = done;
+    w->total = total;
     if (is_stopping(w->jobs))
         return false;
-    if (now_ms - w->extended_ms < EXTEND_MS)
+    if (w->told_ms != 0 && now_ms - w->told_ms < STEP_MS)
         return true;
-    w->extended_ms = now_ms;
-    w->lost = job_store_extend(w->admin, w->job, LEASE_S) != EMT_OK;
-    return !w->lost;
+    w->told_ms = now_ms;
+    w->lost = job_store_step(w->admin, w->job, LEASE_S, done, total, &w->cancelled) != EMT_OK;
+    return !w->lost && !w->cancelled;
+}
+
+static bool replay_step(void *ctx)
+{
+    struct worker *w = ctx;
+
+    return step(w, (int64_t)w->replayed->frames, w->total);
 }
 
 static const char *text_or_null(const char *s)
 {
     return s[0] ? s : NULL;
+}
+
+/* What the progress is measured by; -1: too many to count. */
+static int64_t count_waiting(struct worker *w, const struct job *job, const struct replay_order *o)
+{
+    struct waiting_filter f = { o->states ? o->states : replay_states_waiting(), o->manufacturer,
+                                o->number, o->version, o->type };
+    int64_t n = 0;
+
+    if (waiting_count(w->admin, job->tenant, o->device, &f, REPLAY_COUNT_MOST, &n) != EMT_OK ||
+        n == REPLAY_COUNT_MOST)
+        return -1;
+    return n;
 }
 
 static enum emt_err do_replay(struct worker *w, const struct job *job, char *error, size_t size)
@@ -177,7 +217,13 @@ static enum emt_err do_replay(struct worker *w, const struct job *job, char *err
         if (o.states == 0)
             return EMT_OK; /* nothing helps these */
     }
-    err = replay_run(w->replay, w->ingest, &o, go_on, w, &res);
+    w->total = count_waiting(w, job, &o);
+    w->replayed = &res;
+    err = replay_run(w->replay, w->ingest, &o, replay_step, w, &res);
+    w->done = (int64_t)res.frames;
+    (void)snprintf(w->result, sizeof w->result,
+                   "{\"frames\": %" PRIu64 ", \"changed\": %" PRIu64 ", \"ok\": %" PRIu64 "}",
+                   res.frames, res.changed, res.ok);
     metric_add(w->jobs->frames, (int64_t)res.frames);
     metric_add(w->jobs->decoded, (int64_t)res.ok);
     LOG_INFO("replay", LOG_I("tenant", job->tenant), LOG_I("device", job->device),
@@ -202,6 +248,42 @@ static enum emt_err do_maintenance(struct worker *w, const struct job *job, char
     return err;
 }
 
+static enum emt_err do_compaction(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    struct block_counts got;
+    enum emt_err err =
+        compact_tenant(w->admin, job->tenant, clock_now(), step, w, &w->jobs->compaction, &got);
+
+    LOG_INFO("compaction", LOG_I("tenant", job->tenant), LOG_I("rows", got.rows),
+             LOG_I("blocks", got.blocks), LOG_I("conflicts", got.conflicts),
+             LOG_I("skipped", got.skipped), LOG_S("result", err ? emt_err_name(err) : "done"));
+    (void)snprintf(w->result, sizeof w->result,
+                   "{\"rows\": %" PRId64 ", \"blocks\": %" PRId64 ", \"skipped\": %" PRId64 "}",
+                   got.rows, got.blocks, got.skipped);
+    if (err)
+        (void)snprintf(error, size, "%s: %s", emt_err_name(err), store_error(w->admin));
+    return err;
+}
+
+static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    struct emt_diag diag = { 0 };
+
+    if (w->app && store_is_broken(w->app)) {
+        store_close(w->app);
+        w->app = NULL;
+    }
+    if (!w->app && store_open(w->jobs->conninfo, STORE_APP, CONNECT_MS, &w->app, &diag) != EMT_OK) {
+        w->app = NULL;
+        (void)snprintf(error, size, "%s", diag.text);
+        return EMT_EDB;
+    }
+    w->notes = store_array_new(STORE_TEXT);
+    if (!w->notes)
+        return EMT_ENOMEM;
+    return export_job_run(w->app, job, step, w, w->notes, error, size);
+}
+
 static int32_t retry_s(int attempts)
 {
     int32_t s = RETRY_FIRST_S;
@@ -211,15 +293,25 @@ static int32_t retry_s(int attempts)
     return s < RETRY_MOST_S ? s : RETRY_MOST_S;
 }
 
+/* What came out of a job that ended. */
+static enum emt_err keep_result(struct worker *w, const struct job *job, bool cancelled)
+{
+    if (w->notes)
+        return job_store_done_export(w->admin, job, w->notes, cancelled);
+    if (cancelled)
+        return job_store_cancelled(w->admin, job);
+    return job_store_done(w->admin, job, w->done, w->total, w->result[0] ? w->result : NULL);
+}
+
 static void finish(struct worker *w, const struct job *job, enum emt_err err, const char *error)
 {
     enum emt_err kept;
 
     if (w->lost)
         return; /* somebody else has it by now */
-    if (err == EMT_OK) {
-        metric_add(w->jobs->done, 1);
-        kept = job_store_done(w->admin, job);
+    if (err == EMT_OK || (w->cancelled && err == EMT_EAGAIN)) {
+        metric_add(err == EMT_OK ? w->jobs->done : w->jobs->cancelled, 1);
+        kept = keep_result(w, job, err != EMT_OK);
     } else if (is_stopping(w->jobs) && err == EMT_EAGAIN) {
         kept = job_store_failed(w->admin, job, "stopped", 0, ATTEMPTS_MOST);
     } else {
@@ -241,14 +333,24 @@ static void do_job(struct worker *w, const struct job *job)
     enum emt_err err;
 
     w->job = job;
-    w->extended_ms = clock_mono_ms();
-    w->lost = false;
+    w->told_ms = 0;
+    w->done = 0;
+    w->total = -1;
+    w->lost = w->cancelled = false;
+    w->result[0] = '\0';
     if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "export") == 0)
+        err = do_export(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "compaction") == 0)
+        err = do_compaction(w, job, error, sizeof error);
     else
         err = do_maintenance(w, job, error, sizeof error);
     if (!store_is_broken(w->admin))
         finish(w, job, err, error);
+    store_array_free(w->notes);
+    w->notes = NULL;
+    w->replayed = NULL;
     w->job = NULL; /* without connection the lease runs out by itself */
 }
 
@@ -267,7 +369,7 @@ static void upkeep(struct worker *w)
         LOG_ERROR("upkeep-failed", LOG_S("error", store_error(w->admin)));
     else
         LOG_INFO("upkeep", LOG_I("partitions_dropped", res.partitions),
-                 LOG_I("events_expired", res.events));
+                 LOG_I("events_expired", res.events), LOG_I("jobs_expired", res.jobs));
 }
 
 /* Takes jobs until there are none. */
@@ -341,6 +443,8 @@ static void make_metrics(struct jobs *j, struct metrics *m)
 {
     j->done = metrics_counter(m, "emt_jobs_total", "result=\"done\"", "Jobs, by result");
     j->failed = metrics_counter(m, "emt_jobs_total", "result=\"failed\"", "Jobs, by result");
+    j->cancelled = metrics_counter(m, "emt_jobs_total", "result=\"cancelled\"", "Jobs, by result");
+    compact_metrics_make(&j->compaction, m);
     j->frames = metrics_counter(m, "emt_replay_frames_total", NULL, "Stored frames tried again");
     j->decoded =
         metrics_counter(m, "emt_replay_decoded_total", NULL, "… that were decoded and counted");
@@ -381,6 +485,9 @@ enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out, struct
         j->workers[i].index = i;
         err = start_worker(&j->workers[i], diag);
     }
+    if (!err)
+        err = chainer_start(j->conninfo, &j->s.master, s->metrics ? s->metrics : j->own_metrics,
+                            &j->chainer, diag);
     if (err) {
         jobs_stop(j);
         return err;
@@ -397,6 +504,7 @@ void jobs_stop(struct jobs *j)
     j->stopping = true;
     pthread_cond_broadcast(&j->cond);
     pthread_mutex_unlock(&j->mutex);
+    chainer_stop(j->chainer);
     for (unsigned i = 0; j->workers && i < j->nworkers; i++) {
         struct worker *w = &j->workers[i];
 

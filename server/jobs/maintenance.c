@@ -1,7 +1,10 @@
 #include "maintenance.h"
 
+#include "store/block_store.h"
+#include "store/device_store.h"
 #include "store/event_store.h"
 #include "store/frame_store.h"
+#include "store/idempotency_store.h"
 #include "store/job_store.h"
 #include "store/store.h"
 
@@ -33,6 +36,8 @@ static enum emt_err order_tenants(struct store *s, emt_time now)
         int32_t tenant = (int32_t)c_int(r, i, 0);
 
         err = job_store_add(s, tenant, "maintenance", "daily", "{}", next_morning(now, tenant));
+        if (!err)
+            err = job_store_add(s, tenant, "compaction", "daily", "{}", next_morning(now, tenant));
     }
     store_result_free(r);
     return err;
@@ -52,10 +57,21 @@ enum emt_err maintenance_platform(struct store *s, emt_time now, unsigned hot_da
         err = event_expire(s, now - MAINTENANCE_EVENT_DAYS * EMT_DAY, EVENT_LOT, &n);
         out->events += err ? 0 : n;
     }
+    n = EVENT_LOT;
+    while (!err && n == EVENT_LOT) {
+        err = job_store_expire(s, now - JOB_KEPT_DAYS * EMT_DAY, EVENT_LOT, &n);
+        out->jobs += err ? 0 : n;
+    }
+    n = EVENT_LOT;
+    while (!err && n == EVENT_LOT)
+        err = idempotency_expire(s, now - IDEMPOTENCY_KEPT, EVENT_LOT, &n);
     if (err)
         return err;
     /* It needs the table to itself for a moment; a busy one is tried again in an hour. */
     drop = frames_drop(s, now, &out->partitions);
+    if (!drop)
+        drop = reading_partitions_drop(s, now, (int32_t)hot_days, &n);
+    out->partitions += drop ? 0 : n;
     return drop == EMT_EAGAIN ? EMT_OK : drop;
 }
 
@@ -72,5 +88,7 @@ enum emt_err maintenance_tenant(struct store *s, int32_t tenant, emt_time now,
     if (!err)
         err =
             rejections_expire(s, tenant, now - MAINTENANCE_REJECTED_DAYS * EMT_DAY, &out->rejected);
+    if (!err)
+        err = devices_seen(s, tenant, now);
     return err;
 }

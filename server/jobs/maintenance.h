@@ -20,7 +20,7 @@ struct store;
 #define MAINTENANCE_EVENT_DAYS 365
 
 struct maintenance_result {
-    int64_t partitions, frames, telegrams, rejected, events;
+    int64_t partitions, frames, telegrams, rejected, events, jobs;
 };
 
 /* Hourly on every node, repeatable: partitions for what comes, no day partition that nobody keeps,

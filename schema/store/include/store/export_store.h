@@ -57,9 +57,15 @@ struct export_file_row {
     int32_t messages;
     const void *content;
     size_t content_len;
+    int64_t job; /* that writes it; 0: none */
 };
 EMT_CHECKED enum emt_err export_file_insert(struct store *s, int32_t tenant,
                                             const struct export_file_row *row, int64_t *file_id);
+
+/* The file that this job wrote for the receiver before it was interrupted: (file_id, notes).
+ * EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err export_file_of_job(struct store *s, int32_t tenant, int64_t job,
+                                            const char *receiver, struct store_result **out);
 
 /* Rows (file_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to,
  * created_at, messages, notes, size int4), newest first, with file_id < before (0: from the

@@ -44,14 +44,23 @@ enum gateway_column {
 /* EMT_ECONFLICT the id is taken; EMT_ELIMIT the id is not spelled as allowed. */
 EMT_CHECKED enum emt_err gateway_insert(struct store *s, int32_t tenant, const char *external_id,
                                         const char *name, const char *place, int64_t *id);
+struct gateway_filter {
+    const char *q;  /* part of external id, name or place, in any case; NULL: any */
+    int state;      /* -1: any; so below */
+    int connection; /* 0 connected, 1 ended, 2 lost, 3 never connected */
+};
 /* The columns of enum gateway_column, by external id; after: "" from the start. */
-EMT_CHECKED enum emt_err gateway_list(struct store *s, int32_t tenant, const char *after, int limit,
+EMT_CHECKED enum emt_err gateway_list(struct store *s, int32_t tenant,
+                                      const struct gateway_filter *f, const char *after, int limit,
                                       struct store_result **out);
 /* One row as gateway_list(). EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err gateway_get(struct store *s, int32_t tenant, const char *external_id,
                                      struct store_result **out);
 /* Its number. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err gateway_find(struct store *s, int32_t tenant, const char *external_id,
+                                      int64_t *id);
+/* The same, locked until the end of the transaction. */
+EMT_CHECKED enum emt_err gateway_lock(struct store *s, int32_t tenant, const char *external_id,
                                       int64_t *id);
 /* NULL leaves a field as it is. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err gateway_update(struct store *s, int32_t tenant, const char *external_id,

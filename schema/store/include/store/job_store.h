@@ -18,6 +18,21 @@
 EMT_CHECKED enum emt_err job_store_add(struct store *s, int32_t tenant, const char *kind,
                                        const char *dedupe, const char *payload, emt_time run_at);
 
+/* As above; says the job's number (that of the waiting one) and keeps who ordered it. */
+EMT_CHECKED enum emt_err job_store_order(struct store *s, int32_t tenant, const char *kind,
+                                         const char *dedupe, const char *payload, emt_time run_at,
+                                         const char *created_by, int64_t *id);
+
+/* Numbers of the column job.state. */
+enum job_state {
+    JOB_STATE_WAITING,
+    JOB_STATE_RUNNING,
+    JOB_STATE_FAILED,
+    JOB_STATE_DONE,
+    JOB_STATE_CANCELLED
+};
+#define JOB_KEPT_DAYS 30 /* ended ones */
+
 #define JOB_KIND_MAX 32
 #define JOB_TEXT_MAX 64
 struct job {
@@ -30,18 +45,63 @@ struct job {
     char state[JOB_TEXT_MAX];
     char manufacturer[JOB_TEXT_MAX], number[JOB_TEXT_MAX];
     int version, type;
+    /* Payload of "export"; 0 and "" for what is not said. */
+    unsigned pid;
+    char from[JOB_TEXT_MAX], to[JOB_TEXT_MAX], location[JOB_TEXT_MAX];
+    bool test, hold_gaps;
+    char created_by[160];
 };
 /* As STORE_ADMIN, each a transaction of its own. One job that is due, or whose worker's lease ran
  * out, of the kinds in `kinds` (text[]); false: none. */
 EMT_CHECKED enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,
                                          int32_t lease_s, struct job *out, bool *got);
-/* EMT_ENOTFOUND: the lease ran out and somebody else has it. */
-EMT_CHECKED enum emt_err job_store_extend(struct store *s, const struct job *j, int32_t lease_s);
-EMT_CHECKED enum emt_err job_store_done(struct store *s, const struct job *j);
+/* Keeps the lease and says how far it is (total -1: not known); *cancel: somebody wants it to end.
+ * EMT_ENOTFOUND: the lease ran out and somebody else has it; so with the next ones. */
+EMT_CHECKED enum emt_err job_store_step(struct store *s, const struct job *j, int32_t lease_s,
+                                        int64_t done, int64_t total, bool *cancel);
+/* result: a JSON object or NULL. */
+EMT_CHECKED enum emt_err job_store_done(struct store *s, const struct job *j, int64_t done,
+                                        int64_t total, const char *result);
+/* An export: the result is its files (export_file.job_id) and these notes (text[]); also of a
+ * cancelled one, which may have written some. */
+struct store_array;
+EMT_CHECKED enum emt_err job_store_done_export(struct store *s, const struct job *j,
+                                               struct store_array *notes, bool cancelled);
+EMT_CHECKED enum emt_err job_store_cancelled(struct store *s, const struct job *j);
 /* Tries again after retry_s, or for good when attempts reached most. A waiting job with the same
  * dedupe takes its place. */
 EMT_CHECKED enum emt_err job_store_failed(struct store *s, const struct job *j, const char *error,
                                           int32_t retry_s, int32_t most);
+/* Forgets jobs that ended before, at most limit; *n did. As STORE_ADMIN. */
+EMT_CHECKED enum emt_err job_store_expire(struct store *s, emt_time before, int64_t limit,
+                                          int64_t *n);
+
+/* What the API shows, inside a transaction of the tenant. Columns: */
+enum job_column {
+    JOB_CURSOR,
+    JOB_ID,
+    JOB_KIND,
+    JOB_STATE,
+    JOB_PROGRESS_DONE,
+    JOB_PROGRESS_TOTAL,
+    JOB_CREATED_AT,
+    JOB_STARTED_AT,
+    JOB_ENDED_AT,
+    JOB_RUN_AT,
+    JOB_ATTEMPTS,
+    JOB_ERROR,
+    JOB_RESULT,
+    JOB_CREATED_BY
+};
+/* Newest first, before a number (0: from the newest); kind NULL and state -1: any. */
+EMT_CHECKED enum emt_err job_store_list(struct store *s, int32_t tenant, const char *kind,
+                                        int state, int64_t before, int limit,
+                                        struct store_result **out);
+EMT_CHECKED enum emt_err job_store_get(struct store *s, int32_t tenant, int64_t id,
+                                       struct store_result **out);
+/* A waiting job at once, a running one at its next step. EMT_ENOTFOUND: there is none, or it ended.
+ */
+EMT_CHECKED enum emt_err job_store_cancel(struct store *s, int32_t tenant, int64_t id);
 
 const struct store_statement *job_store_statements(size_t *n);
 

@@ -17,9 +17,10 @@
 EMT_CHECKED enum emt_err location_insert(struct store *s, int32_t tenant, int kind,
                                          const char *code, const char *name, const char *receiver,
                                          int64_t *id);
-/* (cursor, code, kind, name, receiver_mp_id, created_at, location_id). */
-EMT_CHECKED enum emt_err location_list(struct store *s, int32_t tenant, const char *after,
-                                       int limit, struct store_result **out);
+/* (cursor, code, kind, name, receiver_mp_id, created_at, location_id); q: part of code or name, in
+ * any case, NULL: any; kind -1: any. */
+EMT_CHECKED enum emt_err location_list(struct store *s, int32_t tenant, const char *q, int kind,
+                                       const char *after, int limit, struct store_result **out);
 /* One row as location_list(). EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err location_get(struct store *s, int32_t tenant, const char *code,
                                       struct store_result **out);

@@ -29,23 +29,29 @@ struct mscons_export_request {
     emt_time now;               /* creation time; messages never carry values after it */
     bool test;                  /* test flag of the interchange */
     bool hold_gaps;             /* a day with a gap is held back whole instead of sent in spans */
+    int64_t job; /* that writes the files, 0: none. A job that begins again writes no receiver's
+                    file twice: what stands there is handed back with its notes. */
 };
 
 /* What the export hands back; texts are borrowed for the call. */
 struct mscons_export_handler {
-    /* A committed file. An error stops the export; the file stays in the database. */
+    /* A committed file (content NULL: written by an earlier run of the job). An error stops the
+     * export; the file stays in the database. */
     enum emt_err (*file)(void *ctx, int64_t file_id, const char *name, const void *content,
                          size_t len, int messages);
     /* A place, register or interval that did not go out, and why: "DE…: 2026-11-17T08:15Z to …:
      * no-reading". */
     void (*note)(void *ctx, const char *text);
     void *ctx;
+    /* Before each receiver and at the end, with how many of them are done; false: stop with
+     * EMT_EAGAIN. May be NULL. */
+    bool (*step)(void *ctx, int64_t done, int64_t total);
 };
 
 /* Runs on a synchronous connection as emt_app, in transactions of its own: one per file, with the
  * number and the file. EMT_OK also when nothing could be written (see notes). EMT_ENOTFOUND no such
  * tenant or location; EMT_EUNSUPPORTED pid; EMT_EMALFORMED period, or no sender MP-ID at the
- * tenant; EMT_EDB. */
+ * tenant; EMT_EAGAIN stopped by step; EMT_EDB. */
 EMT_CHECKED enum emt_err mscons_export_run(struct store *s, const struct mscons_export_request *req,
                                            const struct mscons_export_handler *h,
                                            struct emt_diag *diag);

@@ -29,6 +29,8 @@ struct replay_order {
 };
 /* States that the same event makes worth another try as this one, as bits. */
 uint32_t replay_states_like(int frame_state);
+/* What an order without states means: those that a key, a policy or a format can help. */
+uint32_t replay_states_waiting(void);
 
 struct replay_result {
     uint64_t frames;  /* looked at */

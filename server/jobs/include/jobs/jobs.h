@@ -24,7 +24,7 @@ struct jobs_settings {
 };
 
 /* Kinds: "replay" (payload {"device": id} or {"state": "key-needed"}: decode waiting frames again),
- * "maintenance" (partitions, old telegrams and frames after retention, lost sessions; every node
+ * "compaction" (closed spans become blocks; daily), "maintenance" (partitions, old telegrams and frames after retention, lost sessions; every node
  * daily, once). */
 EMT_CHECKED enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out,
                                     struct emt_diag *diag);

@@ -1,0 +1,96 @@
+#include "export_job.h"
+
+#include "base/clock.h"
+#include "export/mscons_export.h"
+#include "store/audit_store.h"
+#include "store/job_store.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define NOTES_MAX 5000
+
+struct running {
+    struct store *app;
+    const struct job *job;
+    bool (*step)(void *ctx, int64_t done, int64_t total);
+    void *ctx;
+    struct store_array *notes;
+};
+
+/* The file is committed; who wrote it is noted behind it, as by an export that somebody waits for.
+ */
+static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
+                              size_t len, int messages)
+{
+    struct running *r = ctx;
+    char detail[64];
+    struct audit_entry entry = { .tenant = r->job->tenant,
+                                 .actor = r->job->created_by,
+                                 .action = "export.mscons",
+                                 .object = name,
+                                 .detail = detail };
+
+    (void)file_id;
+    (void)len;
+    if (content == NULL)
+        return EMT_OK; /* of an earlier run */
+    (void)snprintf(detail, sizeof detail, "%d messages, job %lld", messages, (long long)r->job->id);
+    enum emt_err err = store_begin(r->app, r->job->tenant);
+    if (err == EMT_OK)
+        err = audit_append(r->app, &entry);
+    if (err == EMT_OK)
+        err = store_commit(r->app);
+    else
+        store_rollback(r->app);
+    return err;
+}
+
+static void take_note(void *ctx, const char *text)
+{
+    struct running *r = ctx;
+
+    /* An array without memory fails the statement that keeps the result. */
+    if (store_array_count(r->notes) < NOTES_MAX)
+        (void)store_array_text(r->notes, text);
+}
+
+static bool take_step(void *ctx, int64_t done, int64_t total)
+{
+    struct running *r = ctx;
+
+    return r->step(r->ctx, done, total);
+}
+
+enum emt_err export_job_run(struct store *app, const struct job *job,
+                            bool (*step)(void *ctx, int64_t done, int64_t total), void *ctx,
+                            struct store_array *notes, char *error, size_t size)
+{
+    struct running r = { app, job, step, ctx, notes };
+    struct mscons_export_handler h = {
+        .file = take_file, .note = take_note, .ctx = &r, .step = take_step
+    };
+    struct mscons_export_request req = { .tenant = job->tenant,
+                                         .pid = job->pid,
+                                         .location = job->location[0] ? job->location : NULL,
+                                         .now = clock_now(),
+                                         .test = job->test,
+                                         .hold_gaps = job->hold_gaps,
+                                         .job = job->id };
+    struct emt_diag diag = { 0 };
+    enum emt_err err = local_date_parse(job->from, &req.from);
+
+    if (err == EMT_OK)
+        err = local_date_parse(job->to, &req.to);
+    if (err != EMT_OK)
+        (void)emt_fail(&diag, err, "the period is none");
+    else
+        err = mscons_export_run(app, &req, &h, &diag);
+    if (err != EMT_OK)
+        (void)snprintf(error, size, "%s", diag.text[0] ? diag.text : emt_err_name(err));
+    return err;
+}
