@@ -39,6 +39,7 @@ export const tenantNavigation: NavGroup[] = [
       { label: 'users', path: '/users', needs: 'listTenantUsers' },
       { label: 'apiKeys', path: '/api-keys', needs: 'listApiKeys' },
       { label: 'audit', path: '/audit', needs: 'listAudit' },
+      { label: 'settings', path: '/settings', needs: 'updateTenant' },
     ],
   },
 ];

@@ -1,4 +1,4 @@
-import { type ComponentType, type LazyExoticComponent } from 'react';
+import { lazy, type ComponentType, type LazyExoticComponent } from 'react';
 import type { OperationId } from '@/api/access';
 import { measureRoutes } from './measure/routes';
 
@@ -10,5 +10,40 @@ export interface PortalRoute {
   needs: OperationId;
 }
 
-export const tenantRoutes: PortalRoute[] = [...measureRoutes];
-export const operatorRoutes: PortalRoute[] = [];
+export const tenantRoutes: PortalRoute[] = [
+  ...measureRoutes,
+  { path: '/gateways', page: lazy(() => import('./gateways/GatewaysPage')), needs: 'listGateways' },
+  {
+    path: '/gateways/:gateway',
+    page: lazy(() => import('./gateways/GatewayPage')),
+    needs: 'getGateway',
+  },
+  { path: '/users', page: lazy(() => import('./tenant/UsersPage')), needs: 'listTenantUsers' },
+  { path: '/api-keys', page: lazy(() => import('./tenant/ApiKeysPage')), needs: 'listApiKeys' },
+  { path: '/audit', page: lazy(() => import('./tenant/AuditPage')), needs: 'listAudit' },
+  { path: '/settings', page: lazy(() => import('./tenant/SettingsPage')), needs: 'updateTenant' },
+];
+
+export const operatorRoutes: PortalRoute[] = [
+  {
+    path: '/operator/tenants',
+    page: lazy(() => import('./operator/TenantsPage')),
+    needs: 'listNodes',
+  },
+  {
+    path: '/operator/tenants/new',
+    page: lazy(() => import('./operator/TenantWizardPage')),
+    needs: 'createTenant',
+  },
+  {
+    path: '/operator/users',
+    page: lazy(() => import('./operator/PlatformUsersPage')),
+    needs: 'listUsers',
+  },
+  { path: '/operator/nodes', page: lazy(() => import('./operator/NodesPage')), needs: 'listNodes' },
+  {
+    path: '/operator/audit',
+    page: lazy(() => import('./operator/PlatformAuditPage')),
+    needs: 'listPlatformAudit',
+  },
+];

@@ -1,0 +1,298 @@
+import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, call, type Schemas } from '@/api/client';
+import { useAction, useCursorList } from '@/api/query';
+import { Confirm } from '@/components/Confirm';
+import { DataTable } from '@/components/DataTable';
+import { EmptyState } from '@/components/EmptyState';
+import { FormDialog } from '@/components/FormDialog';
+import { OneTimePassword, type Issued } from '@/components/OneTimePassword';
+import { PageHeader } from '@/components/PageHeader';
+import { isRole, useRoleOptions } from '@/components/roles';
+import { RowMenu } from '@/components/RowMenu';
+import { Time } from '@/components/Time';
+import { UserState } from '@/components/UserState';
+import { TENANT_KEY, USER_NAME } from '@/lib/tenantKey';
+import { useMay, useSession } from '@/session/context';
+
+type User = Schemas['User'];
+type PlatformRole = Schemas['PlatformRole'];
+type Membership = Schemas['Membership'];
+type Deed = 'edit' | 'disable' | 'enable' | 'reset';
+
+const KEY = ['platform', 'users'];
+const PLATFORM_ROLES: PlatformRole[] = ['none', 'operator', 'auditor'];
+
+/** Everybody who can log in: operators, auditors and the people of all tenants. */
+export default function PlatformUsersPage() {
+  const { t } = useTranslation(['shell', 'common']);
+  const { user: me } = useSession();
+  const mayCreate = useMay('createUser');
+  const mayChange = useMay('updateUser');
+  const [form, setForm] = useState<User | 'new' | null>(null);
+  const [deed, setDeed] = useState<{ what: Exclude<Deed, 'edit'>; user: User } | null>(null);
+  const [issued, setIssued] = useState<Issued | null>(null);
+  const list = useCursorList(KEY, (cursor) =>
+    call(api.GET('/api/v1/users', { params: { query: { cursor } } })),
+  );
+  const actions = (user: User) => {
+    if (!mayChange || user.id === me.id) return [];
+    const off = user.disabled_at ? 'enable' : 'disable';
+    return [
+      { label: t('users.do.edit'), run: () => setForm(user) },
+      { label: t('users.do.reset'), run: () => setDeed({ what: 'reset', user }) },
+      {
+        label: t(`users.do.${off}`),
+        run: () => setDeed({ what: off, user }),
+        danger: off === 'disable',
+      },
+    ];
+  };
+  const create = mayCreate && <Button onClick={() => setForm('new')}>{t('users.new')}</Button>;
+  return (
+    <>
+      <PageHeader title={t('users.platformTitle')} text={t('users.platformText')}>
+        {create}
+      </PageHeader>
+      <DataTable
+        label={t('users.platformTitle')}
+        list={list}
+        rowKey={({ id }) => id}
+        minWidth={980}
+        columns={[
+          {
+            key: 'name',
+            title: t('users.name'),
+            width: 'minmax(140px, 1fr)',
+            cell: ({ name }) => name,
+          },
+          {
+            key: 'display',
+            title: t('users.displayName'),
+            width: 'minmax(140px, 1fr)',
+            cell: ({ display_name }) => display_name || '–',
+          },
+          {
+            key: 'platform',
+            title: t('users.platformRole'),
+            width: '150px',
+            cell: ({ platform_role }) =>
+              platform_role === 'none' ? '–' : t(`common:role.${platform_role}`),
+          },
+          {
+            key: 'tenants',
+            title: t('users.memberships'),
+            width: 'minmax(180px, 1.6fr)',
+            cell: ({ memberships }) =>
+              memberships
+                .map(({ tenant, role }) => `${tenant} (${t(`common:role.${role}`)})`)
+                .join(', ') || '–',
+          },
+          {
+            key: 'state',
+            title: t('users.state'),
+            width: '160px',
+            cell: (user) => <UserState user={user} />,
+          },
+          {
+            key: 'login',
+            title: t('users.lastLogin'),
+            width: '140px',
+            cell: ({ last_login_at }) =>
+              last_login_at ? <Time at={last_login_at} /> : t('common:never'),
+          },
+          {
+            key: 'menu',
+            title: '',
+            width: '32px',
+            cell: (user) => (
+              <RowMenu label={t('users.actions', { name: user.name })} actions={actions(user)} />
+            ),
+          },
+        ]}
+        empty={<EmptyState title={t('users.none')}>{create}</EmptyState>}
+      />
+      {form && (
+        <UserDialog
+          user={form === 'new' ? null : form}
+          close={() => setForm(null)}
+          issued={setIssued}
+        />
+      )}
+      {deed && <DeedDialog {...deed} close={() => setDeed(null)} issued={setIssued} />}
+      <OneTimePassword issued={issued} close={() => setIssued(null)} />
+    </>
+  );
+}
+
+interface UserDialogProps {
+  user: User | null;
+  close: () => void;
+  issued: (issued: Issued) => void;
+}
+
+function UserDialog({ user, close, issued }: UserDialogProps) {
+  const { t } = useTranslation(['shell', 'common']);
+  const form = useForm({
+    initialValues: {
+      name: user?.name ?? '',
+      display_name: user?.display_name ?? '',
+      platform_role: user?.platform_role ?? ('none' as PlatformRole),
+      memberships: user?.memberships ?? ([] as Membership[]),
+    },
+    validate: {
+      name: (value) => (user || USER_NAME.test(value) ? null : t('users.nameRule')),
+      memberships: { tenant: (value) => (TENANT_KEY.test(value) ? null : t('tenants.keyRule')) },
+    },
+  });
+  const save = useAction(
+    async (values: typeof form.values) => {
+      const { name, ...body } = values;
+      if (user) {
+        await call(
+          api.PATCH('/api/v1/users/{user_id}', { params: { path: { user_id: user.id } }, body }),
+        );
+      } else {
+        const created = await call(api.POST('/api/v1/users', { body: { name, ...body } }));
+        issued({ name: created.user.name, password: created.password });
+      }
+    },
+    { changes: [KEY] },
+  );
+  return (
+    <FormDialog
+      opened
+      close={close}
+      size="lg"
+      title={user ? t('users.editTitle', { name: user.name }) : t('users.new')}
+      action={t(user ? 'common:save' : 'common:create')}
+      form={form}
+      run={(values) => save.mutateAsync(values)}
+    >
+      {!user && (
+        <TextInput
+          label={t('users.name')}
+          description={t('users.nameRule')}
+          autoComplete="off"
+          spellCheck={false}
+          data-autofocus
+          {...form.getInputProps('name')}
+        />
+      )}
+      <TextInput
+        label={t('users.displayName')}
+        autoComplete="off"
+        {...form.getInputProps('display_name')}
+      />
+      <Select
+        label={t('users.platformRole')}
+        data={PLATFORM_ROLES.map((value) => ({ value, label: t(`common:role.${value}`) }))}
+        allowDeselect={false}
+        {...form.getInputProps('platform_role')}
+      />
+      <Memberships
+        value={form.values.memberships}
+        errors={form.errors}
+        onChange={(memberships) => form.setFieldValue('memberships', memberships)}
+      />
+    </FormDialog>
+  );
+}
+
+interface MembershipsProps {
+  value: Membership[];
+  errors: Record<string, React.ReactNode>;
+  onChange: (value: Membership[]) => void;
+}
+
+function Memberships({ value, errors, onChange }: MembershipsProps) {
+  const { t } = useTranslation('shell');
+  const options = useRoleOptions();
+  const change = (index: number, part: Partial<Membership>) =>
+    onChange(value.map((entry, at) => (at === index ? { ...entry, ...part } : entry)));
+  return (
+    <Stack gap="xs">
+      <Text size="sm" fw={500}>
+        {t('users.memberships')}
+      </Text>
+      {value.map(({ tenant, role }, index) => (
+        <Group key={index} gap="xs" align="start" wrap="nowrap">
+          <TextInput
+            flex={1}
+            aria-label={t('tenants.key')}
+            placeholder={t('tenants.key')}
+            value={tenant}
+            error={errors[`memberships.${index}.tenant`]}
+            onChange={(event) => change(index, { tenant: event.currentTarget.value.trim() })}
+          />
+          <Select
+            flex={1}
+            aria-label={t('users.role')}
+            data={options}
+            value={role}
+            allowDeselect={false}
+            onChange={(next) => {
+              if (isRole(next)) change(index, { role: next });
+            }}
+          />
+          <Button
+            variant="default"
+            aria-label={t('users.dropMembership', { tenant })}
+            onClick={() => onChange(value.filter((_, at) => at !== index))}
+          >
+            ×
+          </Button>
+        </Group>
+      ))}
+      <Group>
+        <Button
+          variant="default"
+          size="xs"
+          onClick={() => onChange([...value, { tenant: '', role: 'reader' }])}
+        >
+          {t('users.addMembership')}
+        </Button>
+      </Group>
+    </Stack>
+  );
+}
+
+interface DeedProps {
+  what: Exclude<Deed, 'edit'>;
+  user: User;
+  close: () => void;
+  issued: (issued: Issued) => void;
+}
+
+function DeedDialog({ what, user, close, issued }: DeedProps) {
+  const { t } = useTranslation('shell');
+  const params = { path: { user_id: user.id } };
+  const act = useAction(
+    async () => {
+      if (what === 'reset') {
+        const { password } = await call(
+          api.POST('/api/v1/users/{user_id}/one-time-password', { params }),
+        );
+        issued({ name: user.name, password });
+      } else {
+        await call(
+          api.PATCH('/api/v1/users/{user_id}', { params, body: { disabled: what === 'disable' } }),
+        );
+      }
+    },
+    { changes: [KEY] },
+  );
+  return (
+    <Confirm
+      opened
+      close={close}
+      title={t(`users.do.${what}`)}
+      text={t(`users.ask.${what}`, { name: user.display_name || user.name })}
+      action={t(`users.do.${what}`)}
+      danger={what === 'disable'}
+      run={() => act.mutateAsync(undefined)}
+    />
+  );
+}
