@@ -383,7 +383,7 @@ def main():
     p.add_argument('--bin', type=pathlib.Path)
     p.add_argument('--check', action='store_true', help='only say whether it could start')
     o = p.parse_args()
-    for s in (signal.SIGTERM, signal.SIGHUP):
+    for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, stop)
     demo, code = Demo(o), 0
     try:
