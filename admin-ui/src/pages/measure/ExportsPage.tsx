@@ -1,0 +1,440 @@
+import {
+  Alert,
+  Button,
+  Checkbox,
+  Group,
+  Modal,
+  NativeSelect,
+  Stack,
+  Text,
+  TextInput,
+} from '@mantine/core';
+import { useForm } from '@mantine/form';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { api, call, callFull, newIdempotencyKey, type Schemas } from '@/api/client';
+import { tenantKey, useCursorList } from '@/api/query';
+import { usePolling } from '@/api/stream';
+import { DataTable, type Column } from '@/components/DataTable';
+import { EmptyState } from '@/components/EmptyState';
+import { Facts } from '@/components/Facts';
+import { FormDialog } from '@/components/FormDialog';
+import { PageHeader } from '@/components/PageHeader';
+import { ProblemAlert } from '@/components/ProblemAlert';
+import { Time } from '@/components/Time';
+import { dispositionName, saveBlob } from '@/components/measure/download';
+import { JobProgress } from '@/components/measure/JobProgress';
+import { jobEnded, useLiveJobs, type Job } from '@/components/measure/jobs';
+import { DAY, dayInstant, dayText, presetSpan } from '@/components/measure/localTime';
+import { guessKind, locationFault } from '@/components/measure/marketId';
+import { formatBytes, formatCount } from '@/lib/decimal';
+import { formatTime } from '@/lib/time';
+import { useTenant } from '@/session/context';
+
+type Export = Schemas['Export'];
+type ExportNew = Schemas['ExportNew'];
+type Pid = ExportNew['pid'];
+const PIDS: readonly Pid[] = ['13018', '13017', '13025'];
+
+export default function ExportsPage() {
+  const { t, i18n } = useTranslation('measure');
+  const { tenant, may } = useTenant();
+  const client = useQueryClient();
+  const [ordering, setOrdering] = useState(false);
+  const [ordered, setOrdered] = useState<number | null>(null);
+  const [shown, setShown] = useState<Export | null>(null);
+  const key = tenantKey(tenant, 'exports');
+  const list = useCursorList(
+    key,
+    (cursor) =>
+      call(
+        api.GET('/api/v1/tenants/{tenant}/exports', {
+          params: { path: { tenant }, query: { limit: 100, ...(cursor ? { cursor } : {}) } },
+        }),
+      ),
+    { refetchInterval: 60_000 },
+  );
+  useLiveJobs(tenant, (job) => {
+    if (jobEnded(job)) void client.invalidateQueries({ queryKey: key });
+  });
+  const columns: Column<Export>[] = [
+    {
+      key: 'file',
+      title: t('export.file'),
+      width: 'minmax(330px, 2.4fr)',
+      cell: (file) => (
+        <Button variant="transparent" size="compact-sm" px={0} onClick={() => setShown(file)}>
+          <span className="mono">{file.file_name}</span>
+        </Button>
+      ),
+    },
+    { key: 'pid', title: t('export.pid'), width: '90px', cell: ({ pid }) => pid },
+    {
+      key: 'period',
+      title: t('export.period'),
+      width: 'minmax(180px, 1fr)',
+      cell: (file) => period(file, i18n.language),
+    },
+    {
+      key: 'receiver',
+      title: t('export.receiver'),
+      width: '140px',
+      cell: ({ receiver }) => <span className="mono">{receiver}</span>,
+    },
+    {
+      key: 'messages',
+      title: t('export.messages'),
+      width: '100px',
+      align: 'right',
+      cell: ({ messages }) => formatCount(messages, i18n.language),
+    },
+    {
+      key: 'size',
+      title: t('export.size'),
+      width: '90px',
+      align: 'right',
+      cell: ({ size }) => formatBytes(size, i18n.language),
+    },
+    {
+      key: 'notes',
+      title: t('export.notes'),
+      width: '90px',
+      align: 'right',
+      cell: ({ notes }) => (notes.length === 0 ? '–' : formatCount(notes.length, i18n.language)),
+    },
+    {
+      key: 'created',
+      title: t('export.created'),
+      width: '150px',
+      cell: ({ created_at }) => <Time at={created_at} />,
+    },
+  ];
+  if (may('getExportContent'))
+    columns.push({
+      key: 'download',
+      title: t('action'),
+      width: '120px',
+      cell: (file) => <Download file={file} />,
+    });
+  return (
+    <>
+      <PageHeader title={t('exports.title')} text={t('exports.text')}>
+        {may('createExport') && (
+          <Button onClick={() => setOrdering(true)}>{t('exports.order')}</Button>
+        )}
+      </PageHeader>
+      {ordered !== null && <Ordered id={ordered} close={() => setOrdered(null)} />}
+      <DataTable
+        label={t('exports.title')}
+        columns={columns}
+        list={list}
+        rowKey={({ id }) => id}
+        empty={
+          <EmptyState title={t('exports.empty')} text={t('exports.emptyText')}>
+            {may('createExport') && (
+              <Button size="xs" onClick={() => setOrdering(true)}>
+                {t('exports.order')}
+              </Button>
+            )}
+          </EmptyState>
+        }
+      />
+      {ordering && <Order close={() => setOrdering(false)} ordered={setOrdered} />}
+      <FileDetails file={shown} close={() => setShown(null)} />
+    </>
+  );
+}
+
+function period({ from, to }: { from: string; to: string }, language: string): string {
+  const first = formatTime(from, language, 'day');
+  const last = formatTime(new Date(Date.parse(to) - 1).toISOString(), language, 'day');
+  return first === last ? first : `${first} – ${last}`;
+}
+
+function Download({ file }: { file: Export }) {
+  const { t } = useTranslation('measure');
+  const { tenant } = useTenant();
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const go = async () => {
+    setBusy(true);
+    setError(null);
+    try {
+      const { data, response } = await callFull(
+        api.GET('/api/v1/tenants/{tenant}/exports/{file_id}/content', {
+          params: { path: { tenant, file_id: file.id } },
+          parseAs: 'blob',
+        }),
+      );
+      const name = dispositionName(response.headers.get('Content-Disposition'));
+      saveBlob(data as unknown as Blob, name ?? file.file_name);
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <Button
+        size="compact-xs"
+        variant="default"
+        loading={busy}
+        onClick={() => void go()}
+        aria-label={t('export.downloadOf', { name: file.file_name })}
+      >
+        {t('export.download')}
+      </Button>
+      <Modal
+        opened={error !== null}
+        onClose={() => setError(null)}
+        title={t('export.downloadFailed')}
+        closeButtonProps={{ 'aria-label': t('common:close') }}
+      >
+        <ProblemAlert error={error} retry={() => void go()} />
+      </Modal>
+    </>
+  );
+}
+
+function FileDetails({ file, close }: { file: Export | null; close: () => void }) {
+  const { t, i18n } = useTranslation('measure');
+  const { may } = useTenant();
+  return (
+    <Modal
+      opened={file !== null}
+      onClose={close}
+      title={t('export.details')}
+      size="xl"
+      closeButtonProps={{ 'aria-label': t('common:close') }}
+    >
+      {file && (
+        <Stack gap="sm">
+          <Facts
+            facts={[
+              {
+                label: t('export.file'),
+                value: <span className="mono break">{file.file_name}</span>,
+              },
+              { label: t('export.pid'), value: `${file.pid} ${t(`pid.${file.pid}`, '')}` },
+              { label: t('export.period'), value: period(file, i18n.language) },
+              { label: t('export.sender'), value: <span className="mono">{file.sender}</span> },
+              { label: t('export.receiver'), value: <span className="mono">{file.receiver}</span> },
+              {
+                label: t('export.reference'),
+                value: <span className="mono">{file.reference}</span>,
+              },
+              { label: t('export.messages'), value: formatCount(file.messages, i18n.language) },
+              { label: t('export.size'), value: formatBytes(file.size, i18n.language) },
+              { label: t('export.created'), value: <Time at={file.created_at} /> },
+            ]}
+          />
+          <Notes notes={file.notes} />
+          <Group justify="flex-end" gap="xs">
+            {may('getExportContent') && <Download file={file} />}
+          </Group>
+        </Stack>
+      )}
+    </Modal>
+  );
+}
+
+const NOTES_SHOWN = 200;
+
+function Notes({ notes }: { notes: string[] }) {
+  const { t } = useTranslation('measure');
+  if (notes.length === 0)
+    return (
+      <Text size="sm" c="var(--emt-dimmed)">
+        {t('export.noNotes')}
+      </Text>
+    );
+  return (
+    <Alert color="orange" title={t('export.notesTitle', { count: notes.length })}>
+      <Stack gap={2} component="ul" m={0} pl="md">
+        {notes.slice(0, NOTES_SHOWN).map((note, index) => (
+          <li key={index}>
+            <Text size="sm" className="break">
+              {note}
+            </Text>
+          </li>
+        ))}
+      </Stack>
+      {notes.length > NOTES_SHOWN && (
+        <Text size="xs">{t('import.more', { count: notes.length - NOTES_SHOWN })}</Text>
+      )}
+    </Alert>
+  );
+}
+
+/** The job that was just ordered, until it is put away. */
+function Ordered({ id, close }: { id: number; close: () => void }) {
+  const { t } = useTranslation('measure');
+  const { tenant } = useTenant();
+  const polling = usePolling(tenant, 2_000);
+  const { data, error, refetch } = useQuery({
+    queryKey: tenantKey(tenant, 'job', id),
+    queryFn: () =>
+      call(
+        api.GET('/api/v1/tenants/{tenant}/jobs/{job_id}', {
+          params: { path: { tenant, job_id: id } },
+        }),
+      ),
+    // The stream tells; asked now and then all the same, for the one event that got lost.
+    refetchInterval: ({ state }) => (state.data && jobEnded(state.data) ? false : polling || 5_000),
+  });
+  const result = data?.result as Partial<Schemas['ExportResult']> | null | undefined;
+  return (
+    <Alert
+      mb="md"
+      color={data?.state === 'failed' ? 'red' : data?.state === 'done' ? 'teal' : 'gray'}
+      title={t(`exports.job.${data?.state ?? 'waiting'}`, { count: result?.files?.length ?? 0 })}
+      withCloseButton
+      closeButtonLabel={t('common:close')}
+      onClose={close}
+      role="status"
+    >
+      <Stack gap={6}>
+        <ProblemAlert error={error} retry={() => void refetch()} />
+        {data && !jobEnded(data) && <JobProgress job={data} />}
+        {data?.error && <Text size="sm">{data.error}</Text>}
+        {data?.state === 'done' && result?.files?.length === 0 && (
+          <Text size="sm">{t('exports.nothing')}</Text>
+        )}
+        {data?.state === 'done' && (result?.notes?.length ?? 0) > 0 && (
+          <Notes notes={result?.notes ?? []} />
+        )}
+      </Stack>
+    </Alert>
+  );
+}
+
+function Order({ close, ordered }: { close: () => void; ordered: (job: number | null) => void }) {
+  const { t } = useTranslation('measure');
+  const { tenant } = useTenant();
+  const client = useQueryClient();
+  const [key, setKey] = useState(newIdempotencyKey);
+  const [now] = useState(() => Date.now());
+  const yesterday = presetSpan('day', now - DAY);
+  const form = useForm({
+    initialValues: {
+      pid: '13018' as Pid,
+      from: dayText(yesterday.from),
+      last: dayText(yesterday.from),
+      location: '',
+      test: false,
+      hold_gaps: false,
+    },
+    validate: {
+      from: (value) => (dayInstant(value) === undefined ? t('day.fault') : null),
+      last: (value, { from }) => {
+        const last = dayInstant(value);
+        if (last === undefined) return t('day.fault');
+        return last >= (dayInstant(from) ?? 0) ? null : t('exports.lastFault');
+      },
+      location: (value) => {
+        if (value === '') return null;
+        const kind = guessKind(value);
+        return kind && !locationFault(kind, value) ? null : t('exports.locationFault');
+      },
+    },
+    onValuesChange: () => setKey(newIdempotencyKey()),
+  });
+  const month = (back: number) => {
+    const at = presetSpan('month', now);
+    const whole = back === 0 ? at : presetSpan('month', at.from - 1);
+    form.setValues({ from: dayText(whole.from), last: dayText(whole.to - 1) });
+  };
+  const run = async ({ pid, from, last, location, test, hold_gaps }: typeof form.values) => {
+    const { data, response } = await callFull(
+      api.POST('/api/v1/tenants/{tenant}/exports', {
+        params: { path: { tenant }, header: { 'Idempotency-Key': key } },
+        headers: { Prefer: 'respond-async' },
+        body: {
+          pid,
+          from,
+          // The API's end is exclusive; people name the last day.
+          to: dayText((dayInstant(last) ?? 0) + 1.5 * DAY),
+          test,
+          hold_gaps,
+          ...(location ? { location } : {}),
+        },
+      }),
+    );
+    await client.invalidateQueries({ queryKey: tenantKey(tenant, 'exports') });
+    // An older server writes at once and answers with the files.
+    ordered(response.status === 202 ? (data as Job).id : null);
+  };
+  return (
+    <FormDialog
+      opened
+      close={close}
+      title={t('exports.order')}
+      action={t('exports.orderAction')}
+      form={form}
+      run={run}
+    >
+      <NativeSelect
+        label={t('export.pid')}
+        description={t(`pid.${form.values.pid}Text`)}
+        data={PIDS.map((value) => ({ value, label: `${value} · ${t(`pid.${value}`)}` }))}
+        data-autofocus
+        {...form.getInputProps('pid')}
+      />
+      <Stack gap={6}>
+        <Group grow align="start">
+          <TextInput
+            type="date"
+            label={t('exports.from')}
+            required
+            {...form.getInputProps('from')}
+          />
+          <TextInput
+            type="date"
+            label={t('exports.last')}
+            required
+            {...form.getInputProps('last')}
+          />
+        </Group>
+        <Group gap={6}>
+          <Button
+            size="compact-xs"
+            variant="default"
+            onClick={() =>
+              form.setValues({ from: dayText(yesterday.from), last: dayText(yesterday.from) })
+            }
+          >
+            {t('exports.yesterday')}
+          </Button>
+          <Button size="compact-xs" variant="default" onClick={() => month(1)}>
+            {t('exports.lastMonth')}
+          </Button>
+          <Button size="compact-xs" variant="default" onClick={() => month(0)}>
+            {t('exports.thisMonth')}
+          </Button>
+        </Group>
+      </Stack>
+      <TextInput
+        label={t('exports.location')}
+        description={t('exports.locationHint')}
+        classNames={{ input: 'mono' }}
+        maxLength={33}
+        {...form.getInputProps('location')}
+        onChange={(event) =>
+          form.setFieldValue('location', event.currentTarget.value.trim().toUpperCase())
+        }
+      />
+      <Checkbox
+        label={t('exports.holdGaps')}
+        description={t('exports.holdGapsHint')}
+        {...form.getInputProps('hold_gaps', { type: 'checkbox' })}
+      />
+      <Checkbox
+        label={t('exports.test')}
+        description={t('exports.testHint')}
+        {...form.getInputProps('test', { type: 'checkbox' })}
+      />
+    </FormDialog>
+  );
+}
