@@ -12,6 +12,7 @@
 #include "api_route.h"
 #include "api_text.h"
 #include "base/log.h"
+#include "event_hub.h"
 #include "loop/metrics.h"
 #include "store/tenant_store.h"
 
@@ -349,6 +350,17 @@ enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_
                                  "Requests by class of answer");
     a->failed = metrics_counter(s->metrics, "emt_api_requests_total", "class=\"failed\"",
                                 "Requests by class of answer");
+    const struct event_hub_settings hub = { .conninfo = s->conninfo,
+                                            .node = s->node,
+                                            .tenant_most = s->tenant_streams,
+                                            .principal_most = s->principal_streams,
+                                            .session_idle_s = a->settings.session_idle_s,
+                                            .metrics = s->metrics };
+    enum emt_err err = event_hub_new(&hub, &a->hub, diag);
+    if (err != EMT_OK) {
+        api_free(a);
+        return err;
+    }
     *out = a;
     return EMT_OK;
 }
@@ -357,6 +369,7 @@ void api_free(struct api *a)
 {
     if (a == NULL)
         return;
+    event_hub_free(a->hub);
     seal_key_wipe(&a->settings.master);
     free(a);
 }

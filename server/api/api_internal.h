@@ -6,11 +6,13 @@
 #include "base/clock.h"
 #include "http/http_server.h"
 
+struct event_hub;
 struct metric;
 
 struct api {
     struct api_settings settings;
     struct http_handler handler;
+    struct event_hub *hub;
     struct metric *duration, *answered, *refused, *failed;
 };
 

@@ -57,6 +57,7 @@ static const struct api_route routes[] = {
     { HTTP_GET,    T "/conflicts",                       ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_conflict_list },
     { HTTP_GET,    T "/frames",                          ACCESS_TENANT, ROLES_ALL, AREA_FRAMES, api_frame_list },
     { HTTP_GET,    T "/events",                          ACCESS_TENANT, ROLES_ALL, AREA_TENANT, api_event_list },
+    { HTTP_GET,    T "/stream",                          ACCESS_TENANT_OPEN, ROLES_ALL, AREA_NONE, api_stream_open },
     { HTTP_GET,    T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_list },
     { HTTP_POST,   T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_create },
     { HTTP_DELETE, T "/meter-keys/{key_id}",             ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_delete },

@@ -8,6 +8,7 @@
 #include "http_link.h"
 #include "http_listen.h"
 #include "http_outlet.h"
+#include "http_peers.h"
 #include "http_thread.h"
 #include "pki/tls_context.h"
 
@@ -29,7 +30,15 @@ enum {
     ACCEPT_PAUSE_MS = 100, /* when descriptors have run out */
     LINGER_MS = 2000,
     ENDING_MS = 1000, /* for answers still on their way when the server stops */
-    TOLD = 256,       /* streams served in one go */
+    LOG_MS = 1000,
+    SCAN_MS = 1000, /* between looks at requests that take their time */
+    TOLD = 256,     /* streams served in one go */
+};
+
+/* One line a second. */
+struct log_gate {
+    int64_t next_ms;
+    unsigned left_out;
 };
 
 struct http_front {
@@ -41,6 +50,8 @@ struct http_front {
     bool accepting;
     int64_t paused_until_ms; /* 0: not paused */
     int64_t end_ms;          /* 0: not ending */
+    int64_t scan_ms;
+    struct log_gate handshakes, refusals;
     pthread_t thread;
     /* Streams with something to send, oldest first. */
     pthread_mutex_t told_lock;
@@ -133,18 +144,53 @@ static void http_link_settle(struct http_front *f, struct http_link *l, enum htt
         return;
     }
     endpoint_watch(f, &l->sock, http_link_sock_interest(l));
-    if (!l->up.discard && l->pair.fd >= 0) /* after a hang-up the pair is read without epoll, which
+    if (!l->pair_gone && l->pair.fd >= 0) /* after a hang-up the pair is read without epoll, which
                            would not stop reporting it */
         endpoint_watch(f, &l->pair, http_link_pair_interest(l));
 }
 
-static void log_handshake(const struct http_link *l, const char *reason)
+/* True when a line may be written; *left_out were not since the last one. */
+static bool log_gate_open(struct log_gate *g, unsigned *left_out)
+{
+    int64_t now = clock_mono_ms();
+
+    if (now < g->next_ms) {
+        g->left_out++;
+        return false;
+    }
+    *left_out = g->left_out;
+    g->left_out = 0;
+    g->next_ms = now + LOG_MS;
+    return true;
+}
+
+static void log_handshake(struct http_front *f, const struct http_link *l, const char *reason)
 {
     char peer[INET6_ADDRSTRLEN];
+    unsigned left_out;
 
+    if (!log_gate_open(&f->handshakes, &left_out))
+        return;
     LOG_INFO("http-handshake-failed",
              LOG_S("peer", address_text((const struct sockaddr *)&l->peer, peer)),
-             LOG_S("reason", reason));
+             LOG_S("reason", reason), LOG_I("left_out", left_out));
+}
+
+void front_refused(struct http_front *f, struct http_link *l, struct writer *w)
+{
+    char peer[INET6_ADDRSTRLEN];
+    char id[17];
+    unsigned left_out;
+
+    request_id_new(f->server, id);
+    http_gate_answer(&l->gate, id, w);
+    http_count(&f->server->counters.malformed);
+    if (!log_gate_open(&f->refusals, &left_out))
+        return;
+    LOG_INFO("http-request-refused",
+             LOG_S("peer", address_text((const struct sockaddr *)&l->peer, peer)),
+             LOG_I("status", l->gate.status), LOG_S("reason", l->gate.reason), LOG_S("request", id),
+             LOG_I("left_out", left_out));
 }
 
 /* The daemon is there for as long as the server is not closed: both are looked at under one lock.
@@ -174,7 +220,7 @@ static void http_link_shake(struct http_front *f, struct http_link *l)
         return;
     if (err != EMT_OK) {
         http_count(&f->server->counters.handshake_failed);
-        log_handshake(l, tls_conn_reason(l->tls));
+        log_handshake(f, l, tls_conn_reason(l->tls));
         l->state = LINK_DEAD;
         return;
     }
@@ -261,13 +307,21 @@ static void admit(struct http_front *f, int fd, const struct sockaddr *peer, soc
         close(fd);
         return;
     }
+    if (!peers_enter(s->peers, peer)) {
+        http_count(&s->counters.rejected_peer);
+        close(fd);
+        return;
+    }
     if (!tls_for(s, fd, &tls)) {
+        peers_leave(s->peers, peer);
         close(fd);
         return;
     }
     struct http_link *l = http_link_new(fd, tls, peer, len);
-    if (!l)
+    if (!l) {
+        peers_leave(s->peers, peer);
         return;
+    }
     l->front = f;
     l->counted = true;
     atomic_fetch_add(&s->links, 1);
@@ -405,6 +459,7 @@ static void bury(struct http_front *f)
         list_remove(l);
         server_link_remove(f->server, l);
         uncount(f, l);
+        peers_leave(f->server->peers, (const struct sockaddr *)&l->peer);
         http_link_free(l);
     }
 }
@@ -418,11 +473,32 @@ static int64_t expire(struct http_front *f, enum http_link_state state, int64_t 
     while (head->next != head && head->next->deadline_ms <= now) {
         if (state == LINK_HANDSHAKE) {
             http_count(&f->server->counters.handshake_failed);
-            log_handshake(head->next, "time-out");
+            log_handshake(f, head->next, "time-out");
         }
         http_link_kill(f, head->next);
     }
     return head->next == head ? -1 : head->next->deadline_ms - now;
+}
+
+/* Refuses requests whose time to arrive is over; answers as expire(). */
+static int64_t scan_requests(struct http_front *f, int64_t now)
+{
+    struct http_link *head = &f->lists[LINK_OPEN];
+    int64_t most = (int64_t)f->server->settings.request_s * 1000;
+
+    if (head->next == head)
+        return -1;
+    if (now < f->scan_ms)
+        return f->scan_ms - now;
+    f->scan_ms = now + SCAN_MS;
+    for (struct http_link *l = head->next, *next; l != head; l = next) {
+        next = l->next;
+        if (l->inside_ms == 0 || now - l->inside_ms < most)
+            continue;
+        http_link_time_out(l);
+        http_link_work(f, l);
+    }
+    return SCAN_MS;
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -438,6 +514,7 @@ static int64_t run_timers(struct http_front *f)
     int64_t now = clock_mono_ms();
     int64_t wait = earlier(expire(f, LINK_HANDSHAKE, now), expire(f, LINK_LINGER, now));
 
+    wait = earlier(wait, scan_requests(f, now));
     if (f->paused_until_ms && f->paused_until_ms <= now)
         listeners_watch(f);
     if (f->paused_until_ms)

@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "base/writer.h"
 
 struct MHD_Daemon;
 struct http_front;
@@ -18,6 +19,8 @@ EMT_CHECKED enum emt_err front_start(struct http_server *s, struct MHD_Daemon *d
 void front_wake(struct http_front *f);
 /* Makes the thread look at a stream of one of its links; a reference goes along. */
 void front_tell(struct http_front *f, struct http_stream *s);
+/* The answer of a link whose gate has refused; counts and notes it. */
+void front_refused(struct http_front *f, struct http_link *l, struct writer *w);
 /* Waits for the thread, which ends in SERVER_ENDING; frees. */
 void front_join(struct http_front *f);
 struct MHD_Daemon *front_daemon(const struct http_front *f);

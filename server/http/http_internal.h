@@ -16,6 +16,7 @@ struct MHD_Connection;
 struct MHD_Daemon;
 struct http_front;
 struct http_link;
+struct http_peers;
 struct http_stream;
 
 enum {
@@ -50,6 +51,7 @@ struct http_server {
     struct http_link **links_by_fd;
     size_t nlinks_by_fd;
 
+    struct http_peers *peers;
     atomic_uint links;        /* connections that are no streams */
     atomic_uint streams;      /* open */
     atomic_size_t body_bytes; /* of all request bodies in memory */
@@ -58,7 +60,7 @@ struct http_server {
     atomic_uint_fast64_t next_id;
     struct {
         atomic_uint_fast64_t connections, requests, rejected_busy, rejected_share, handshake_failed,
-            body_too_large, responses_5xx, streams, streams_refused;
+            body_too_large, malformed, rejected_peer, responses_5xx, streams, streams_refused;
     } counters;
 };
 
@@ -114,6 +116,8 @@ bool server_adopt(struct http_server *s, int mhd_fd, struct http_stream *stream)
 bool server_link_add(struct http_server *s, struct http_link *l);
 void server_link_remove(struct http_server *s, struct http_link *l);
 
+/* 16 hex digits, unique. */
+void request_id_new(struct http_server *s, char id[17]);
 /* NULL: out of memory. */
 struct http_request *request_new(struct http_server *s, struct MHD_Connection *conn);
 void request_free(struct http_request *r);

@@ -1,5 +1,7 @@
 #include "http_link.h"
 
+#include "base/clock.h"
+#include "http_front.h"
 #include "http_outlet.h"
 
 #include <errno.h>
@@ -46,6 +48,7 @@ void http_link_free(struct http_link *l)
     close(l->sock.fd);
     if (l->pair.fd >= 0)
         close(l->pair.fd);
+    http_gate_release(&l->gate);
     free(l->up.data);
     free(l->down.data);
     free(l);
@@ -170,6 +173,36 @@ static void up_end(struct http_link *l)
         shutdown(l->pair.fd, SHUT_WR);
 }
 
+/* The time for a request runs from its first byte to its last. */
+static void keep_time(struct http_link *l)
+{
+    if (!http_gate_is_inside(&l->gate)) {
+        l->inside_ms = 0;
+    } else if (l->inside_ms == 0 || l->message != l->gate.messages) {
+        l->inside_ms = clock_mono_ms();
+        l->message = l->gate.messages;
+    }
+}
+
+/* Hands on what may pass. */
+static bool up_take(struct http_link *l, const uint8_t *p, size_t n)
+{
+    const uint8_t *out = NULL;
+    size_t nout = 0;
+
+    if (l->up.discard)
+        return true;
+    if (!http_gate_feed(&l->gate, p, n, &out, &nout)) {
+        l->state = LINK_DEAD;
+        return false;
+    }
+    keep_time(l);
+    size_t sent = to_pair(l, out, nout);
+    if (!l->up.discard && !flow_keep(&l->up, out + sent, nout - sent))
+        l->state = LINK_DEAD;
+    return l->state != LINK_DEAD;
+}
+
 /* One step from the peer to MHD; false when it has to wait. */
 static bool up_step(struct http_link *l, uint8_t *scratch)
 {
@@ -181,13 +214,14 @@ static bool up_step(struct http_link *l, uint8_t *scratch)
         up_end(l);
         return false;
     }
-    switch (peer_read(l, scratch, LINK_SCRATCH, &n)) {
-    case EMT_OK: {
-        size_t sent = to_pair(l, scratch, n);
-        if (!flow_keep(&l->up, scratch + sent, n - sent))
-            l->state = LINK_DEAD;
-        return l->state != LINK_DEAD;
+    /* MHD answers what came before, then closes; the refusal follows. */
+    if (l->gate.state == GATE_REFUSED && !l->up.told) {
+        up_end(l);
+        up_discard(l);
     }
+    switch (peer_read(l, scratch, LINK_SCRATCH, &n)) {
+    case EMT_OK:
+        return up_take(l, scratch, n);
     case EMT_EAGAIN:
         return false;
     case EMT_ENOTFOUND: /* close_notify */
@@ -244,14 +278,28 @@ static void down_end(struct http_link *l)
     l->state = LINK_LINGER;
 }
 
+static void say_refusal(struct http_link *l)
+{
+    struct writer w;
+
+    writer_init_heap(&w, LINK_SCRATCH);
+    front_refused(l->front, l, &w);
+    if (w.failed || !flow_keep(&l->down, w.data, w.len))
+        l->state = LINK_DEAD;
+    writer_release(&w);
+}
+
 /* MHD has closed its end: for good, or because a stream takes its place. */
 static bool pair_ended(struct http_link *l)
 {
     struct http_stream *stream = atomic_load(&l->stream);
 
     l->down.ended = true;
-    if (!stream)
+    if (!stream) {
+        if (l->gate.state == GATE_REFUSED)
+            say_refusal(l);
         return true;
+    }
     up_discard(l);
     stream_attach(stream, l->front, l);
     l->state = LINK_STREAM;
@@ -346,8 +394,15 @@ void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH])
         l->state = LINK_DEAD;
 }
 
+void http_link_time_out(struct http_link *l)
+{
+    http_gate_refuse(&l->gate, 408, "the request did not arrive in time");
+    l->inside_ms = 0;
+}
+
 void http_link_pair_hangup(struct http_link *l)
 {
+    l->pair_gone = true;
     up_discard(l);
 }
 

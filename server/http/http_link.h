@@ -13,6 +13,7 @@
 #ifndef EMT_HTTP_LINK_H
 #define EMT_HTTP_LINK_H
 
+#include "http_gate.h"
 #include "pki/tls_conn.h"
 
 #include <netinet/in.h>
@@ -67,6 +68,10 @@ struct http_link {
     /* Set by MHD's thread before it closes its end; holds a reference. */
     _Atomic(struct http_stream *) stream;
     struct flow up, down;
+    bool pair_gone; /* MHD has closed its end */
+    struct http_gate gate;
+    unsigned message;    /* the gate's count when this request began */
+    int64_t inside_ms;   /* since when a request is arriving; 0: none is */
     int64_t deadline_ms; /* of the state; not for LINK_OPEN: MHD watches idleness */
     struct sockaddr_storage peer;
     socklen_t peer_len;
@@ -85,6 +90,8 @@ bool http_link_make_pair(struct http_link *l, int *mhd_end);
 /* Moves what can be moved; sets `again` when it stopped for others' sake. Sets the state to
  * LINK_LINGER or LINK_DEAD at the end. */
 void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH]);
+/* The request takes too long to arrive. */
+void http_link_time_out(struct http_link *l);
 /* The pair's other end is closed for good: what is left in it is still read. */
 void http_link_pair_hangup(struct http_link *l);
 

@@ -19,7 +19,9 @@
 #include "base/banned.h"
 
 enum {
-    CONNECTION_POOL = 16384, /* bytes for one request's line and headers */
+    /* Bytes for one request: its line and headers as the gate lets them pass, and what the library
+     * notes of each. */
+    CONNECTION_POOL = 24576,
     /* A body that is too large is read on for this many times its limit, since a client that is
      * still sending does not read our answer; then the connection ends. */
     DISCARD_TIMES = 2,

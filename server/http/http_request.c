@@ -44,6 +44,11 @@ static uint64_t next_id(struct http_server *s)
     return z ^ (z >> 31);
 }
 
+void request_id_new(struct http_server *s, char id[17])
+{
+    snprintf(id, 17, "%016llx", (unsigned long long)next_id(s));
+}
+
 struct http_request *request_new(struct http_server *s, struct MHD_Connection *conn)
 {
     struct http_request *r = calloc(1, sizeof *r);
@@ -55,7 +60,7 @@ struct http_request *request_new(struct http_server *s, struct MHD_Connection *c
     r->started_ms = clock_mono_ms();
     r->response.status = 200;
     r->response.server = s;
-    snprintf(r->id, sizeof r->id, "%016llx", (unsigned long long)next_id(s));
+    request_id_new(s, r->id);
     writer_init_heap(&r->body, s->settings.body_max);
     writer_init_heap(&r->response.body, HTTP_RESPONSE_MAX);
     return r;

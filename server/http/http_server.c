@@ -6,6 +6,7 @@
 #include "http_link.h"
 #include "http_listen.h"
 #include "http_mhd.h"
+#include "http_peers.h"
 #include "pki/tls_context.h"
 
 #include <microhttpd.h>
@@ -48,6 +49,8 @@ static void set_defaults(struct http_settings *s)
     set_default(&s->tenant_queue, at_least_1(s->queue / 8));
     set_default(&s->connections, 1024);
     set_default(&s->streams, 8192);
+    set_default(&s->peer_connections, s->connections + s->streams);
+    set_default(&s->request_s, 60);
     set_default(&s->idle_s, 60);
     set_default(&s->handshake_s, 10);
     if (s->body_max == 0)
@@ -97,6 +100,8 @@ static enum emt_err start_all(struct http_server *s, const struct http_settings 
     struct pool_calls calls = mhd_pool_calls(s);
     enum emt_err err = open_listeners(s, settings, diag);
 
+    if (err == EMT_OK && !s->peers)
+        err = EMT_ENOMEM;
     if (err != EMT_OK)
         return err;
     err = http_pool_new(&limits, &calls, &s->pool);
@@ -128,6 +133,7 @@ static struct http_server *server_alloc(const struct http_settings *settings,
     s->body_total = s->settings.body_max * BODIES_IN_MEMORY;
     if (s->body_total < BODY_TOTAL_MIN)
         s->body_total = BODY_TOTAL_MIN;
+    s->peers = peers_new(s->settings.peer_connections);
     if (getrandom(&s->id_seed, sizeof s->id_seed, 0) != sizeof s->id_seed)
         s->id_seed = (uint64_t)clock_now();
     return s;
@@ -250,6 +256,7 @@ void http_server_stop(struct http_server *s)
         front_join(s->fronts[i]);
     http_pool_free(s->pool);
     free(s->links_by_fd);
+    peers_free(s->peers);
     for (size_t i = 0; i < s->nlisteners; i++)
         close(s->listeners[i]);
     tls_context_unref(s->tls);
@@ -269,5 +276,7 @@ void http_server_counters(const struct http_server *s, struct http_counters *out
     out->streams = atomic_load(&s->counters.streams);
     out->streams_refused = atomic_load(&s->counters.streams_refused);
     out->streams_open = atomic_load(&s->streams);
+    out->malformed = atomic_load(&s->counters.malformed);
+    out->rejected_peer = atomic_load(&s->counters.rejected_peer);
     out->responses_5xx = atomic_load(&s->counters.responses_5xx);
 }

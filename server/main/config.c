@@ -147,9 +147,16 @@ enum emt_err config_init(struct config *c, unsigned https_port)
                  .queue = 256,
                  .tenant_share = 2,
                  .connections = 1024,
+                 .peer_connections = 128,
+                 .request_s = 60,
+                 .streams = 8192,
+                 .tenant_streams = 1024,
+                 .principal_streams = 32,
                  .idle_s = 60,
                  .handshake_s = 10,
-                 .body_bytes = (int64_t)8 << 20 },
+                 .body_bytes = (int64_t)8 << 20,
+                 .session_idle_minutes = 30,
+                 .session_hours = 12 },
     };
     if (!c->memory || !default_names(c) ||
         !listen_everywhere(c, &c->field.listen12, p ? p - 1000 : 0) ||
@@ -412,9 +419,16 @@ static void read_api(struct section *s)
     get_int(s, "queue", 1, 65536, &a->queue);
     get_int(s, "tenant_share", 1, 256, &a->tenant_share);
     get_int(s, "connections", 1, 100000, &a->connections);
+    get_int(s, "peer_connections", 1, 100000, &a->peer_connections);
+    get_int(s, "request", 1, 3600, &a->request_s);
+    get_int(s, "streams", 1, 100000, &a->streams);
+    get_int(s, "tenant_streams", 1, 100000, &a->tenant_streams);
+    get_int(s, "principal_streams", 1, 100000, &a->principal_streams);
     get_int(s, "idle", 1, 3600, &a->idle_s);
     get_int(s, "handshake", 1, 600, &a->handshake_s);
     get_size(s, "body", 1024, (int64_t)1 << 30, &a->body_bytes);
+    get_int(s, "session_idle_minutes", 1, 1440, &a->session_idle_minutes);
+    get_int(s, "session_hours", 1, 168, &a->session_hours);
     if (a->url && strncmp(a->url, "https://", 8) != 0)
         fail_at(s, "url", "https://host:port is expected");
     if (s->err == EMT_OK && !a->certificate != !a->key)

@@ -37,8 +37,11 @@ struct config_api {
     const char *url;         /* NULL: first name and port */
     const char *certificate; /* PEM files of the operator's own; NULL: issued by the platform */
     const char *key;
-    int64_t threads, workers, queue, tenant_share, connections, idle_s, handshake_s;
+    int64_t threads, workers, queue, tenant_share, connections, peer_connections, idle_s, handshake_s;
+    int64_t request_s;
+    int64_t streams, tenant_streams, principal_streams;
     int64_t body_bytes;
+    int64_t session_idle_minutes, session_hours; /* of people at the portal */
 };
 
 struct config {

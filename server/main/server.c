@@ -397,6 +397,9 @@ static enum emt_err start_https(struct server *v, struct emt_diag *diag)
                                      .tenant_share = (unsigned)a->tenant_share,
                                      .body_max = (size_t)a->body_bytes,
                                      .connections = (unsigned)a->connections,
+                                     .peer_connections = (unsigned)a->peer_connections,
+                                     .request_s = (unsigned)a->request_s,
+                                     .streams = (unsigned)a->streams,
                                      .idle_s = (unsigned)a->idle_s,
                                      .handshake_s = (unsigned)a->handshake_s };
 
@@ -410,6 +413,11 @@ static enum emt_err start_api(struct server *v, struct emt_diag *diag)
     unsigned port;
     struct api_settings s = { .conninfo = c->conninfo,
                               .master = v->master,
+                              .node = c->node,
+                              .tenant_streams = (unsigned)c->api.tenant_streams,
+                              .principal_streams = (unsigned)c->api.principal_streams,
+                              .session_idle_s = c->api.session_idle_minutes * 60,
+                              .session_s = c->api.session_hours * 3600,
                               .leaf_lifetime_s = c->leaf_lifetime_ms / 1000,
                               .wake = node_wake,
                               .wake_ctx = v->node,

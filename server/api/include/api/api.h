@@ -25,6 +25,9 @@ struct api_settings {
     uint8_t server_pin[32];  /* SHA-256 of the platform root: what an agent pins when it enrols */
     int64_t session_idle_s;  /* portal sessions end unused after it, default 30 minutes */
     int64_t session_s;       /* and in any case after it, default 12 hours */
+    const char *node;        /* what event streams call this process */
+    unsigned tenant_streams; /* event streams of one tenant, default 1024 */
+    unsigned principal_streams; /* and of one key or session, default 32 */
     int64_t leaf_lifetime_s; /* gateways' certificates, default 365 days */
     void (*wake)(void *ctx); /* something changed that jobs and field should look at: a key, a
                                 command, a revocation; may be NULL */

@@ -3,8 +3,8 @@
  * One MHD daemon per HTTP thread without a listener; accepted connections do TLS in our front and
  * are handed over through a socketpair with the real peer address. A handler never runs on an HTTP
  * thread: the request is suspended once its body is complete, handled on a bounded pool with a
- * share per tenant, and resumed. Targets with %00 or that do not begin with '/' are answered 400.
- * Every answer carries X-Request-Id. */
+ * share per tenant, and resumed. Requests that can be read in more than one way are refused before
+ * the library sees them (http_gate.h). Every answer carries X-Request-Id. */
 #ifndef EMT_HTTP_HTTP_SERVER_H
 #define EMT_HTTP_HTTP_SERVER_H
 
@@ -75,6 +75,9 @@ struct http_settings {
     unsigned tenant_queue;
     size_t body_max;      /* bytes, default 8 MiB: beyond 413 */
     unsigned connections; /* default 1024 */
+    /* Of one peer address (IPv6: its /64), streams too, default connections + streams. */
+    unsigned peer_connections;
+    unsigned request_s;   /* for head and body of a request, default 60: beyond 408 */
     unsigned streams;     /* answers that stay open (http_stream.h), default 8192 */
     unsigned idle_s;      /* default 60 */
     unsigned handshake_s; /* default 10 */
@@ -102,6 +105,8 @@ struct http_counters {
     uint64_t rejected_share;   /* 429 */
     uint64_t handshake_failed; /* time-outs too */
     uint64_t body_too_large;   /* 413 */
+    uint64_t malformed;        /* refused before anybody looked at them: 400, 408, 414, 431, … */
+    uint64_t rejected_peer;    /* connections of an address that has enough */
     uint64_t responses_5xx;
     uint64_t streams; /* opened */
     uint64_t streams_refused;
