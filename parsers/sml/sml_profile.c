@@ -188,6 +188,8 @@ static void read_period_entry(struct sml_context *ctx, struct reader *in, const 
  * periodSignature */
 void sml_profile_list_read(struct sml_context *ctx, struct reader *in)
 {
+    const uint8_t *start = in->data + in->pos;
+    unsigned first;
     size_t n = sml_read_list(in, LIST_ELEMENTS), entries, len;
     struct profile p = { 0 };
     struct sml_time t;
@@ -206,6 +208,9 @@ void sml_profile_list_read(struct sml_context *ctx, struct reader *in)
     (void)sml_read_octets(in, &len);
     (void)sml_read_octets(in, &len);
     skip_rest(in, n, LIST_ELEMENTS);
+    first = ctx->b.n;
     if (!in->failed && keep && has_status)
         put_row_status(ctx, &p, &t, status);
+    if (ctx->b.n > first)
+        sml_context_record(ctx, in, start, first, "profile row");
 }

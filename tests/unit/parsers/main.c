@@ -7,6 +7,7 @@ int main(void)
     SRunner *runner = srunner_create(decode_suite());
     int failed;
 
+    srunner_add_suite(runner, explain_suite());
     srunner_add_suite(runner, mbus_corpus_suite());
     srunner_add_suite(runner, mbus_date_suite());
     srunner_add_suite(runner, mbus_fragment_suite());

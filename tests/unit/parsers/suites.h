@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *decode_suite(void);
+Suite *explain_suite(void);
 Suite *mbus_corpus_suite(void);
 Suite *mbus_date_suite(void);
 Suite *mbus_fragment_suite(void);

@@ -17,6 +17,7 @@
  * The entries of one file share a format store, in order. Each entry becomes a named test of a
  * loop. */
 #include "base/file.h"
+#include "explain_check.h"
 #include "suites.h"
 #include "support.h"
 
@@ -168,6 +169,7 @@ static void run_entry(struct decoder *d, const struct expected *e)
     arena_reset(d->arena);
     ck_assert_int_eq(decode_frame(&req, &result), EMT_OK);
     check_result(e, &result);
+    explain_check(&req, &result, d->keys, d->nkeys);
 }
 
 static unsigned run_file(const char *path)

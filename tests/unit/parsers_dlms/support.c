@@ -1,5 +1,6 @@
 #include "support.h"
 
+#include "../parsers/explain_check.h"
 #include "base/cipher.h"
 #include "base/hex.h"
 
@@ -62,6 +63,7 @@ struct decode_result dlms_test_decode(const struct test_meter *meter, const void
         ck_assert(device_id_equal(&peeked.device, &result.device));
     ck_assert(peeked.state == FRAME_OK || peeked.state == result.state);
     ck_assert(result.state == FRAME_OK || (result.reason[0] && result.nreadings == 0));
+    explain_check(&req, &result, m.keys, m.nkeys);
     return result;
 }
 

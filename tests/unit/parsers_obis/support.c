@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "../parsers/explain_check.h"
+
 #include <check.h>
 #include <string.h>
 
@@ -22,6 +24,7 @@ struct decode_result decode_bytes(enum protocol protocol, const void *p, size_t 
     ck_assert_int_eq(peeked.has_device, result.has_device);
     ck_assert(!result.has_device || device_id_equal(&peeked.device, &result.device));
     ck_assert(result.state == FRAME_OK || result.reason[0]);
+    explain_check(&req, &result, NULL, 0);
     return result;
 }
 
