@@ -4,6 +4,7 @@ Every process is started here and ended by its own id; every folder is temporary
 """
 import base64
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -116,6 +117,55 @@ class Rest:
             cursor = page.get('next')
             if not cursor:
                 return items
+
+
+class Browser:
+    """A portal session: cookie and CSRF token, kept as a browser keeps them. Requests may come from another loopback address."""
+
+    def __init__(self, rest, source=None):
+        self.base, self.context, self.source = rest.base, rest.context, source
+        self.cookie = self.csrf = self.session = None
+
+    def raw(self, method, path, body=None, kind='application/json', headers=None):
+        """(status, headers, bytes)"""
+        given = dict(headers or {})
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            given.setdefault('Content-Type', kind)
+        if self.cookie:
+            given.setdefault('Cookie', self.cookie)
+        if self.csrf and method not in ('GET', 'HEAD'):
+            given.setdefault('X-CSRF-Token', self.csrf)
+        given = {k: v for k, v in given.items() if v is not None}
+        host, port = self.base.removeprefix('https://').rsplit(':', 1)
+        c = http.client.HTTPSConnection('127.0.0.1' if self.source else host, int(port), timeout=60, context=self.context,
+                                        source_address=(self.source, 0) if self.source else None)
+        try:
+            c.request(method, path, data, {'Host': f'{host}:{port}', **given})
+            r = c.getresponse()
+            # An event stream has no end.
+            return r.status, r.headers, b'' if 'event-stream' in r.headers.get('Content-Type', '') else r.read()
+        finally:
+            c.close()
+
+    def __call__(self, method, path, body=None, kind='application/json', headers=None):
+        status, given, data = self.raw(method, path, body, kind, headers)
+        text = data.decode('utf-8', 'replace')
+        if status >= 300:
+            raise Problem(status, text)
+        return json.loads(text) if text and 'json' in given.get('Content-Type', '') else text
+
+    def login(self, name, password, new_password=None, headers=None):
+        """The session; raises Problem."""
+        body = {'name': name, 'password': password, **({'new_password': new_password} if new_password else {})}
+        status, given, data = self.raw('POST', '/api/v1/sessions', body, headers=headers)
+        if status != 201:
+            raise Problem(status, data.decode())
+        self.cookie = given['Set-Cookie'].split(';')[0]
+        self.session = json.loads(data)
+        self.csrf = self.session['csrf_token']
+        return self
 
 
 class Process:
