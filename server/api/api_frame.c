@@ -1,4 +1,5 @@
 /* Raw frames, events, and the order to decode frames again. */
+#include "api_frame.h"
 
 #include "api_query.h"
 #include "api_route.h"
@@ -35,7 +36,7 @@ static const struct api_column behind_state[] = {
 #define CURSOR_TIME_MAX                                                                            \
     (INT64_C(100000) * 365 * EMT_DAY) /* the database knows later times, nobody else */
 
-static json_t *frame_json(const struct store_result *r, int row)
+json_t *api_frame_json(const struct store_result *r, int row)
 {
     json_t *j = api_row(r, row, 1, before_protocol, N(before_protocol));
     json_t *rest = api_row(r, row, FRAME_REASON, behind_state, N(behind_state));
@@ -120,7 +121,7 @@ enum emt_err api_frame_list(struct api_call *c)
         return EMT_OK;
     if (err == EMT_OK)
         err = frame_list(c->store, c->tenant, &f, at, gateway, seq, page.limit + 1, &r);
-    return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, frame_json)
+    return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, api_frame_json)
                          : api_store_problem(c, err, "frames");
 }
 

@@ -56,6 +56,7 @@ static const struct api_route routes[] = {
     { HTTP_GET,    T "/channels/{channel}/readings",     ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_reading_list },
     { HTTP_GET,    T "/conflicts",                       ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_conflict_list },
     { HTTP_GET,    T "/frames",                          ACCESS_TENANT, ROLES_ALL, AREA_FRAMES, api_frame_list },
+    { HTTP_GET,    T "/frames/{gateway}/{spool}/{seq}",  ACCESS_TENANT, ROLES_ALL, AREA_FRAMES, api_frame_get },
     { HTTP_GET,    T "/events",                          ACCESS_TENANT, ROLES_ALL, AREA_TENANT, api_event_list },
     { HTTP_GET,    T "/stream",                          ACCESS_TENANT_OPEN, ROLES_ALL, AREA_NONE, api_stream_open },
     { HTTP_GET,    T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_list },
