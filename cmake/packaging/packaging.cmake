@@ -1,6 +1,6 @@
 # What `cmake --install` puts where, and two Debian packages of it:
-#   cmake --preset package && cmake --build --preset package && cpack --preset package
-# Built with EMT_PACKAGE the prefix is /usr and configuration and units go to their places; otherwise both are examples.
+#   cmake --preset release && cmake --build --preset release --target all portal && cpack --preset release
+# With EMT_PACKAGE (the release preset) the prefix is /usr, and configuration and units go to their places; otherwise both are examples.
 include(GNUInstallDirs)
 set(share ${CMAKE_INSTALL_DATADIR}/emt)
 
@@ -29,7 +29,7 @@ install(FILES deploy/systemd/emtd.service DESTINATION /lib/systemd/system COMPON
 install(FILES deploy/systemd/emt-agent@.service DESTINATION /lib/systemd/system COMPONENT agent)
 # A package without the portal would look complete.
 install(CODE "if(NOT EXISTS \"${CMAKE_SOURCE_DIR}/admin-ui/dist/index.html\")
-    message(FATAL_ERROR \"the portal is not built: cmake --build --preset package --target portal\")
+    message(FATAL_ERROR \"the portal is not built: cmake --build --preset release --target portal\")
 endif()" COMPONENT platform)
 
 set(CPACK_GENERATOR DEB)
