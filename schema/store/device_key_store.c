@@ -3,6 +3,7 @@
 enum {
     DEVICE_KEY_NEXT,
     DEVICE_KEY_INSERT,
+    DEVICE_KEY_DLMS,
     DEVICE_KEY_LIST,
     DEVICE_KEY_GET,
     DEVICE_KEY_DELETE,
@@ -12,8 +13,8 @@ enum {
 
 /* Never the blob. */
 #define DEVICE_KEY_SELECT                                                                          \
-    "SELECT key_id::text, key_id, number, manufacturer, version, type, label, created_at"          \
-    " FROM device_key"
+    "SELECT key_id::text, key_id, number, manufacturer, version, type, label, created_at,"         \
+    " authentication_blob IS NOT NULL, encode(system_title, 'hex') FROM device_key"
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
@@ -22,6 +23,9 @@ static const struct store_statement statements[STATEMENTS] = {
     [DEVICE_KEY_INSERT] = { "device_key_insert", 8,
         "INSERT INTO device_key (tenant_id, key_id, manufacturer, number, version, type, label, blob)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)" },
+    [DEVICE_KEY_DLMS] = { "device_key_dlms", 4,
+        "UPDATE device_key SET authentication_blob = $3, system_title = $4"
+        " WHERE tenant_id = $1 AND key_id = $2" },
     [DEVICE_KEY_LIST] = { "device_key_list", 3,
         DEVICE_KEY_SELECT
         " WHERE tenant_id = $1 AND key_id > $2"
@@ -72,6 +76,24 @@ enum emt_err device_key_insert(struct store *s, int32_t tenant, int64_t key_id,
     p_text(&p[6], label);
     p_bytes(&p[7], blob, blob_len);
     return store_run(s, &statements[DEVICE_KEY_INSERT], p, NULL);
+}
+
+enum emt_err device_key_set_dlms(struct store *s, int32_t tenant, int64_t key_id, const void *blob,
+                                 size_t blob_len, const uint8_t *title)
+{
+    struct store_param p[4];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], key_id);
+    if (blob)
+        p_bytes(&p[2], blob, blob_len);
+    else
+        p_null(&p[2]);
+    if (title)
+        p_bytes(&p[3], title, 8);
+    else
+        p_null(&p[3]);
+    return store_run_touch(s, &statements[DEVICE_KEY_DLMS], p);
 }
 
 enum emt_err device_key_list(struct store *s, int32_t tenant, int64_t after, int limit,

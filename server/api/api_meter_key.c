@@ -1,5 +1,6 @@
 /* Keys of meters: added one by one or as CSV, wrapped before they reach the database, never given
  * out. */
+#include "api_import.h"
 #include "api_route.h"
 #include "base/cipher.h"
 #include "base/hex.h"
@@ -26,6 +27,8 @@ static const struct api_column columns[] = {
     { "type", COL_INT, NULL },
     { "label", COL_TEXT, NULL },
     { "created_at", COL_TIME, NULL },
+    { "has_authentication_key", COL_BOOL, NULL },
+    { "system_title", COL_TEXT, NULL },
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -39,6 +42,27 @@ enum emt_err api_meter_key_list(struct api_call *c)
     enum emt_err err = device_key_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, columns, COLUMNS, NULL)
                          : api_store_problem(c, err, "keys");
+}
+
+/* The second key and the title of a DLMS meter. */
+static enum emt_err keep_dlms(struct api_call *c, const struct seal_key *data_key,
+                              const struct meter_key *k, int64_t id, const char *row)
+{
+    struct seal_place place = { c->tenant, "device_key", row, "authentication-key" };
+    uint8_t blob[sizeof k->authentication_key + SEAL_OVERHEAD];
+    bool has_key = k->authentication_key_len > 0;
+    size_t blob_len = 0;
+    enum emt_err err = EMT_OK;
+
+    if (!has_key && !k->has_system_title)
+        return EMT_OK;
+    if (has_key)
+        err = seal_wrap(data_key, &place, k->authentication_key, k->authentication_key_len, blob,
+                        &blob_len);
+    if (err == EMT_OK)
+        err = device_key_set_dlms(c->store, c->tenant, id, has_key ? blob : NULL, blob_len,
+                                  k->has_system_title ? k->system_title : NULL);
+    return err;
 }
 
 /* Wraps and keeps one key. */
@@ -59,6 +83,8 @@ static enum emt_err keep_key(struct api_call *c, const struct seal_key *data_key
         err = device_key_insert(
             c->store, c->tenant, *id, k->manufacturer[0] ? k->manufacturer : NULL,
             k->number[0] ? k->number : NULL, k->version, k->type, k->label, blob, blob_len);
+    if (err == EMT_OK)
+        err = keep_dlms(c, data_key, k, *id, row);
     return err;
 }
 
@@ -96,28 +122,29 @@ static bool read_one(struct api_call *c, struct meter_key *k)
         { "version", FIELD_INT, false, false, 0, 255, NULL },
         { "type", FIELD_INT, false, false, 0, 255, NULL },
         { "label", FIELD_TEXT, false, false, 0, METER_KEY_LABEL_MAX, NULL },
+        { "authentication_key", FIELD_TEXT, false, false, 32, 64, NULL },
+        { "system_title", FIELD_TEXT, false, false, 16, 16, NULL },
     };
-    struct api_value v[6];
+    enum { N = sizeof fields / sizeof fields[0] };
+    struct api_value v[N];
     struct emt_diag diag = { 0 };
     json_t *body = NULL;
     bool ok = false;
 
-    api_body(c, fields, 6, v, &body, &ok);
+    api_body(c, fields, N, v, &body, &ok);
     meter_key_init(k);
     if (!ok)
         return false;
-    static const char *const names[] = {
-        "key", "number", "manufacturer", "version", "type", "label"
-    };
-    for (size_t i = 0; i < 6 && ok; i++) {
+    for (size_t i = 0; i < N && ok; i++) {
         char number[8];
 
         if (!v[i].present)
             continue;
         snprintf(number, sizeof number, "%d", (int)v[i].number);
-        ok = meter_key_set(k, names[i], v[i].text != NULL ? v[i].text : number, &diag) == EMT_OK;
+        ok = meter_key_set(k, fields[i].name, v[i].text != NULL ? v[i].text : number, &diag) ==
+             EMT_OK;
         if (!ok)
-            api_problem(c, 400, "invalid", names[i], "%s", diag.text);
+            api_problem(c, 400, "invalid", fields[i].name, "%s", diag.text);
     }
     api_body_wipe(body);
     return ok;
@@ -164,35 +191,33 @@ static enum emt_err create_one(struct api_call *c)
 
 /* --- CSV --- */
 
-struct import {
+struct keys_import {
     struct api_call *call;
     struct seal_key data_key;
-    json_t *lines;
-    int64_t accepted, rejected;
+    struct import_result result;
     enum emt_err err;
 };
 
 static void import_line(void *ctx, unsigned line, const struct meter_key *k, const char *reason)
 {
-    struct import *in = ctx;
+    struct keys_import *in = ctx;
+    char text[24];
     int64_t id = 0;
 
     if (in->err != EMT_OK)
         return;
-    if (k != NULL) {
-        in->err = keep_key(in->call, &in->data_key, k, &id);
-        in->accepted++;
+    if (k == NULL) {
+        import_rejected(&in->result, line, reason);
         return;
     }
-    in->rejected++;
-    if (json_array_size(in->lines) < 1000)
-        json_array_append_new(in->lines,
-                              json_pack("{s:i, s:s}", "line", (int)line, "reason", reason));
+    in->err = keep_key(in->call, &in->data_key, k, &id);
+    snprintf(text, sizeof text, "%lld", (long long)id);
+    import_accepted(&in->result, line, text);
 }
 
 static enum emt_err create_many(struct api_call *c)
 {
-    struct import in = { .call = c, .lines = json_array() };
+    struct keys_import in = { .call = c };
     struct emt_diag diag = { 0 };
     struct meter_key any;
     size_t len = 0;
@@ -200,37 +225,34 @@ static enum emt_err create_many(struct api_call *c)
     enum emt_err err = api_data_key(c, &in.data_key);
 
     meter_key_init(&any);
+    import_begin(&in.result, c);
     if (err == EMT_OK) {
         err = meter_key_csv_read((const char *)text, len, import_line, &in, &diag);
         seal_key_wipe(&in.data_key);
         if (err != EMT_OK) {
-            json_decref(in.lines);
+            import_release(&in.result);
             return api_problem(c, 400, "invalid", NULL, "csv: %s", diag.text);
         }
         err = in.err;
     }
-    if (err == EMT_OK && in.accepted > 0)
+    if (err == EMT_OK && in.result.accepted > 0)
         err = registry_touch(c->store, c->tenant);
-    if (err == EMT_OK && in.accepted > 0)
+    if (err == EMT_OK && in.result.accepted > 0)
         err = wake_waiting(c, &any);
     if (err == EMT_OK)
         err = api_audit(c, "meter-key.import", "csv", "%lld keys, %lld lines rejected",
-                        (long long)in.accepted, (long long)in.rejected);
+                        (long long)in.result.accepted, (long long)in.result.rejected);
     if (err != EMT_OK) {
-        json_decref(in.lines);
+        import_release(&in.result);
         return api_store_problem(c, err, "keys");
     }
     c->wake = true;
-    return api_json(c, 200,
-                    json_pack("{s:I, s:I, s:o}", "accepted", (json_int_t)in.accepted, "rejected",
-                              (json_int_t)in.rejected, "lines", in.lines));
+    return import_answer(c, &in.result);
 }
 
 enum emt_err api_meter_key_create(struct api_call *c)
 {
-    const char *type = http_request_header(c->req, "Content-Type");
-
-    return type != NULL && strncasecmp(type, "text/csv", 8) == 0 ? create_many(c) : create_one(c);
+    return import_is_csv(c) ? create_many(c) : create_one(c);
 }
 
 enum emt_err api_meter_key_delete(struct api_call *c)

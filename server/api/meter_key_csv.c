@@ -3,6 +3,7 @@
 #include "api_text.h"
 #include "base/cipher.h"
 #include "base/hex.h"
+#include "csv.h"
 #include "model/device_id.h"
 
 #include <ctype.h>
@@ -10,13 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
-
-#define COLUMNS_MAX 16
-#define CELL_MAX (4 * METER_KEY_LABEL_MAX + 1)
 
 void meter_key_init(struct meter_key *k)
 {
@@ -38,6 +35,30 @@ static enum emt_err set_key(struct meter_key *k, const char *text, struct emt_di
         (n != 8 && n != 16 && n != 32))
         return emt_fail(diag, EMT_EMALFORMED, "key: must be 32 hex digits (or 16 for DES, 64)");
     k->key_len = n;
+    return EMT_OK;
+}
+
+static enum emt_err set_authentication_key(struct meter_key *k, const char *text,
+                                           struct emt_diag *diag)
+{
+    size_t n = 0;
+
+    if (hex_decode(text, strlen(text), k->authentication_key, sizeof k->authentication_key, &n) !=
+            EMT_OK ||
+        (n != 16 && n != 32))
+        return emt_fail(diag, EMT_EMALFORMED, "authentication_key: must be 32 or 64 hex digits");
+    k->authentication_key_len = n;
+    return EMT_OK;
+}
+
+static enum emt_err set_system_title(struct meter_key *k, const char *text, struct emt_diag *diag)
+{
+    size_t n = 0;
+
+    if (hex_decode(text, strlen(text), k->system_title, sizeof k->system_title, &n) != EMT_OK ||
+        n != sizeof k->system_title)
+        return emt_fail(diag, EMT_EMALFORMED, "system_title: must be 16 hex digits");
+    k->has_system_title = true;
     return EMT_OK;
 }
 
@@ -103,156 +124,40 @@ enum emt_err meter_key_set(struct meter_key *k, const char *name, const char *te
         return set_byte(&k->version, name, text, diag);
     if (strcmp(name, "type") == 0)
         return set_byte(&k->type, name, text, diag);
+    if (strcmp(name, "authentication_key") == 0)
+        return set_authentication_key(k, text, diag);
+    if (strcmp(name, "system_title") == 0)
+        return set_system_title(k, text, diag);
     return set_label(k, text, diag);
 }
 
 /* --- lines --- */
 
+enum { FIELD_KEY, FIELD_NUMBER, FIELD_MANUFACTURER, FIELD_VERSION, FIELD_TYPE, FIELD_LABEL };
+
 /* Column names of the field, and ours. */
-static const char *field_of(const char *column)
-{
-    static const char *const names[][2] = {
-        { "address", "number" },
-        { "number", "number" },
-        { "id", "number" },
-        { "key", "key" },
-        { "manufacturer", "manufacturer" },
-        { "devicetype", "type" },
-        { "type", "type" },
-        { "version", "version" },
-        { "label", "label" },
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcasecmp(column, names[i][0]) == 0)
-            return names[i][1];
-    }
-    return NULL;
-}
-
-static bool is_separator(char c)
-{
-    return c == ',' || c == ';' || c == '\t';
-}
-
-/* Where a line is read, and what is wrong with it. */
-struct line {
-    const char *at, *end; /* at is past end behind the last cell */
-    const char *fault;    /* NULL: none */
+static const struct csv_name names[] = {
+    { "key", FIELD_KEY },         { "number", FIELD_NUMBER }, { "address", FIELD_NUMBER },
+    { "id", FIELD_NUMBER },       { "manufacturer", FIELD_MANUFACTURER },
+    { "version", FIELD_VERSION }, { "type", FIELD_TYPE },     { "devicetype", FIELD_TYPE },
+    { "label", FIELD_LABEL },
 };
+static const char *const field_names[] = { "key",     "number", "manufacturer",
+                                           "version", "type",   "label" };
 
-/* One character of a cell; those that no text has are a fault. */
-static void put(struct line *l, char cell[CELL_MAX], size_t *n, char c)
+static enum emt_err set_cell(void *ctx, int field, const char *text, struct emt_diag *diag)
 {
-    if ((unsigned char)c < 0x20 || c == 0x7f)
-        l->fault = "a control character";
-    else if (*n == CELL_MAX - 1)
-        l->fault = "a cell is too long";
-    else
-        cell[(*n)++] = c;
+    return meter_key_set(ctx, field_names[field], text, diag);
 }
 
-/* The text in quotes, from behind the first one; leaves p behind the last one. */
-static const char *quoted(struct line *l, const char *p, char cell[CELL_MAX], size_t *n)
+static enum emt_err read_line(struct csv_line *line, const struct csv_head *head,
+                              struct meter_key *k, struct emt_diag *diag)
 {
-    for (; p < l->end; p++) {
-        if (*p == '"' && (p + 1 == l->end || p[1] != '"'))
-            return p + 1;
-        p += *p == '"'; /* two of them stand for one */
-        put(l, cell, n, *p);
-    }
-    l->fault = "a quote is not closed";
-    return p;
-}
-
-/* The next cell, trimmed, without quotes; false at the end of the line or at a fault. */
-static bool next_cell(struct line *l, char cell[CELL_MAX])
-{
-    const char *p = l->at;
-    size_t n = 0;
-
-    if (p > l->end || l->fault != NULL)
-        return false;
-    while (p < l->end && *p == ' ')
-        p++;
-    if (p < l->end && *p == '"') {
-        p = quoted(l, p + 1, cell, &n);
-        while (p < l->end && *p == ' ')
-            p++;
-        if (p < l->end && !is_separator(*p) && l->fault == NULL)
-            l->fault = "something stands behind a quote";
-    } else {
-        for (; p < l->end && !is_separator(*p); p++)
-            put(l, cell, &n, *p);
-        while (n > 0 && cell[n - 1] == ' ')
-            n--;
-    }
-    cell[n] = '\0';
-    l->at = p + 1;
-    return l->fault == NULL;
-}
-
-struct head {
-    const char *field[COLUMNS_MAX];
-    size_t n;
-};
-
-/* What stands there is not quoted: a file without a head begins with a key. */
-static enum emt_err read_head(struct line *l, struct head *head, struct emt_diag *diag)
-{
-    char cell[CELL_MAX];
-    bool has_key = false;
-
-    if (l->end - l->at >= 3 && memcmp(l->at, "\xef\xbb\xbf", 3) == 0)
-        l->at += 3;
-    for (head->n = 0; next_cell(l, cell); head->n++) {
-        const char *field = field_of(cell);
-
-        if (head->n == COLUMNS_MAX)
-            return emt_fail(diag, EMT_EMALFORMED, "line 1: more than %d columns", COLUMNS_MAX);
-        if (field == NULL)
-            return emt_fail(diag, EMT_EMALFORMED, "line 1: the name of column %zu is not known",
-                            head->n + 1);
-        for (size_t i = 0; i < head->n; i++) {
-            if (head->field[i] == field || strcmp(head->field[i], field) == 0)
-                return emt_fail(diag, EMT_EMALFORMED, "line 1: %s is there twice", field);
-        }
-        head->field[head->n] = field;
-        has_key = has_key || strcmp(field, "key") == 0;
-    }
-    if (l->fault != NULL)
-        return emt_fail(diag, EMT_EMALFORMED, "line 1: %s", l->fault);
-    return has_key ? EMT_OK : emt_fail(diag, EMT_EMALFORMED, "line 1: there is no column 'key'");
-}
-
-static enum emt_err read_line(struct line *l, const struct head *head, struct meter_key *k,
-                              struct emt_diag *diag)
-{
-    char cell[CELL_MAX];
-    enum emt_err err = EMT_OK;
-
     meter_key_init(k);
-    for (size_t i = 0; err == EMT_OK && next_cell(l, cell); i++) {
-        if (i == head->n)
-            err = emt_fail(diag, EMT_EMALFORMED, "more cells than columns");
-        else
-            err = meter_key_set(k, head->field[i], cell, diag);
-    }
-    cipher_wipe(cell, sizeof cell);
-    if (err == EMT_OK && l->fault != NULL)
-        err = emt_fail(diag, EMT_EMALFORMED, "%s", l->fault);
+    enum emt_err err = csv_read_line(line, head, set_cell, k, diag);
     if (err == EMT_OK && k->key_len == 0)
         err = emt_fail(diag, EMT_EMALFORMED, "key: is missing");
     return err;
-}
-
-static bool is_blank(const struct line *l)
-{
-    for (const char *p = l->at; p < l->end; p++) {
-        if (*p != ' ')
-            return false;
-    }
-    return true;
 }
 
 enum emt_err meter_key_csv_read(const char *text, size_t n,
@@ -260,31 +165,25 @@ enum emt_err meter_key_csv_read(const char *text, size_t n,
                                              const char *reason),
                                 void *ctx, struct emt_diag *diag)
 {
-    const char *past = text + n;
-    struct head head = { .n = 0 };
+    struct csv csv;
+    struct csv_line line;
+    struct csv_head head;
 
-    for (unsigned no = 1; text < past; no++) {
-        const char *next = memchr(text, '\n', (size_t)(past - text));
-        struct line line = { text, next != NULL ? next : past, NULL };
+    csv_init(&csv, text, n);
+    enum emt_err err = csv_read_head(&csv, names, sizeof names / sizeof names[0], 1u << FIELD_KEY,
+                                     &head, diag);
+    while (err == EMT_OK && csv_next_line(&csv, &line)) {
         struct emt_diag why = { 0 };
         struct meter_key k;
 
-        text = next != NULL ? next + 1 : past;
-        if (line.end > line.at && line.end[-1] == '\r')
-            line.end--;
-        if (no > METER_KEY_LINES_MAX)
-            return emt_fail(diag, EMT_ELIMIT, "more than %d lines", METER_KEY_LINES_MAX);
-        if (no == 1) {
-            enum emt_err err = read_head(&line, &head, diag);
-
-            if (err != EMT_OK)
-                return err;
-        } else if (!is_blank(&line)) {
+        if (csv.line > METER_KEY_LINES_MAX) {
+            err = emt_fail(diag, EMT_ELIMIT, "more than %d lines", METER_KEY_LINES_MAX);
+        } else if (!csv_is_blank(&line)) {
             bool ok = read_line(&line, &head, &k, &why) == EMT_OK;
 
-            take(ctx, no, ok ? &k : NULL, ok ? NULL : why.text);
+            take(ctx, csv.line, ok ? &k : NULL, ok ? NULL : why.text);
             meter_key_wipe(&k);
         }
     }
-    return head.n > 0 ? EMT_OK : emt_fail(diag, EMT_EMALFORMED, "there is no head line");
+    return err;
 }

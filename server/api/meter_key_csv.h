@@ -1,12 +1,13 @@
 /* Keys of meters as people hand them over: CSV with a head line naming the columns address, key,
- * manufacturer, deviceType, version, label in any order and case; comma, semicolon or tab; quotes
- * allowed; only key is required. */
+ * manufacturer, deviceType, version, label, authenticationKey, systemTitle in any order and case;
+ * comma, semicolon or tab; quotes allowed; only key is required. */
 #ifndef EMT_API_METER_KEY_CSV_H
 #define EMT_API_METER_KEY_CSV_H
 
 #include "base/attr.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,11 +23,17 @@ struct meter_key {
     char label[4 * METER_KEY_LABEL_MAX + 1];
     uint8_t key[32];
     size_t key_len; /* 16, 32, or 8 for DES */
+    /* DLMS */
+    uint8_t authentication_key[32];
+    size_t authentication_key_len; /* 0, 16 or 32 */
+    uint8_t system_title[8];
+    bool has_system_title;
 };
 void meter_key_init(struct meter_key *k);
 void meter_key_wipe(struct meter_key *k);
-/* name: "key", "number", "manufacturer", "version", "type", "label". An empty text leaves the
- * field. EMT_EMALFORMED: diag says what is wrong, without the key's digits. */
+/* name: "key", "number", "manufacturer", "version", "type", "label", "authentication_key",
+ * "system_title". An empty text leaves the field. EMT_EMALFORMED: diag says what is wrong, without
+ * the key's digits. */
 EMT_CHECKED enum emt_err meter_key_set(struct meter_key *k, const char *name, const char *text,
                                        struct emt_diag *diag);
 

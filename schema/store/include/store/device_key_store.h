@@ -20,7 +20,13 @@ EMT_CHECKED enum emt_err device_key_insert(struct store *s, int32_t tenant, int6
                                            const char *manufacturer, const char *number,
                                            int version, int type, const char *label,
                                            const void *blob, size_t blob_len);
-/* (cursor, key_id, number, manufacturer, version, type, label, created_at). */
+/* What a DLMS meter has beside its key: an authentication key, wrapped, and the system title of 8
+ * bytes; NULL: none. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err device_key_set_dlms(struct store *s, int32_t tenant, int64_t key_id,
+                                             const void *blob, size_t blob_len,
+                                             const uint8_t *title);
+/* (cursor, key_id, number, manufacturer, version, type, label, created_at, has an authentication
+ * key, system title in hex). */
 EMT_CHECKED enum emt_err device_key_list(struct store *s, int32_t tenant, int64_t after, int limit,
                                          struct store_result **out);
 /* One row as device_key_list(). EMT_ENOTFOUND. */
