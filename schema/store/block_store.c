@@ -10,6 +10,7 @@
 #include "base/banned.h"
 
 #define LOT_CHANNELS 512
+#define LOT_FIRST 64
 
 enum {
     CLOSED,
@@ -41,14 +42,18 @@ static const struct store_statement statements[STATEMENTS] = {
         " SELECT min(ts) AS ts FROM reading WHERE tenant_id = $1 AND ts >= $2 AND ts < $3"
         " UNION ALL"
         " SELECT min(ts) FROM reading_late WHERE tenant_id = $1 AND ts >= $2 AND ts < $3) v" },
+    /* Channel by channel, so that no more is counted than a lot looks at. */
     [COUNTS] = { "block_counts", 5,
-        "SELECT channel_id, count(*), count(DISTINCT (ts AT TIME ZONE 'UTC')::date), min(ts) FROM ("
-        " SELECT channel_id, ts FROM reading"
-        "  WHERE tenant_id = $1 AND channel_id > $2 AND ts >= $3 AND ts < $4"
-        " UNION ALL"
-        " SELECT channel_id, ts FROM reading_late"
-        "  WHERE tenant_id = $1 AND channel_id > $2 AND ts >= $3 AND ts < $4) v"
-        " GROUP BY channel_id ORDER BY channel_id LIMIT $5" },
+        "SELECT c.channel_id, v.n, v.first, v.last FROM ("
+        " SELECT channel_id FROM channel WHERE tenant_id = $1 AND channel_id > $2"
+        "  ORDER BY channel_id LIMIT $5) c,"
+        " LATERAL (SELECT count(*) AS n, min(ts) AS first, max(ts) AS last FROM ("
+        "  SELECT ts FROM reading r WHERE r.tenant_id = $1 AND r.channel_id = c.channel_id"
+        "   AND r.ts >= $3 AND r.ts < $4"
+        "  UNION ALL"
+        "  SELECT ts FROM reading_late l WHERE l.tenant_id = $1 AND l.channel_id = c.channel_id"
+        "   AND l.ts >= $3 AND l.ts < $4) u) v"
+        " ORDER BY c.channel_id" },
     [CHANNEL_LOCK] = { "block_channel_lock", 2,
         "SELECT channel_id FROM channel WHERE tenant_id = $1 AND channel_id = ANY($2::int8[])"
         " ORDER BY channel_id FOR NO KEY UPDATE" },
@@ -146,7 +151,7 @@ enum emt_err reading_partitions_drop(struct store *s, emt_time now, int32_t hot_
 
 struct channel_work {
     int64_t channel;
-    int64_t rows, days;
+    int64_t rows, days; /* from the first to the last, with those that have none */
     bool by_month, has_blocks;
 };
 
@@ -377,35 +382,64 @@ static enum emt_err write_blocks(struct work *w, struct block_counts *counts)
 /* ---- compaction ---- */
 
 /* Which channels are next: into w->list, at most BLOCK_LOT_ROWS rows. *last: none behind them. */
-static enum emt_err plan_lot(struct work *w, struct block_lot *lot, bool *last)
+struct lot_end {
+    int64_t last;    /* channel that was looked at, 0: none */
+    int64_t rows;    /* of the first that has some */
+    size_t channels; /* that have rows */
+    emt_time to;
+    bool by_day, none_behind;
+};
+
+static int64_t lot_limit(const struct block_lot *lot)
 {
-    int64_t limit = lot->single || lot->from ? 1 : LOT_CHANNELS, rows = 0;
+    if (lot->single || lot->from)
+        return 1;
+    return lot->width ? lot->width : LOT_FIRST;
+}
+
+/* Which channels are next: into w->list those with rows, at most BLOCK_LOT_ROWS of them. */
+static enum emt_err plan_lot(struct work *w, struct block_lot *lot, struct lot_end *end)
+{
+    int64_t limit = lot_limit(lot), rows = 0;
     struct store_param p[5];
     struct store_result *r;
     int i;
 
     p_int4(&p[0], w->tenant);
     p_int8(&p[1], lot->after);
-    p_time(&p[2], lot->from ? lot->from : w->month);
+    p_time(&p[2], w->from);
     p_time(&p[3], w->to);
     p_int8(&p[4], limit);
     enum emt_err err = store_run(w->s, &statements[COUNTS], p, &r);
     if (err != EMT_OK)
         return err;
     for (i = 0; i < store_rows(r); i++) {
-        w->list[i] =
-            (struct channel_work){ c_int(r, i, 0), c_int(r, i, 1), c_int(r, i, 2), false, false };
-        rows += w->list[i].rows;
-        if (i > 0 && rows > BLOCK_LOT_ROWS)
+        emt_time first = block_day_of(c_time(r, i, 2)), until = block_day_of(c_time(r, i, 3));
+
+        rows += c_int(r, i, 1);
+        if (w->n > 0 && rows > BLOCK_LOT_ROWS)
             break;
+        end->last = c_int(r, i, 0);
+        if (c_int(r, i, 1) == 0)
+            continue;
+        w->list[w->n++] = (struct channel_work){ .channel = end->last,
+                                                 .rows = c_int(r, i, 1),
+                                                 .days = (until - first) / EMT_DAY + 1 };
+        if (w->n == 1 && rows > BLOCK_LOT_ROWS) { /* alone, and day by day */
+            w->from = first;
+            w->to = first + EMT_DAY < w->to ? first + EMT_DAY : w->to;
+            end->by_day = true;
+            i++;
+            break;
+        }
     }
-    w->n = (size_t)i;
-    *last = i == store_rows(r) && i < limit;
-    if (i > 0 && w->list[0].rows > BLOCK_LOT_ROWS) { /* alone, and day by day */
-        w->from = block_day_of(c_time(r, 0, 3));
-        w->to = w->from + EMT_DAY < w->to ? w->from + EMT_DAY : w->to;
-    }
+    end->none_behind = i == store_rows(r) && i < limit;
+    if (limit > 1) /* what is counted and not taken is counted again */
+        lot->width = i < LOT_CHANNELS / 2 ? i + i / 2 + 2 : LOT_CHANNELS;
     store_result_free(r);
+    end->to = w->to;
+    end->rows = w->n ? w->list[0].rows : 0;
+    end->channels = w->n;
     return EMT_OK;
 }
 
@@ -442,39 +476,20 @@ static enum emt_err compact_channels(struct work *w, emt_time closed, struct blo
     return err == EMT_OK ? write_blocks(w, counts) : err;
 }
 
-struct lot_end {
-    int64_t first, last; /* channels of the lot, 0: none */
-    int64_t rows;        /* of the first, as counted */
-    emt_time to;
-    bool by_day, none_behind;
-};
-
 static enum emt_err compact_once(struct work *w, struct block_lot *lot, struct lot_end *end,
                                  struct block_counts *counts)
 {
     enum emt_err err = store_run(w->s, &statements[PLANS_BY_KEY], NULL, NULL);
 
     if (err == EMT_OK)
-        err = plan_lot(w, lot, &end->none_behind);
-    if (err != EMT_OK || w->n == 0)
-        return err;
-    end->first = w->list[0].channel;
-    end->last = w->list[w->n - 1].channel;
-    end->rows = w->list[0].rows;
-    end->by_day = w->list[0].rows > BLOCK_LOT_ROWS;
-    end->to = w->to;
-    if (lot->from && end->first != lot->after + 1)
-        return EMT_OK; /* that one is through; others begin at the month's start */
-    return compact_channels(w, lot->closed, counts);
+        err = plan_lot(w, lot, end);
+    return err == EMT_OK && w->n > 0 ? compact_channels(w, lot->closed, counts) : err;
 }
 
 static void step_on(struct block_lot *lot, const struct lot_end *end)
 {
-    if (lot->from && end->first != lot->after + 1) { /* also when there was none */
-        lot->after++;
-        lot->from = 0;
-    } else if (end->by_day && end->to < lot->closed && end->to < block_month_after(lot->month)) {
-        lot->after = end->first - 1;
+    if (end->by_day && end->to < lot->closed && end->to < block_month_after(lot->month)) {
+        lot->after = end->last - 1; /* the same channel, its next days */
         lot->from = end->to;
     } else {
         lot->from = 0;
@@ -519,9 +534,9 @@ enum emt_err block_compact(struct store *s, int32_t tenant, struct block_lot *lo
         counts->blocks += got.blocks;
         counts->conflicts += got.conflicts;
         step_on(lot, &end);
-    } else if (is_hopeless(err) && end.first) {
+    } else if (is_hopeless(err) && end.channels) {
         err = EMT_OK;
-        if (!lot->single && end.first != end.last) {
+        if (!lot->single && end.channels > 1) {
             lot->single = true; /* find out which of them it is */
         } else {
             counts->skipped += end.rows;

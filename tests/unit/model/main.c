@@ -15,6 +15,7 @@ int main(void)
     srunner_add_suite(runner, market_id_suite());
     srunner_add_suite(runner, local_day_suite());
     srunner_add_suite(runner, block_suite());
+    srunner_add_suite(runner, aggregate_suite());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
     srunner_free(runner);

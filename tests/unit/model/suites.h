@@ -13,6 +13,7 @@ Suite *reading_suite(void);
 Suite *market_id_suite(void);
 Suite *local_day_suite(void);
 Suite *block_suite(void);
+Suite *aggregate_suite(void);
 
 /* A suite of one test case. */
 #define SUITE(NAME, ...)                                                                           \

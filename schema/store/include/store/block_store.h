@@ -49,6 +49,7 @@ struct block_lot {
     int64_t after;   /* channel */
     emt_time from;   /* of the channel behind `after`: its days before this are done; 0: none */
     bool single;     /* one channel at a time: something among them would not go */
+    int width;       /* channels to look at next */
     bool done;       /* nothing left in this month */
 };
 /* Moves the rows of closed spans into their blocks, in one transaction of its own, and steps on.
