@@ -185,7 +185,7 @@ def check_fresh(packages):
 def main():
     need('dpkg-deb', 'dpkg-shlibdeps', 'cpack')
     packages = build()
-    with workspace('package') as folder:
+    with workspace('package') as (folder, _):
         root = folder / 'unpacked'
         for name, deb in packages.items():
             check_contents(name, deb, PLATFORM if name == 'emt-platform' else AGENT)
