@@ -106,8 +106,8 @@ def by_sql(node, a, b):
     return failures, n
 
 
-def own_names(t, gateway, key_id, file_id, device, channel, location, binding, api_key_id):
-    return {'tenant': t.key, 'gateway': gateway, 'device': device, 'channel': channel, 'location': location, 'binding_id': binding,
+def own_names(t, gateway, key_id, file_id, device, channel, location, binding, api_key_id, **more):
+    return {**more, 'tenant': t.key, 'gateway': gateway, 'device': device, 'channel': channel, 'location': location, 'binding_id': binding,
             'file_id': file_id, 'key_id': key_id, 'api_key_id': api_key_id}
 
 
@@ -188,12 +188,16 @@ def populate(op, node, dir, key, gateway, melo):
     meter_key = t.post('/meter-keys', {'number': '12345678', 'key': '00112233445566778899aabbccddeeff'})
     api_key = t.post('/api-keys', {'name': 'second', 'role': 'reader'})
     t.post(f'/gateways/{gateway}/commands', {'name': 'ping'})
+    user = t.post('/users', {'name': f'reader-of-{key}', 'role': 'reader'})
+    frame = t.all('/frames')[0]
+    job = node.sql(f"insert into job (tenant_id, kind, state) select id, 'replay', 2 from tenant where key = '{key}' returning id")[0][0]
     day = t.readings(energy['id'])[0]['ts'][:10]
     node.sql("insert into export_file (tenant_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to, created_at,"
              f" messages, content) select id, 'mscons', '13018', 's', 'r', 'REF{key}', 'f', now(), now(), now(), 1, 'x' from tenant where key = '{key}'")
     file_id = t.all('/exports')[0]['id']
     assert day
-    return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'])
+    return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
+                        user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job)
 
 
 def main():
