@@ -24,6 +24,9 @@ if(NOT EMT_PACKAGE)
     return()
 endif()
 
+# Macros of libraries put file names into programs; where something was built is nobody's business.
+target_compile_options(emt_options INTERFACE -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+
 install(FILES deploy/emtd.yaml DESTINATION /etc/emt COMPONENT platform)
 install(FILES deploy/systemd/emtd.service DESTINATION /lib/systemd/system COMPONENT platform)
 install(FILES deploy/systemd/emt-agent@.service DESTINATION /lib/systemd/system COMPONENT agent)
