@@ -1,6 +1,7 @@
 /* emtctl: the operator's command line. */
 #include "ctl_audit.h"
 #include "ctl_decode.h"
+#include "ctl_deliver.h"
 #include "ctl_export.h"
 #include "ctl_mscons.h"
 
@@ -22,6 +23,8 @@ static const struct command commands[] = {
     { "audit", "verify [--tenant KEY]", "check that no audit entry was changed", ctl_audit },
     { "decode", "[--explain[=text]]", "decode telegrams: JSON lines in, JSON lines out",
       ctl_decode },
+    { "deliver", "--to TARGET.yaml FILE", "bring a file to a target: SFTP, FTPS, HTTPS, mail",
+      ctl_deliver },
     { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",
       ctl_export },
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },

@@ -1,0 +1,36 @@
+/* A build without libcurl: delivery_check() lets no target beyond this machine pass. */
+#include "delivery_internal.h"
+
+bool delivery_has_network(void)
+{
+    return false;
+}
+
+static void refuse(struct delivery_result *out)
+{
+    delivery_say(out, DELIVERY_REFUSED, "this program was built without libcurl");
+}
+
+void delivery_folder(const struct delivery_target *t, const struct delivery_file *file,
+                     struct delivery_result *out)
+{
+    (void)t;
+    (void)file;
+    refuse(out);
+}
+
+void delivery_https(const struct delivery_target *t, const struct delivery_file *file,
+                    struct delivery_result *out)
+{
+    (void)t;
+    (void)file;
+    refuse(out);
+}
+
+void delivery_by_mail(const struct delivery_target *t, const struct delivery_file *file,
+                      struct delivery_result *out)
+{
+    (void)t;
+    (void)file;
+    refuse(out);
+}
