@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/cipher.h"
+#include "fragments.h"
 #include "ingest/scratch.h"
 #include "parsers/decode.h"
 #include "parsers/vendor_profiles.h"
@@ -21,8 +22,9 @@ struct batch_decoder {
     struct registry *registry;
     struct scratch *scratch;
     struct cipher *cipher;
-    struct arena *arena;             /* one frame */
-    struct arena *keep;              /* one batch */
+    struct arena *arena; /* one frame */
+    struct arena *keep;  /* one batch */
+    struct fragments *fragments;
     struct vendor_profiles *vendors; /* those that come with the program */
     int64_t clock_ahead_us;
 };
@@ -71,7 +73,8 @@ struct batch_decoder *batch_decoder_new(struct registry *r, struct scratch *scra
     d->arena = arena_new(FRAME_ARENA);
     d->keep = arena_new(KEEP_ARENA);
     d->vendors = vendor_profiles_new();
-    if (d->cipher && d->arena && d->keep && d->vendors &&
+    d->fragments = fragments_new();
+    if (d->cipher && d->arena && d->keep && d->vendors && d->fragments &&
         vendor_profiles_add_builtin(d->vendors, NULL) == EMT_OK)
         return d;
     batch_decoder_free(d);
@@ -84,6 +87,7 @@ void batch_decoder_free(struct batch_decoder *d)
         return;
     cipher_free(d->cipher);
     vendor_profiles_free(d->vendors);
+    fragments_free(d->fragments);
     if (d->arena)
         arena_free(d->arena);
     if (d->keep)
@@ -345,6 +349,7 @@ void batch_decode(struct batch_decoder *d, struct batch_frame *f, emt_time now)
         req.keys = registry_keys_of(f->device);
         req.formats = registry_formats_of(f->device);
         req.accept_plaintext = f->device->accept_plaintext;
+        req.fragments = fragments_of(d->fragments, f->device->tenant->id, now);
     }
     arena_reset(d->arena);
     memset(&res, 0, sizeof res);
