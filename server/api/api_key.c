@@ -104,6 +104,7 @@ static enum emt_err answer_key(struct api_call *c, int64_t id, const char *secre
         return api_store_problem(c, err, "key");
     json_t *key = key_row(r, 0);
     store_result_free(r);
+    c->shown_once = true;
     return api_json(c, 201, json_pack("{s:o, s:s}", "key", key, "api_key", secret));
 }
 

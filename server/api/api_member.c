@@ -306,6 +306,7 @@ enum emt_err api_member_reset(struct api_call *c)
     err = settle(c, err);
     if (err == EMT_OK && c->status == 0)
         err = api_json(c, 201, json_pack("{s:s}", "password", password));
+    c->shown_once = true;
     cipher_wipe(password, sizeof password);
     return err;
 }

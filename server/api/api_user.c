@@ -72,6 +72,7 @@ bool api_user_name_good(struct api_call *c, const char *name)
 
 enum emt_err api_user_created(struct api_call *c, json_t *user, const char *password)
 {
+    c->shown_once = true;
     return api_json(c, 201, json_pack("{s:o, s:s}", "user", user, "password", password));
 }
 
