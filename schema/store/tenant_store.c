@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSERT, REGISTRY, FIND, GET, LIST, UPDATE, SET_STATE, CA_INSERT, CA_NEWEST };
+enum { INSERT, REGISTRY, FIND, GET, LOCK, LIST, UPDATE, SET_STATE, CA_INSERT, CA_NEWEST };
 
 #define COLUMNS                                                                                    \
     "id, key, name, state, device_policy, profile_tolerance_s, raw_retention_days,"                \
@@ -20,6 +20,7 @@ static const struct store_statement statements[] = {
     [REGISTRY] = { "tenant_registry", 1, "insert into registry_version (tenant_id) values ($1)" },
     [FIND] = { "tenant_find", 1, "select " COLUMNS " from tenant where key = $1" },
     [GET] = { "tenant_get", 1, "select " COLUMNS " from tenant where id = $1" },
+    [LOCK] = { "tenant_lock", 1, "select id from tenant where id = $1 for update" },
     [LIST] = { "tenant_list", 2,
                "select " COLUMNS " from tenant where id > $1 order by id limit $2::int8" },
     [UPDATE] = { "tenant_update", 7,
@@ -116,6 +117,18 @@ enum emt_err tenant_get(struct store *s, int32_t id, struct tenant *out)
 
     p_int4(&p, id);
     return get_one(s, &statements[GET], &p, out);
+}
+
+enum emt_err tenant_lock(struct store *s, int32_t id)
+{
+    struct store_result *r = NULL;
+    struct store_param p;
+
+    p_int4(&p, id);
+    enum emt_err err = store_run_row(s, &statements[LOCK], &p, &r);
+    if (err == EMT_OK)
+        store_result_free(r);
+    return err;
 }
 
 enum emt_err tenant_list(struct store *s, int32_t after, struct tenant *out, size_t *n)

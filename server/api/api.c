@@ -6,9 +6,12 @@
 #include "api/api.h"
 
 #include "api/portal_files.h"
+#include "api_audit.h"
 #include "api_auth.h"
 #include "api_call.h"
+#include "api_idempotency.h"
 #include "api_internal.h"
+#include "api_query.h"
 #include "api_route.h"
 #include "api_text.h"
 #include "base/log.h"
@@ -129,14 +132,34 @@ static enum emt_err in_transaction(struct api_call *c, const struct api_route *r
 
     if (err != EMT_OK)
         return api_store_problem(c, EMT_EDB, "tenant");
-    err = route->handle(c);
+    err =
+        api_is_idempotent(c, route) ? api_idempotent_inside(c, route, c->store) : route->handle(c);
     if (err != EMT_OK || c->status == 0 || c->status >= 400) {
         store_rollback(c->store);
         return err;
     }
     if (store_commit(c->store) != EMT_OK)
         return api_store_problem(c, EMT_EDB, "tenant");
+    read_log_keep(&c->api->reads, c->read_mark);
     return EMT_OK;
+}
+
+/* A handler that makes its own transactions, or none. */
+static enum emt_err in_the_open(struct api_call *c, const struct api_route *route)
+{
+    if (!api_is_idempotent(c, route))
+        return route->handle(c);
+    struct store *s = c->tenant != 0 ? c->store : api_admin(c);
+    return s != NULL ? api_idempotent_around(c, route, s)
+                     : api_store_problem(c, EMT_EDB, "database");
+}
+
+/* Last before the handler: who may not ask is not told what could be asked. */
+static enum emt_err answer(struct api_call *c, const struct api_route *route)
+{
+    if (!api_query_known(c, route))
+        return EMT_OK;
+    return route->access == ACCESS_TENANT ? in_transaction(c, route) : in_the_open(c, route);
 }
 
 static enum emt_err run_tenant(struct api_call *c, const struct api_route *route)
@@ -151,7 +174,7 @@ static enum emt_err run_tenant(struct api_call *c, const struct api_route *route
         return api_problem(c, 403, "forbidden", NULL, "your role does not allow it");
     if (!in_scope(route, &c->who))
         return out_of_scope(c, route);
-    return route->access == ACCESS_TENANT ? in_transaction(c, route) : route->handle(c);
+    return answer(c, route);
 }
 
 static enum emt_err not_known(struct api_call *c, const struct api_route *route)
@@ -166,13 +189,13 @@ static enum emt_err not_known(struct api_call *c, const struct api_route *route)
 
 static enum emt_err run(struct api_call *c, const struct api_route *route)
 {
-    if (route->access == ACCESS_PUBLIC && route->handle == api_health)
-        return route->handle(c); /* also without a database */
+    if (route->handle == api_health || route->handle == api_version)
+        return answer(c, route); /* also without a database */
     c->store = worker_app(c->worker, c->settings);
     if (c->store == NULL)
         return api_store_problem(c, EMT_EDB, "database");
     if (route->access == ACCESS_PUBLIC)
-        return route->handle(c);
+        return answer(c, route);
     enum emt_err err = api_authenticate(c);
     if (err == EMT_EAUTH ||
         (err == EMT_OK && route->access == ACCESS_SESSION && c->who.session_id == 0))
@@ -186,7 +209,7 @@ static enum emt_err run(struct api_call *c, const struct api_route *route)
         return run_tenant(c, route);
     if (!may(route, &c->who))
         return api_problem(c, 403, "forbidden", NULL, "this is for operators of the platform");
-    return in_scope(route, &c->who) ? route->handle(c) : out_of_scope(c, route);
+    return in_scope(route, &c->who) ? answer(c, route) : out_of_scope(c, route);
 }
 
 static enum emt_err common_headers(struct http_response *out)
@@ -273,6 +296,13 @@ static enum emt_err finish(struct api_call *c)
         err = http_response_header(c->out, "Content-Type", c->content_type);
     if (err == EMT_OK && c->disposition[0] != '\0')
         err = http_response_header(c->out, "Content-Disposition", c->disposition);
+    bool good = c->status < 400;
+    if (err == EMT_OK && good && c->etag[0] != '\0')
+        err = http_response_header(c->out, "ETag", c->etag);
+    if (err == EMT_OK && good && c->location[0] != '\0')
+        err = http_response_header(c->out, "Location", c->location);
+    if (err == EMT_OK && good && c->replayed)
+        err = http_response_header(c->out, "Idempotency-Replayed", "true");
     snprintf(seconds, sizeof seconds, "%u", c->retry_after_s);
     if (err == EMT_OK && c->retry_after_s != 0)
         err = http_response_header(c->out, "Retry-After", seconds);
@@ -330,6 +360,7 @@ enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_
 
     if (a == NULL)
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
+    read_log_init(&a->reads);
     a->settings = *s;
     if (a->settings.leaf_lifetime_s == 0)
         a->settings.leaf_lifetime_s = INT64_C(365) * 86400;
@@ -371,6 +402,7 @@ void api_free(struct api *a)
         return;
     event_hub_free(a->hub);
     seal_key_wipe(&a->settings.master);
+    read_log_release(&a->reads);
     free(a);
 }
 

@@ -18,6 +18,8 @@
 #include "base/banned.h"
 
 #define RETRY_AFTER_S 5
+#define JSON_BODY_MAX (256 << 10)
+#define JSON_DEPTH_MAX 16
 
 const char *const api_role_names[ROLES + 1] = { "reader",       "field-technician",
                                                 "data-manager", "certificate-manager",
@@ -42,8 +44,12 @@ static const char *status_title(unsigned status)
         return "Conflict";
     case 410:
         return "Gone";
+    case 412:
+        return "Changed meanwhile";
     case 413:
         return "Too large";
+    case 422:
+        return "Not the same request";
     case 429:
         return "Too many requests";
     case 503:
@@ -232,6 +238,27 @@ static bool value_read(struct api_call *c, const struct api_field *f, json_t *j,
     return false;
 }
 
+/* No request of ours nests deeper; a parser that goes along would pay for it with stack. */
+static bool too_deep(const uint8_t *p, size_t n)
+{
+    bool text = false;
+    int depth = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (text && p[i] == '\\')
+            i++;
+        else if (p[i] == '"')
+            text = !text;
+        else if (!text && (p[i] == '{' || p[i] == '['))
+            depth++;
+        else if (!text && (p[i] == '}' || p[i] == ']'))
+            depth--;
+        if (depth > JSON_DEPTH_MAX)
+            return true;
+    }
+    return false;
+}
+
 static json_t *body_object(struct api_call *c)
 {
     json_error_t error;
@@ -240,11 +267,22 @@ static json_t *body_object(struct api_call *c)
 
     if (len == 0)
         return json_object();
+    if (len > JSON_BODY_MAX) {
+        api_problem(c, 413, "too-large", NULL, "body: more than %d KiB", JSON_BODY_MAX >> 10);
+        return NULL;
+    }
+    if (too_deep(p, len)) {
+        api_problem(c, 400, "invalid", NULL, "body: more than %d objects and lists in each other",
+                    JSON_DEPTH_MAX);
+        return NULL;
+    }
     json_t *j = json_loadb((const char *)p, len, JSON_REJECT_DUPLICATES, &error);
     if (j == NULL) {
         /* The parser's own words quote the body, which may hold a key. */
-        api_problem(c, 400, "invalid", NULL, "body: no JSON: line %d, column %d", error.line,
-                    error.column);
+        bool twice = json_error_code(&error) == json_error_duplicate_key;
+
+        api_problem(c, 400, "invalid", NULL, "body: %s: line %d, column %d",
+                    twice ? "a field is there twice" : "no JSON", error.line, error.column);
     } else if (!json_is_object(j)) {
         api_problem(c, 400, "invalid", NULL, "body: must be an object");
         json_decref(j);
@@ -270,7 +308,8 @@ void api_body(struct api_call *c, const struct api_field *fields, size_t n,
 
     *ok = false;
     *body = body_object(c);
-    memset(values, 0, n * sizeof *values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = (struct api_value){ 0 };
     if (*body == NULL)
         return;
     *ok = true;

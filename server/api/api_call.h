@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define API_PARAMS_MAX 3
+#define API_ETAG_MAX 40
 /* Names of the platform's secrets (secret_store.h), as the bootstrap makes them. */
 #define API_ROOT_SECRET "pki-root"
 
@@ -68,6 +69,11 @@ struct api_call {
     const char *content_type; /* static text; NULL: no body */
     char disposition[160];    /* Content-Disposition; "" for none */
     unsigned retry_after_s;   /* 0: not said */
+    char etag[API_ETAG_MAX];  /* of the resource shown, quoted; "" for none */
+    char location[200];       /* where what was made is found; "" for none */
+    bool shown_once;          /* the answer holds a secret: it is not kept to be repeated */
+    bool replayed;            /* the answer is that of an earlier request */
+    uint64_t read_mark;       /* a read to be remembered once it is committed; 0: none */
     bool wake;                /* tell jobs and field after the commit */
     char buf[4][512];         /* where path parameters live */
 };

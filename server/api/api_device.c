@@ -1,3 +1,4 @@
+#include "api_condition.h"
 #include "api_query.h"
 #include "api_route.h"
 #include "model/device_id.h"
@@ -110,6 +111,27 @@ enum emt_err api_device_list(struct api_call *c)
                          : api_store_problem(c, err, "devices");
 }
 
+static const char *const device_lively[] = { "last_seen_at", NULL };
+
+/* False: answered, or *err. */
+static bool device_unchanged(struct api_call *c, enum emt_err *err)
+{
+    struct store_result *r = NULL;
+    int64_t id = 0;
+
+    *err = EMT_OK;
+    if (!api_has_if_match(c))
+        return true;
+    *err = device_lock(c->store, c->tenant, c->param[0], &id);
+    if (*err == EMT_OK)
+        *err = device_get(c->store, c->tenant, c->param[0], &r);
+    if (*err != EMT_OK)
+        return false;
+    json_t *j = device_json(r, 0);
+    store_result_free(r);
+    return api_if_match(c, j, device_lively);
+}
+
 enum emt_err api_device_get(struct api_call *c)
 {
     struct store_result *r = NULL;
@@ -119,7 +141,7 @@ enum emt_err api_device_get(struct api_call *c)
         return api_store_problem(c, err, "device");
     json_t *j = device_json(r, 0);
     store_result_free(r);
-    return api_json(c, 200, j);
+    return api_resource(c, 200, j, device_lively);
 }
 
 /* Waiting frames of the meter are decoded again. */
@@ -156,10 +178,14 @@ enum emt_err api_device_update(struct api_call *c)
     /* Frames of a meter that was only heard, or refused for its plaintext, wait undecoded. */
     bool adopts = v[3].present && v[3].number == DEVICE_ADOPTED_NAME;
     bool allows = v[4].present && v[4].flag;
-    enum emt_err err = device_update(
-        c->store, c->tenant, c->param[0], v[0].text, v[1].text, v[2].present ? v[2].flag : -1,
-        v[3].present ? (int)v[3].number : -1, v[4].present ? v[4].flag : -1);
+    enum emt_err err;
+    if (device_unchanged(c, &err))
+        err = device_update(c->store, c->tenant, c->param[0], v[0].text, v[1].text,
+                            v[2].present ? v[2].flag : -1, v[3].present ? (int)v[3].number : -1,
+                            v[4].present ? v[4].flag : -1);
     json_decref(body);
+    if (c->status != 0)
+        return EMT_OK;
     if (err == EMT_OK)
         err = registry_touch(c->store, c->tenant);
     if (err == EMT_OK && (allows || adopts))
@@ -220,5 +246,5 @@ enum emt_err api_channel_get(struct api_call *c)
         return api_store_problem(c, err, "channel");
     json_t *j = api_row(r, 0, 1, channel_columns, N(channel_columns));
     store_result_free(r);
-    return api_json(c, 200, j);
+    return api_resource(c, 200, j, NULL);
 }

@@ -48,6 +48,7 @@ static enum emt_err answer_token(struct api_call *c, const char *token, emt_time
     char pin[65];
 
     hex_encode(c->settings->server_pin, 32, pin);
+    c->shown_once = true;
     return api_json(
         c, 201,
         json_pack("{s:s, s:o, s:s, s:s, s:o}", "token", token, "expires_at", api_time(expires),

@@ -1,9 +1,13 @@
+#include "api_job.h"
 #include "api_route.h"
 #include "export/mscons_export.h"
 #include "store/export_store.h"
+#include "store/job_store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -193,6 +197,49 @@ static enum emt_err answer_export(struct api_call *c, const struct mscons_export
     return err;
 }
 
+/* RFC 7240: the client would rather not wait. */
+static bool prefers_async(const struct api_call *c)
+{
+    const char *prefer = http_request_header(c->req, "Prefer");
+
+    for (const char *p = prefer; p != NULL && *p != '\0'; p += strcspn(p, ",")) {
+        p += strspn(p, " \t,");
+        if (strncasecmp(p, "respond-async", 13) == 0 && strchr(" \t,;", p[13]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* The job checks the rest: its error says what the answer would have said. */
+static enum emt_err order_export(struct api_call *c, const struct mscons_export_request *req,
+                                 const struct api_value *v)
+{
+    int64_t job = 0;
+    json_t *j = json_pack("{s:i, s:s, s:s, s:s*, s:b, s:b}", "pid", (int)req->pid, "from",
+                          v[1].text, "to", v[2].text, "location", req->location, "test", req->test,
+                          "hold_gaps", req->hold_gaps);
+    char *payload = j != NULL ? json_dumps(j, JSON_COMPACT) : NULL;
+
+    json_decref(j);
+    if (payload == NULL)
+        return EMT_ENOMEM;
+    enum emt_err err = store_begin(c->store, c->tenant);
+    if (err == EMT_OK)
+        err = job_store_order(c->store, c->tenant, "export", NULL, payload, EMT_TIME_NONE,
+                              c->who.actor, &job);
+    free(payload);
+    if (err == EMT_OK)
+        err = api_audit(c, "export.order", "mscons", "job %lld", (long long)job);
+    if (err == EMT_OK)
+        err = api_job_accepted(c, job);
+    if (err == EMT_OK && c->status == 202)
+        err = store_commit(c->store);
+    if (err != EMT_OK || c->status != 202)
+        store_rollback(c->store);
+    c->wake = true;
+    return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "export");
+}
+
 enum emt_err api_export_create(struct api_call *c)
 {
     static const char *const pids[] = { "13017", "13018", "13025", NULL };
@@ -223,7 +270,7 @@ enum emt_err api_export_create(struct api_call *c)
     else if (local_date_parse(v[2].text, &req.to) != EMT_OK)
         err = api_problem(c, 400, "invalid", "to", "to: must be a day as in 2026-11-20");
     else
-        err = answer_export(c, &req);
+        err = prefers_async(c) ? order_export(c, &req, v) : answer_export(c, &req);
     json_decref(body);
     return err;
 }

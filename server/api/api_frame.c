@@ -1,6 +1,7 @@
 /* Raw frames, events, and the order to decode frames again. */
 #include "api_frame.h"
 
+#include "api_job.h"
 #include "api_query.h"
 #include "api_route.h"
 #include "model/frame_state.h"
@@ -161,6 +162,7 @@ enum emt_err api_replay_create(struct api_call *c)
     char payload[128];
     json_t *body = NULL;
     int64_t device = 0;
+    int64_t job = 0;
     bool ok = false;
 
     api_body(c, fields, 2, v, &body, &ok);
@@ -183,11 +185,12 @@ enum emt_err api_replay_create(struct api_call *c)
         snprintf(payload, sizeof payload, "{\"device\": %lld}", (long long)device);
     else
         snprintf(payload, sizeof payload, "{\"state\": \"%s\"}", frame_state_name(state));
-    err = job_store_add(c->store, c->tenant, "replay", payload, payload, EMT_TIME_NONE);
+    err = job_store_order(c->store, c->tenant, "replay", payload, payload, EMT_TIME_NONE,
+                          c->who.actor, &job);
     if (err == EMT_OK)
         err = api_audit(c, "frames.replay", "frames", "%s", payload);
     if (err != EMT_OK)
         return api_store_problem(c, err, "replay");
     c->wake = true;
-    return api_empty(c, 202);
+    return api_job_accepted(c, job);
 }

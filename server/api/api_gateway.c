@@ -1,3 +1,4 @@
+#include "api_condition.h"
 #include "api_query.h"
 #include "api_route.h"
 #include "base/cipher.h"
@@ -62,6 +63,29 @@ static json_t *gateway_json(const struct store_result *r, int row)
     return j;
 }
 
+/* They change with every connection; nobody's change is lost by them. */
+static const char *const gateway_lively[] = { "connection", "spools", "status", "software",
+                                              "hardware",   "serial", NULL };
+
+/* False: answered, or *err. */
+static bool gateway_unchanged(struct api_call *c, enum emt_err *err)
+{
+    struct store_result *r = NULL;
+    int64_t id = 0;
+
+    *err = EMT_OK;
+    if (!api_has_if_match(c))
+        return true;
+    *err = gateway_lock(c->store, c->tenant, c->param[0], &id);
+    if (*err == EMT_OK)
+        *err = gateway_get(c->store, c->tenant, c->param[0], &r);
+    if (*err != EMT_OK)
+        return false;
+    json_t *j = gateway_json(r, 0);
+    store_result_free(r);
+    return api_if_match(c, j, gateway_lively);
+}
+
 static enum emt_err answer_gateway(struct api_call *c, unsigned status, const char *id)
 {
     struct store_result *r = NULL;
@@ -71,7 +95,7 @@ static enum emt_err answer_gateway(struct api_call *c, unsigned status, const ch
         return api_store_problem(c, err, "gateway");
     json_t *j = gateway_json(r, 0);
     store_result_free(r);
-    return api_json(c, status, j);
+    return api_resource(c, status, j, gateway_lively);
 }
 
 enum emt_err api_gateway_list(struct api_call *c)
@@ -141,8 +165,12 @@ enum emt_err api_gateway_update(struct api_call *c)
     api_body(c, fields, 2, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum emt_err err = gateway_update(c->store, c->tenant, c->param[0], v[0].text, v[1].text);
+    enum emt_err err;
+    if (gateway_unchanged(c, &err))
+        err = gateway_update(c->store, c->tenant, c->param[0], v[0].text, v[1].text);
     json_decref(body);
+    if (c->status != 0)
+        return EMT_OK;
     if (err == EMT_OK)
         err = api_audit(c, "gateway.update", c->param[0], "name or place");
     return err == EMT_OK ? answer_gateway(c, 200, c->param[0])

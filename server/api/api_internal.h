@@ -3,6 +3,7 @@
 #define EMT_API_API_INTERNAL_H
 
 #include "api/api.h"
+#include "api_audit.h"
 #include "base/clock.h"
 #include "http/http_server.h"
 
@@ -13,6 +14,7 @@ struct api {
     struct api_settings settings;
     struct http_handler handler;
     struct event_hub *hub;
+    struct read_log reads;
     struct metric *duration, *answered, *refused, *failed;
 };
 

@@ -1,3 +1,5 @@
+#include "api_condition.h"
+#include "api_import.h"
 #include "api_query.h"
 #include "api_route.h"
 #include "model/market_id.h"
@@ -64,7 +66,7 @@ static enum emt_err answer_location(struct api_call *c, unsigned status, const c
         return api_store_problem(c, err, "location");
     json_t *j = api_row(r, 0, 1, location_columns, N(location_columns));
     store_result_free(r);
-    return api_json(c, status, j);
+    return api_resource(c, status, j, NULL);
 }
 
 enum emt_err api_location_get(struct api_call *c)
@@ -108,10 +110,32 @@ enum emt_err api_location_create(struct api_call *c)
     return err;
 }
 
+/* False: answered, or *err. */
+static bool location_unchanged(struct api_call *c, enum emt_err *err)
+{
+    struct store_result *r = NULL;
+    int64_t id = 0;
+
+    *err = EMT_OK;
+    if (!api_has_if_match(c))
+        return true;
+    *err = location_lock(c->store, c->tenant, c->param[0], &id);
+    if (*err == EMT_OK)
+        *err = location_get(c->store, c->tenant, c->param[0], &r);
+    if (*err != EMT_OK)
+        return false;
+    json_t *j = api_row(r, 0, 1, location_columns, N(location_columns));
+    store_result_free(r);
+    return api_if_match(c, j, NULL);
+}
+
 enum emt_err api_location_delete(struct api_call *c)
 {
-    enum emt_err err = location_delete(c->store, c->tenant, c->param[0]);
+    enum emt_err err;
 
+    if (!location_unchanged(c, &err))
+        return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "location");
+    err = location_delete(c->store, c->tenant, c->param[0]);
     if (err == EMT_OK)
         err = api_audit(c, "location.delete", c->param[0], "removed");
     if (err == EMT_ECONFLICT)
@@ -156,8 +180,7 @@ struct new_binding {
     emt_time from, to;
 };
 
-/* From a millionth to a million: no transformer has another one. */
-static bool good_ratio(const char *text, struct decimal *out)
+bool location_ratio(const char *text, struct decimal *out)
 {
     return decimal_parse(text, strlen(text), out) == EMT_OK &&
            decimal_compare(*out, decimal_of(1, -6)) >= 0 &&
@@ -179,7 +202,7 @@ static bool check_binding(struct api_call *c, const struct api_value *v, struct 
         return false;
     }
     obis_format_short(obis, b->obis);
-    if (v[2].present && !good_ratio(v[2].text, &b->ratio)) {
+    if (v[2].present && !location_ratio(v[2].text, &b->ratio)) {
         api_problem(c, 400, "invalid", "ratio",
                     "ratio: must be a decimal above 0, as \"40\" or \"0.01\", at most a million");
         return false;

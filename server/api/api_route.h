@@ -65,6 +65,19 @@ const struct api_route *api_route_at(size_t i);
 /* Handlers, by file. */
 enum emt_err api_health(struct api_call *c); /* api_platform.c */
 enum emt_err api_openapi(struct api_call *c);
+enum emt_err api_version(struct api_call *c); /* api_overview.c */
+enum emt_err api_node_list(struct api_call *c);
+enum emt_err api_overview(struct api_call *c);
+enum emt_err api_audit_list(struct api_call *c); /* api_audit.c */
+enum emt_err api_audit_verify(struct api_call *c);
+enum emt_err api_platform_audit_list(struct api_call *c);
+enum emt_err api_platform_audit_verify(struct api_call *c);
+enum emt_err api_job_list(struct api_call *c); /* api_job.c */
+enum emt_err api_job_get(struct api_call *c);
+enum emt_err api_job_cancel(struct api_call *c);
+enum emt_err api_gateway_import(struct api_call *c); /* api_import.c */
+enum emt_err api_device_import(struct api_call *c);
+enum emt_err api_location_import(struct api_call *c); /* api_location_import.c */
 enum emt_err api_login(struct api_call *c);
 enum emt_err api_session_create(struct api_call *c); /* api_session.c */
 enum emt_err api_session_get(struct api_call *c);
@@ -103,6 +116,7 @@ enum emt_err api_device_update(struct api_call *c);
 enum emt_err api_channel_list(struct api_call *c);
 enum emt_err api_channel_get(struct api_call *c);
 enum emt_err api_reading_list(struct api_call *c); /* api_reading.c */
+enum emt_err api_reading_bulk(struct api_call *c);
 enum emt_err api_conflict_list(struct api_call *c);
 enum emt_err api_frame_list(struct api_call *c); /* api_frame.c */
 enum emt_err api_frame_get(struct api_call *c);  /* api_frame_detail.c */

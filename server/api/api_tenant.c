@@ -1,3 +1,4 @@
+#include "api_condition.h"
 #include "api_route.h"
 #include "base/cipher.h"
 #include "base/seal.h"
@@ -115,7 +116,8 @@ enum emt_err api_tenant_get(struct api_call *c)
     struct tenant t;
     enum emt_err err = tenant_get(c->store, c->tenant, &t);
 
-    return err == EMT_OK ? api_json(c, 200, tenant_json(&t)) : api_store_problem(c, err, "tenant");
+    return err == EMT_OK ? api_resource(c, 200, tenant_json(&t), NULL)
+                         : api_store_problem(c, err, "tenant");
 }
 
 static bool good_mp_id(struct api_call *c, const char *text)
@@ -146,7 +148,13 @@ enum emt_err api_tenant_update(struct api_call *c)
     api_body(c, fields, 6, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum emt_err err = tenant_get(c->store, c->tenant, &t);
+    enum emt_err err = api_has_if_match(c) ? tenant_lock(c->store, c->tenant) : EMT_OK;
+    if (err == EMT_OK)
+        err = tenant_get(c->store, c->tenant, &t);
+    if (err != EMT_OK || !api_if_match(c, tenant_json(&t), NULL)) {
+        json_decref(body);
+        return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "tenant");
+    }
     if (v[0].present)
         snprintf(t.name, sizeof t.name, "%s", v[0].text);
     if (v[1].present)
@@ -167,7 +175,8 @@ enum emt_err api_tenant_update(struct api_call *c)
         err = tenant_update(c->store, &t);
     if (err == EMT_OK)
         err = api_audit(c, "tenant.update", "tenant", "%s", t.name);
-    return err == EMT_OK ? api_json(c, 200, tenant_json(&t)) : api_store_problem(c, err, "tenant");
+    return err == EMT_OK ? api_resource(c, 200, tenant_json(&t), NULL)
+                         : api_store_problem(c, err, "tenant");
 }
 
 /* The tenant's CA under the platform's root. */
@@ -295,6 +304,7 @@ enum emt_err api_tenant_create(struct api_call *c)
             store_rollback(admin);
     }
     json_decref(body);
+    c->shown_once = true;
     if (err == EMT_OK)
         err =
             api_json(c, 201, json_pack("{s:o, s:s}", "tenant", tenant_json(&t), "api_key", secret));

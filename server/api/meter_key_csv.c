@@ -137,9 +137,14 @@ enum { FIELD_KEY, FIELD_NUMBER, FIELD_MANUFACTURER, FIELD_VERSION, FIELD_TYPE, F
 
 /* Column names of the field, and ours. */
 static const struct csv_name names[] = {
-    { "key", FIELD_KEY },         { "number", FIELD_NUMBER }, { "address", FIELD_NUMBER },
-    { "id", FIELD_NUMBER },       { "manufacturer", FIELD_MANUFACTURER },
-    { "version", FIELD_VERSION }, { "type", FIELD_TYPE },     { "devicetype", FIELD_TYPE },
+    { "key", FIELD_KEY },
+    { "number", FIELD_NUMBER },
+    { "address", FIELD_NUMBER },
+    { "id", FIELD_NUMBER },
+    { "manufacturer", FIELD_MANUFACTURER },
+    { "version", FIELD_VERSION },
+    { "type", FIELD_TYPE },
+    { "devicetype", FIELD_TYPE },
     { "label", FIELD_LABEL },
 };
 static const char *const field_names[] = { "key",     "number", "manufacturer",
@@ -170,8 +175,8 @@ enum emt_err meter_key_csv_read(const char *text, size_t n,
     struct csv_head head;
 
     csv_init(&csv, text, n);
-    enum emt_err err = csv_read_head(&csv, names, sizeof names / sizeof names[0], 1u << FIELD_KEY,
-                                     &head, diag);
+    enum emt_err err =
+        csv_read_head(&csv, names, sizeof names / sizeof names[0], 1u << FIELD_KEY, &head, diag);
     while (err == EMT_OK && csv_next_line(&csv, &line)) {
         struct emt_diag why = { 0 };
         struct meter_key k;

@@ -216,10 +216,26 @@ static bool judge_object(struct judge *j, const struct yaml_node *schema, json_t
     return true;
 }
 
+/* Exactly one of the alternatives. */
+static bool judge_one_of(struct judge *j, const struct yaml_node *list, const json_t *v)
+{
+    size_t fits = 0;
+
+    for (size_t i = 0; i < yaml_count(list); i++)
+        fits += judge_value(j, yaml_at(list, i), v);
+    if (fits > 1)
+        return wrong(j, "several alternatives fit", "");
+    return fits == 1; /* else the last one's words stand */
+}
+
 static bool judge_value(struct judge *j, const struct yaml_node *schema, const json_t *v)
 {
     schema = resolve(j, schema);
     const struct yaml_node *items = get(j, schema, "items");
+    const struct yaml_node *one_of = get(j, schema, "oneOf");
+
+    if (one_of != NULL && !judge_one_of(j, one_of, v))
+        return false;
 
     if (!judge_type(j, schema, v) || !judge_text(j, schema, v) || !judge_number(j, schema, v))
         return false;

@@ -212,7 +212,7 @@ START_TEST(tenants_are_paged_without_gap_or_repetition)
                                        "limit=x",     "limit=-1",
                                        "cursor=x",    "cursor=-1",
                                        "limit=",      "cursor=99999999999",
-                                       "limit=1%%20", "cursor=99999999999999999999999" };
+                                       "limit=1%20", "cursor=99999999999999999999999" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ask(400, platform.operator_key, "GET", NULL, "/api/v1/tenants?%s", bad[i]);
 }

@@ -1,5 +1,7 @@
 /* Values, conflicts, frames, events: pages that neither lose nor repeat, digits as they came. */
 #include "api_fixture.h"
+#include "base/reader.h"
+#include "model/block.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,7 +60,7 @@ START_TEST(a_period_has_its_start_and_not_its_end)
                                        "from=2026-11-02T00:00:00Z&to=2026-11-01T00:00:00Z",
                                        "from=2026-11-02T00:00:00Z&to=2026-11-02T00:00:00Z",
                                        "from=2026-11-02T00:00:00",
-                                       "limit=10001",
+                                       "limit=50001",
                                        "cursor=a",
                                        "from=" };
     struct test_tenant t;
@@ -130,6 +132,153 @@ START_TEST(texts_are_values_too)
 }
 END_TEST
 
+/* A request with Accept; the body as text. */
+static const char *fetch(const struct test_tenant *t, const char *accept, int64_t channel,
+                         const char *query)
+{
+    char headers[300], path[300], target[400];
+    size_t n;
+
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\nAccept: %s\r\n", t->key, accept);
+    if (channel)
+        snprintf(path, sizeof path, "/api/v1/tenants/%s/channels/%" PRId64 "/readings", t->name,
+                 channel);
+    else
+        snprintf(path, sizeof path, "/api/v1/tenants/%s/readings", t->name);
+    snprintf(target, sizeof target, "%s?%s", path, query);
+    ask_with(200, headers, "GET", NULL, 0, target);
+    return last_body(&n);
+}
+
+/* Four local days over the end of summer time, every quarter of an hour: 3 Wh each. */
+static int64_t quarter_hours(const struct test_tenant *t, const char *ident)
+{
+    int64_t c = channel_new(t, ident, 0, "Wh");
+
+    sql("update channel set quantity = 1 where channel_id = %" PRId64, c);
+    sql("insert into reading_late (channel_id, ts, mantissa, received_at, tenant_id, exponent,"
+        " quality) select %" PRId64 ", '2020-10-23T22:00:00Z'::timestamptz + i * interval '15 min',"
+        " 1000 + 3 * i, now(), %d, -1, 256 from generate_series(0, 96 * 4 + 4) i",
+        c, t->id);
+    return c;
+}
+
+START_TEST(days_are_added_up_as_germany_counts_them)
+{
+    struct test_tenant t;
+
+    tenant_new(&t, "sums");
+    int64_t c = quarter_hours(&t, "EMT-12345678-01-02");
+    ask(200, t.key, "GET", NULL,
+        READINGS "?from=2020-10-23T22:00:00Z&to=2020-10-27T23:00:00Z&aggregate=day", t.name, c);
+    ck_assert_uint_eq(items(), 4);
+    ck_assert_str_eq(text_at("aggregate"), "day");
+    ck_assert_int_eq(int_at("items.0.count"), 96);
+    ck_assert_int_eq(int_at("items.1.count"), 100); /* 25 hours */
+    ck_assert_str_eq(text_at("items.1.ts"), "2020-10-24T22:00:00Z");
+    ck_assert_str_eq(text_at("items.1.first"), "128.8");
+    ck_assert_str_eq(text_at("items.1.last"), "158.5");
+    ck_assert_str_eq(text_at("items.1.delta"), "30.0");
+    ck_assert_str_eq(text_at("items.3.delta"), "28.8"); /* with the value behind the end */
+    ask(200, t.key, "GET", NULL,
+        READINGS "?from=2020-10-23T22:00:00Z&to=2020-10-27T23:00:00Z&aggregate=hour&limit=60",
+        t.name, c);
+    ck_assert_uint_eq(items(), 60);
+    ck_assert_str_eq(text_at("items.59.delta"), "1.2");
+    ask(200, t.key, "GET", NULL,
+        READINGS "?from=2020-10-23T22:00:00Z&to=2020-10-27T23:00:00Z&aggregate=hour&limit=60"
+                 "&cursor=%s",
+        t.name, c, text_at("next"));
+    ck_assert_uint_eq(items(), 37);
+    ck_assert_ptr_null(value_at("next"));
+    ask(200, t.key, "GET", NULL, READINGS "?from=2020-10-01&to=2020-11-01&aggregate=month", t.name,
+        c);
+    ck_assert_uint_eq(items(), 1);
+    ck_assert_str_eq(text_at("items.0.ts"), "2020-09-30T22:00:00Z");
+    ck_assert_str_eq(text_at("items.0.min"), "100.0");
+    /* Invalid ones do not count; a power has no difference; texts have no sums. */
+    sql("update reading_late set quality = 260 where tenant_id = %d and mantissa > 1300", t.id);
+    sql("update channel set quantity = 6 where channel_id = %" PRId64, c);
+    ask(200, t.key, "GET", NULL, READINGS "?from=2020-10-01&to=2020-11-01&aggregate=month", t.name,
+        c);
+    ck_assert_int_eq(int_at("items.0.count"), 101);
+    ck_assert(json_is_null(value_at("items.0.delta")));
+    ask(400, t.key, "GET", NULL, READINGS "?aggregate=week", t.name, c);
+    ask(200, t.key, "GET", NULL, READINGS "?from=2010-01-01&to=2010-01-02&aggregate=day", t.name,
+        c);
+    ck_assert_uint_eq(items(), 0);
+}
+END_TEST
+
+START_TEST(the_same_rows_come_as_csv_and_as_blocks)
+{
+    struct test_tenant t;
+    struct block_value v[200];
+    size_t n, len;
+
+    tenant_new(&t, "csv");
+    int64_t c = quarter_hours(&t, "EMT-12345678-01-02");
+    const char *text = fetch(&t, "text/csv", c, "from=2020-10-24&to=2020-10-25&limit=2");
+    ck_assert_str_eq(text, "ts,value,quality,time_source\r\n"
+                           "2020-10-24T00:00:00Z,102.4,measured,meter\r\n"
+                           "2020-10-24T00:15:00Z,102.7,measured,meter\r\n");
+    ck_assert_str_eq(last_header("X-Next-Cursor"), "1603498500000001");
+    text = fetch(&t, "text/csv", c,
+                 "from=2020-10-25T00:00:00Z&to=2020-10-25T01:00:00Z&aggregate=hour");
+    ck_assert_str_eq(text, "ts,first,last,min,max,count,delta\r\n"
+                           "2020-10-25T00:00:00Z,131.2,132.1,131.2,132.1,4,1.2\r\n");
+    ck_assert_ptr_null(last_header("X-Next-Cursor"));
+    text = fetch(&t, "application/octet-stream", c, "from=2020-10-24&to=2020-10-25");
+    text = last_body(&len);
+    ck_assert_uint_gt(len, 12);
+    struct reader r = reader_of(text, len);
+    ck_assert_int_eq((int64_t)reader_le(&r, 8), c);
+    ck_assert_uint_eq(reader_le(&r, 4), len - 12);
+    ck_assert_int_eq(block_decode(reader_bytes(&r, len - 12), len - 12, v, 200, &n), EMT_OK);
+    ck_assert_uint_eq(n, 96);
+    ck_assert_int_eq(v[95].mantissa, 1024 + 95 * 3);
+}
+END_TEST
+
+START_TEST(all_channels_of_a_day_come_in_pages_of_channels)
+{
+    struct test_tenant t;
+    char query[200], first[400];
+    int64_t channels[5];
+    size_t lines = 0, pages = 0;
+
+    tenant_new(&t, "bulk");
+    for (int i = 0; i < 5; i++) {
+        char ident[40];
+
+        snprintf(ident, sizeof ident, "EMT-1234567%d-01-02", i);
+        channels[i] = i == 3 ? channel_new(&t, ident, 0, "W") : quarter_hours(&t, ident);
+    }
+    snprintf(query, sizeof query, "from=2020-10-24&to=2020-10-25&limit=2");
+    for (;;) {
+        const char *text = fetch(&t, "text/csv", 0, query);
+
+        ck_assert(strncmp(text, "channel,ts,value,quality,time_source\r\n", 38) == 0);
+        if (pages++ == 0) {
+            snprintf(first, sizeof first, "%" PRId64 ",2020-10-24T00:00:00Z,102.4,measured,meter",
+                     channels[0]);
+            ck_assert(strncmp(text + 38, first, strlen(first)) == 0);
+        }
+        for (text += 38; *text; text++)
+            lines += *text == '\n';
+        if (last_header("X-Next-Cursor") == NULL)
+            break;
+        snprintf(query, sizeof query, "from=2020-10-24&to=2020-10-25&limit=2&cursor=%s",
+                 last_header("X-Next-Cursor"));
+    }
+    ck_assert_uint_eq(lines, 4 * 96);
+    ck_assert_uint_ge(pages, 3);
+    ask(400, t.key, "GET", NULL, "/api/v1/tenants/%s/readings?from=2020-10-24&to=2020-10-26",
+        t.name);
+    ask(400, t.key, "GET", NULL, "/api/v1/tenants/%s/readings?limit=1001", t.name);
+}
+END_TEST
+
 START_TEST(conflicts_are_paged_exactly)
 {
     struct test_tenant t;
@@ -177,7 +326,7 @@ START_TEST(frames_of_one_instant_are_paged_exactly)
                                        "cursor=1.2.x",
                                        "cursor=.",
                                        "cursor=-1.2.3",
-                                       "cursor=1.2.3%%20",
+                                       "cursor=1.2.3%20",
                                        "limit=0",
                                        "cursor=9999999999999999999.1.1" };
     struct test_tenant t;
@@ -288,6 +437,9 @@ TCase *reading_tests(void)
     tcase_add_test(c, a_period_has_its_start_and_not_its_end);
     tcase_add_test(c, the_higher_rank_of_two_values_is_shown);
     tcase_add_test(c, texts_are_values_too);
+    tcase_add_test(c, days_are_added_up_as_germany_counts_them);
+    tcase_add_test(c, the_same_rows_come_as_csv_and_as_blocks);
+    tcase_add_test(c, all_channels_of_a_day_come_in_pages_of_channels);
     tcase_add_test(c, conflicts_are_paged_exactly);
     tcase_add_test(c, frames_of_one_instant_are_paged_exactly);
     tcase_add_test(c, events_are_paged_from_the_newest);

@@ -41,6 +41,8 @@ EMT_CHECKED enum emt_err tenant_find(struct store *s, const char *key, struct te
 EMT_CHECKED enum emt_err tenant_get(struct store *s, int32_t id, struct tenant *out);
 /* As STORE_ADMIN: tenants with id > after in order of id, at most *n of them; *n becomes how many.
  */
+/* Its row, until the end of the transaction. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err tenant_lock(struct store *s, int32_t id);
 EMT_CHECKED enum emt_err tenant_list(struct store *s, int32_t after, struct tenant *out, size_t *n);
 /* Name, policy, tolerance, retentions and MP-ID as t says, and raises the registry version. Roles
  * as tenant_find(). EMT_ENOTFOUND; EMT_ELIMIT out of range. */
