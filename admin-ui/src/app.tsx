@@ -8,7 +8,7 @@ import { CrashGuard } from './components/CrashGuard';
 import { PageLoading } from './components/PageLoading';
 import { styleNonce } from './csp';
 import { Pages } from './pages';
-import { theme } from './theme';
+import { cssVariables, theme } from './theme';
 
 export function App() {
   useEffect(() => {
@@ -17,6 +17,7 @@ export function App() {
   return (
     <MantineProvider
       theme={theme}
+      cssVariablesResolver={cssVariables}
       defaultColorScheme="auto"
       getStyleNonce={() => styleNonce() ?? ''}
     >

@@ -2,9 +2,12 @@ import {
   Alert,
   Badge,
   Button,
+  Drawer,
+  Modal,
   NavLink,
   Notification,
   createTheme,
+  type CSSVariablesResolver,
   type MantineColorsTuple,
 } from '@mantine/core';
 
@@ -20,6 +23,16 @@ const petrol: MantineColorsTuple = [
   '#0b6875',
   '#0b5560',
 ];
+
+// Mantine's dialogs have a <header>, which would be a second banner of the page.
+const NO_BANNER = { role: 'presentation' };
+
+/** Quiet text that still has contrast enough, in both themes. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: { '--mantine-color-dimmed': '#51585e', '--mantine-color-placeholder': '#666d73' },
+  dark: { '--mantine-color-dimmed': '#a9b1b8', '--mantine-color-placeholder': '#99a1a8' },
+});
 
 export const theme = createTheme({
   colors: { petrol },
@@ -41,9 +54,14 @@ export const theme = createTheme({
     },
   },
   components: {
-    Alert: Alert.extend({ defaultProps: { variant: 'outline' } }),
+    Alert: Alert.extend({
+      defaultProps: { variant: 'outline' },
+      styles: { label: { color: 'var(--mantine-color-text)' } },
+    }),
     Badge: Badge.extend({ defaultProps: { radius: 'sm', variant: 'outline' } }),
     Button: Button.extend({ defaultProps: { size: 'sm' } }),
+    Drawer: Drawer.extend({ defaultProps: { attributes: { header: NO_BANNER } } }),
+    Modal: Modal.extend({ defaultProps: { attributes: { header: NO_BANNER } } }),
     NavLink: NavLink.extend({ defaultProps: { variant: 'filled' } }),
     Notification: Notification.extend({ defaultProps: { radius: 'sm' } }),
   },

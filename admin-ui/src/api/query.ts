@@ -74,7 +74,8 @@ export function useCursorList<T>(
     loadingMore: query.isFetchingNextPage,
     hasMore: query.hasNextPage,
     more: () => {
-      if (query.hasNextPage && !query.isFetching) void query.fetchNextPage();
+      // A second call while a page is on its way must not start it again.
+      if (query.hasNextPage) void query.fetchNextPage({ cancelRefetch: false });
     },
     reload: () => void query.refetch(),
   };

@@ -1,4 +1,4 @@
-import { Box, Button, Group, Loader, Skeleton, Text } from '@mantine/core';
+import { Box, Button, Group, Loader, Skeleton, Text, VisuallyHidden } from '@mantine/core';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef, type CSSProperties, type KeyboardEvent, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -107,7 +107,7 @@ export function DataTable<T>({
                 className={classes.cell}
                 data-align={column.align}
               >
-                {column.title}
+                {column.title || <VisuallyHidden>{t('table.actions')}</VisuallyHidden>}
               </div>
             ))}
           </div>

@@ -12,11 +12,11 @@ export function TenantSwitch({ current }: { current: string | undefined }) {
     return here ? <span>{here.name}</span> : null;
   }
   return (
-    <Menu position="bottom-start" width={280}>
+    <Menu position="bottom-start" width={280} withinPortal={false}>
       <Menu.Target>
         <Button
           variant="default"
-          size="compact-md"
+          size="compact-sm"
           maw={260}
           rightSection={<span aria-hidden>▾</span>}
         >

@@ -5,17 +5,10 @@ import { PageLoading } from '@/components/PageLoading';
 import { ProblemPage } from '@/components/ProblemPage';
 import { SessionProvider } from '@/session/context';
 import { sessionQuery } from '@/session/session';
+import { returnPath } from './returnPath';
 
 const LoginPage = lazy(() => import('./LoginPage'));
 const Portal = lazy(() => import('@/layout/Portal'));
-
-/** Back to where somebody wanted to go, and never to another site. */
-export function returnPath(search: string): string {
-  const wanted = new URLSearchParams(search).get('return') ?? '/';
-  return wanted.startsWith('/') && !wanted.startsWith('//') && !wanted.includes('\\')
-    ? wanted
-    : '/';
-}
 
 function ToLogin() {
   const [path] = useLocation();

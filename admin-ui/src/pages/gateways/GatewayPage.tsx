@@ -4,7 +4,6 @@ import {
   NativeSelect,
   SimpleGrid,
   Stack,
-  Table,
   Text,
   Textarea,
   TextInput,
@@ -200,30 +199,22 @@ function SpoolPanel({ gateway: { spools } }: { gateway: Gateway }) {
       {spools.length === 0 ? (
         <Text size="sm">{t('gateways.noSpool')}</Text>
       ) : (
-        <Table.ScrollContainer minWidth={420}>
-          <Table verticalSpacing={4}>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>{t('gateways.spoolId')}</Table.Th>
-                <Table.Th ta="right">{t('gateways.lastSeq')}</Table.Th>
-                <Table.Th ta="right">{t('gateways.frames')}</Table.Th>
-                <Table.Th>{t('gateways.updated')}</Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {spools.map((spool) => (
-                <Table.Tr key={spool.id}>
-                  <Table.Td className="mono">{spool.id}</Table.Td>
-                  <Table.Td ta="right">{formatCount(spool.last_seq, i18n.language)}</Table.Td>
-                  <Table.Td ta="right">{formatCount(spool.frames, i18n.language)}</Table.Td>
-                  <Table.Td>
-                    <Ago at={spool.updated_at} />
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+        <Stack>
+          {spools.map((spool) => (
+            <Facts
+              key={spool.id}
+              facts={[
+                { label: t('gateways.spoolId'), value: <span className="mono">{spool.id}</span> },
+                { label: t('gateways.updated'), value: <Ago at={spool.updated_at} /> },
+                {
+                  label: t('gateways.lastSeq'),
+                  value: formatCount(spool.last_seq, i18n.language),
+                },
+                { label: t('gateways.frames'), value: formatCount(spool.frames, i18n.language) },
+              ]}
+            />
+          ))}
+        </Stack>
       )}
     </Panel>
   );

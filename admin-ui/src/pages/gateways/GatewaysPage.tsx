@@ -138,7 +138,7 @@ export default function GatewaysPage() {
           {
             key: 'software',
             title: t('gateways.software'),
-            width: 'minmax(110px, 0.8fr)',
+            width: '140px',
             cell: ({ software }) => software || '–',
           },
         ]}

@@ -60,12 +60,12 @@ export default function PlatformUsersPage() {
         label={t('users.platformTitle')}
         list={list}
         rowKey={({ id }) => id}
-        minWidth={980}
+        minWidth={1080}
         columns={[
           {
             key: 'name',
             title: t('users.name'),
-            width: 'minmax(140px, 1fr)',
+            width: 'minmax(190px, 1.3fr)',
             cell: ({ name }) => name,
           },
           {
@@ -99,7 +99,7 @@ export default function PlatformUsersPage() {
           {
             key: 'login',
             title: t('users.lastLogin'),
-            width: '140px',
+            width: '150px',
             cell: ({ last_login_at }) =>
               last_login_at ? <Time at={last_login_at} /> : t('common:never'),
           },

@@ -268,12 +268,12 @@ function LiveStep({ values, result }: { values: WizardValues; result: WizardResu
       {enrolment && (
         <>
           <LiveWait tenant={values.key} gateway={values.gateway} />
+          <OnceNotice />
           <Panel title={t('wizard.gatewayNow')}>
             <EnrolmentBox enrolment={enrolment} />
           </Panel>
         </>
       )}
-      <OnceNotice />
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         {user && (
           <Panel title={t('wizard.admin')}>

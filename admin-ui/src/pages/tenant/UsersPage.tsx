@@ -66,7 +66,7 @@ export default function UsersPage() {
           {
             key: 'name',
             title: t('users.name'),
-            width: 'minmax(140px, 1.2fr)',
+            width: 'minmax(190px, 1.2fr)',
             cell: ({ name }) => name,
           },
           {
