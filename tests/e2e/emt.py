@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: servers, agents, REST, SQL. Python's standard library only.
+"""What the end-to-end tests share: servers, agents, REST, SQL. Python's standard library, and what judges the answers.
 
 Every process is started here and ended by its own id; every folder is temporary. Ports are free ones of the loopback interface.
 """
@@ -20,6 +20,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+
+import document
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FULL = bool(os.environ.get('EMT_FULL'))
@@ -96,12 +98,14 @@ class Rest:
             req.add_header('Authorization', f'Bearer {self.key}')
         try:
             with urllib.request.urlopen(req, context=self.context, timeout=60) as r:
-                return r.status, r.headers, r.read()
+                answer = r.status, r.headers, r.read()
         except urllib.error.HTTPError as e:
-            return e.code, e.headers, e.read()
+            answer = e.code, e.headers, e.read()
+        document.judge(method, path, *answer)
+        return answer
 
-    def __call__(self, method, path, body=None, kind='application/json'):
-        status, headers, data = self.raw(method, path, body, kind)
+    def __call__(self, method, path, body=None, kind='application/json', headers=None):
+        status, headers, data = self.raw(method, path, body, kind, headers)
         text = data.decode('utf-8', 'replace')
         if status >= 300:
             raise Problem(status, text)
@@ -145,7 +149,9 @@ class Browser:
             c.request(method, path, data, {'Host': f'{host}:{port}', **given})
             r = c.getresponse()
             # An event stream has no end.
-            return r.status, r.headers, b'' if 'event-stream' in r.headers.get('Content-Type', '') else r.read()
+            answer = r.status, r.headers, b'' if 'event-stream' in r.headers.get('Content-Type', '') else r.read()
+            document.judge(method, path, *answer)
+            return answer
         finally:
             c.close()
 
