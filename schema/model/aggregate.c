@@ -95,11 +95,11 @@ bool aggregator_add(struct aggregator *a, emt_time ts, struct decimal v, struct 
     return was_open;
 }
 
-bool aggregator_end(struct aggregator *a, struct aggregate *done)
+bool aggregator_end(struct aggregator *a, const struct decimal *next, struct aggregate *done)
 {
     if (!a->open)
         return false;
-    finish(a, a->now.last, done);
+    finish(a, next ? *next : a->now.last, done);
     a->open = false;
     return true;
 }

@@ -185,7 +185,7 @@ enum emt_err reading_walk(struct store *s, int32_t tenant, int64_t channel, emt_
 
 /* ---- many channels ---- */
 
-static enum emt_err lot_channels(struct store *s, int32_t tenant, int64_t after,
+static enum emt_err lot_channels(struct store *s, int32_t tenant, int64_t after, int channels,
                                  struct store_array *ids, int64_t *last)
 {
     struct store_param p[3];
@@ -194,7 +194,7 @@ static enum emt_err lot_channels(struct store *s, int32_t tenant, int64_t after,
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], after);
-    p_int8(&p[2], READING_LOT_CHANNELS);
+    p_int8(&p[2], channels);
     enum emt_err err = store_run(s, &statements[LOT_CHANNELS], p, &r);
     if (err != EMT_OK)
         return err;
@@ -233,20 +233,21 @@ static enum emt_err visit(const struct store_result *r, emt_time from, emt_time 
     return err;
 }
 
-enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after, emt_time from,
-                              emt_time to, const struct reading_visitor *visitor, int64_t *last)
+enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after, int channels,
+                              emt_time from, emt_time to, const struct reading_visitor *visitor,
+                              int64_t *last)
 {
     struct store_array *ids = store_array_new(STORE_INT8);
     struct store_result *r = NULL;
     struct store_param p[4];
     enum emt_err err = EMT_ENOMEM;
 
-    if (from >= to || to - from > LOT_SPAN_MAX) {
+    if (from >= to || to - from > LOT_SPAN_MAX || channels < 1 || channels > READING_LOT_CHANNELS) {
         store_array_free(ids);
         return EMT_ELIMIT;
     }
     if (ids)
-        err = lot_channels(s, tenant, after, ids, last);
+        err = lot_channels(s, tenant, after, channels, ids, last);
     if (err == EMT_OK && *last) {
         p_int4(&p[0], tenant);
         p_array(&p[1], ids);

@@ -41,7 +41,7 @@ START_TEST(deltas_of_a_counter_add_up)
     int64_t sum = 0, values = 0, items = 0;
 
     aggregator_init(&a, AGGREGATE_DAY);
-    ck_assert(!aggregator_end(&a, &done));
+    ck_assert(!aggregator_end(&a, NULL, &done));
     for (int i = 0; i < 96 * 4; i++) {
         if (i >= 100 && i < 250)
             continue; /* a gap of a day and a half */
@@ -53,7 +53,7 @@ START_TEST(deltas_of_a_counter_add_up)
             values -= done.count;
         }
     }
-    ck_assert(aggregator_end(&a, &done));
+    ck_assert(aggregator_end(&a, NULL, &done));
     ck_assert_int_eq(values - done.count, 0);
     ck_assert_int_eq(sum + done.delta.mantissa, 3 * (96 * 4 - 1));
     ck_assert_int_eq(items, 4);

@@ -313,13 +313,13 @@ START_TEST(walks_see_everything_once)
     ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
     do {
         ck_assert_int_eq(
-            reading_walk_lot(app, tenant, after, JANUARY, JANUARY + EMT_DAY, &visit, &last),
+            reading_walk_lot(app, tenant, after, 250, JANUARY, JANUARY + EMT_DAY, &visit, &last),
             EMT_OK);
         after = last;
     } while (last);
     ck_assert_int_eq(all, want);
     ck_assert_int_eq(
-        reading_walk_lot(app, tenant, 0, JANUARY, JANUARY + 2 * EMT_DAY, &visit, &last),
+        reading_walk_lot(app, tenant, 0, 250, JANUARY, JANUARY + 2 * EMT_DAY, &visit, &last),
         EMT_ELIMIT);
     visit.ctx = &one;
     ck_assert_int_eq(reading_walk(app, tenant, channel, JANUARY, NOW, &visit), EMT_OK);

@@ -41,7 +41,7 @@ void aggregator_init(struct aggregator *a, enum aggregate_period period);
  * before it. */
 bool aggregator_add(struct aggregator *a, emt_time ts, struct decimal value,
                     struct aggregate *done);
-/* The last period; false: there was no value. */
-bool aggregator_end(struct aggregator *a, struct aggregate *done);
+/* The last period; next: the value that follows it, NULL for none. False: there was no value. */
+bool aggregator_end(struct aggregator *a, const struct decimal *next, struct aggregate *done);
 
 #endif

@@ -42,12 +42,12 @@ struct reading_visitor {
 EMT_CHECKED enum emt_err reading_walk(struct store *s, int32_t tenant, int64_t channel,
                                       emt_time from, emt_time to,
                                       const struct reading_visitor *visitor);
-/* The same of the channels behind `after`, READING_LOT_CHANNELS at most, in one statement; *last is
- * the highest one that was looked at, 0 when there is none behind `after`. to - from is a day at
- * most (EMT_ELIMIT). */
-#define READING_LOT_CHANNELS 250
+/* The same of the `channels` next ones behind `after` (1..READING_LOT_CHANNELS), in one statement;
+ * *last is the highest one that was looked at, 0 when there is none behind `after`. A statement
+ * takes memory for all of its values: ask for few first. to - from is a day at most (EMT_ELIMIT). */
+#define READING_LOT_CHANNELS 500
 EMT_CHECKED enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after,
-                                          emt_time from, emt_time to,
+                                          int channels, emt_time from, emt_time to,
                                           const struct reading_visitor *visitor, int64_t *last);
 
 /* The value with the latest time of each of these channels: n entries in the order of the ids; ts
