@@ -7,23 +7,26 @@ usage() {
     cat <<'TEXT'
 usage: tests/run.sh [--full] [--no-install] [--quick]
 
-Installs the Debian packages of tests/packages.txt that are missing, builds build/release and build/asan from scratch, and runs
-unit tests, fuzz corpora, layering and the end-to-end tests (each starts and stops its own PostgreSQL).
+Installs the Debian packages of tests/packages.txt that are missing, builds build/release, build/asan and the portal from scratch, and runs
+unit tests, fuzz corpora, layering, the portal's own checks and the end-to-end tests (each starts and stops its own PostgreSQL), the
+portal in a browser and the packages among them.
 
-  --full        long variants: 200 crashes instead of 20, fuzzers for a minute each, corpora scored
+  --full        long variants: 200 crashes instead of 20, fuzzers for a minute each, corpora scored, packages in a fresh system
   --quick       release build only, kept from the last run; no sanitizers
   --no-install  install nothing
+  --no-portal   neither build nor test the portal (it needs npm's registry, once)
 
 Corpora of real telegrams are read from $EMT_CORPORA, else from ../shared/corpora where that exists, else those tests say skipped.
 TEXT
 }
 
-full= quick= install=1
+full='' quick='' install=1 portal=1
 for arg in "$@"; do
     case $arg in
     --full) full=1 ;;
     --quick) quick=1 ;;
     --no-install) install= ;;
+    --no-portal) portal= ;;
     -h | --help) usage; exit 0 ;;
     *) echo "tests/run.sh: unknown option $arg" >&2; usage >&2; exit 2 ;;
     esac
@@ -31,11 +34,15 @@ done
 
 # shellcheck source=deploy/install.sh
 . deploy/install.sh
-[ -z "$install" ] || emt_install build run test
+kinds=(build run test)
+[ -z "$portal" ] || kinds+=(portal)
+[ -z "$install" ] || emt_install "${kinds[@]}" || exit 1
 [ -n "${EMT_CORPORA:-}" ] || { [ -d ../shared/corpora ] && EMT_CORPORA=$(cd ../shared/corpora && pwd); } || true
 export EMT_CORPORA="${EMT_CORPORA:-}"
 export EMT_FULL="$full"
 jobs=$(nproc)
+# Tells what is worth telling; a build that fails ends the run.
+build() { cmake --build "$@" | { grep -vE '^\[|^$|Built target' || true; }; }
 step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 
 fresh=--fresh
@@ -43,14 +50,23 @@ fresh=--fresh
 if [ -z "$quick" ]; then
     step "build with sanitizers"
     cmake --preset asan $fresh >/dev/null
-    cmake --build --preset asan -j "$jobs" | grep -vE '^\[|^$|Built target' || true
+    build --preset asan -j "$jobs"
     step "unit tests and fuzz corpora with sanitizers"
     ctest --preset asan -L 'unit|fuzz' -j "$jobs" --output-on-failure
 fi
 
 step "build"
 cmake --preset release $fresh >/dev/null
-cmake --build --preset release -j "$jobs" | grep -vE '^\[|^$|Built target' || true
+build --preset release -j "$jobs"
+
+if [ -n "$portal" ]; then
+    step "portal"
+    [ -n "$quick" ] || rm -rf admin-ui/dist
+    build --preset release --target portal
+    npm --prefix admin-ui run --silent lint
+    npm --prefix admin-ui run --silent test
+    npm --prefix admin-ui run --silent size
+fi
 
 if [ -n "$full" ]; then
     step "fuzzers, a minute each"
