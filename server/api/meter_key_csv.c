@@ -133,7 +133,16 @@ enum emt_err meter_key_set(struct meter_key *k, const char *name, const char *te
 
 /* --- lines --- */
 
-enum { FIELD_KEY, FIELD_NUMBER, FIELD_MANUFACTURER, FIELD_VERSION, FIELD_TYPE, FIELD_LABEL };
+enum {
+    FIELD_KEY,
+    FIELD_NUMBER,
+    FIELD_MANUFACTURER,
+    FIELD_VERSION,
+    FIELD_TYPE,
+    FIELD_LABEL,
+    FIELD_AUTHENTICATION_KEY,
+    FIELD_SYSTEM_TITLE
+};
 
 /* Column names of the field, and ours. */
 static const struct csv_name names[] = {
@@ -146,9 +155,13 @@ static const struct csv_name names[] = {
     { "type", FIELD_TYPE },
     { "devicetype", FIELD_TYPE },
     { "label", FIELD_LABEL },
+    { "authenticationkey", FIELD_AUTHENTICATION_KEY },
+    { "authentication_key", FIELD_AUTHENTICATION_KEY },
+    { "systemtitle", FIELD_SYSTEM_TITLE },
+    { "system_title", FIELD_SYSTEM_TITLE },
 };
-static const char *const field_names[] = { "key",     "number", "manufacturer",
-                                           "version", "type",   "label" };
+static const char *const field_names[] = { "key",  "number", "manufacturer",       "version",
+                                           "type", "label",  "authentication_key", "system_title" };
 
 static enum emt_err set_cell(void *ctx, int field, const char *text, struct emt_diag *diag)
 {
