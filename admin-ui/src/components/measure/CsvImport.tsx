@@ -165,7 +165,7 @@ function Outcome({
         <Text size="sm">{t(rejected > 0 ? 'import.someRejected' : 'import.allAccepted')}</Text>
       </Alert>
       {lines.length > 0 && (
-        <div className={classes.scroll} tabIndex={0} role="region" aria-label={t('import.lines')}>
+        <div className={classes.scroll} tabIndex={0} role="group" aria-label={t('import.lines')}>
           <Table stickyHeader>
             <Table.Thead>
               <Table.Tr>

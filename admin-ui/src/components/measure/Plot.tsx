@@ -193,7 +193,7 @@ function options(props: PlotProps, width: number, live: { current: PlotProps }):
     height: props.height ?? 340,
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), ZONE),
     legend: { show: false },
-    padding: [12, 12, 0, 0],
+    padding: [12, 32, 0, 0],
     cursor: {
       drag: { x: true, y: false, setScale: false, dist: 6 },
       points: { size: 7 },

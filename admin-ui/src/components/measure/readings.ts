@@ -48,8 +48,9 @@ async function fetchReadings(
     );
     if (typeof page === 'string') break; // CSV was not asked for
     found.unit = page.unit;
-    if (aggregate === 'raw') found.raw.push(...(page.items as RawReading[]));
-    else found.items.push(...(page.items as AggregateReading[]));
+    if ('aggregate' in page) found.items.push(...(page.items as AggregateReading[]));
+    else found.raw.push(...(page.items as RawReading[]));
+    if (!('aggregate' in page)) found.aggregate = 'raw';
     cursor = page.next;
     if (cursor && found.raw.length + found.items.length >= READINGS_MAX) {
       found.truncated = true;

@@ -198,7 +198,7 @@ export function pointAt(points: readonly Point[], at: number): Point | undefined
   const before = points[low - 1];
   const after = points[low];
   if (before?.end !== undefined) return at < before.end ? before : undefined;
-  if (!before || !after) return before ?? after;
+  if (!before || !after) return before ?? (after?.end === undefined ? after : undefined);
   return at - before.at <= after.at - at ? before : after;
 }
 

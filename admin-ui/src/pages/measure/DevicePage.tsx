@@ -301,7 +301,7 @@ function ChannelTable({
 }) {
   const { t, i18n } = useTranslation('measure');
   return (
-    <div className={classes.wide} tabIndex={0} role="region" aria-label={t('channel.title')}>
+    <div className={classes.wide} tabIndex={0} role="group" aria-label={t('channel.title')}>
       <Table verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>

@@ -1,5 +1,6 @@
 import {
   Alert,
+  Anchor,
   Button,
   Checkbox,
   Group,
@@ -28,12 +29,16 @@ import { JobProgress } from '@/components/measure/JobProgress';
 import { jobEnded, useLiveJobs, type Job } from '@/components/measure/jobs';
 import { DAY, dayInstant, dayText, presetSpan } from '@/components/measure/localTime';
 import { guessKind, locationFault } from '@/components/measure/marketId';
+import classes from '@/components/measure/measure.module.css';
 import { formatBytes, formatCount } from '@/lib/decimal';
 import { formatTime } from '@/lib/time';
 import { useTenant } from '@/session/context';
 
 type Export = Schemas['Export'];
 type ExportNew = Schemas['ExportNew'];
+type Result = Schemas['ExportResult'];
+/** The job's number, or the result where the server wrote at once. */
+type Ordered = number | Result;
 type Pid = ExportNew['pid'];
 const PIDS: readonly Pid[] = ['13018', '13017', '13025'];
 
@@ -42,7 +47,7 @@ export default function ExportsPage() {
   const { tenant, may } = useTenant();
   const client = useQueryClient();
   const [ordering, setOrdering] = useState(false);
-  const [ordered, setOrdered] = useState<number | null>(null);
+  const [ordered, setOrdered] = useState<Ordered | null>(null);
   const [shown, setShown] = useState<Export | null>(null);
   const key = tenantKey(tenant, 'exports');
   const list = useCursorList(
@@ -62,25 +67,25 @@ export default function ExportsPage() {
     {
       key: 'file',
       title: t('export.file'),
-      width: 'minmax(330px, 2.4fr)',
+      width: 'minmax(240px, 2.4fr)',
       cell: (file) => (
-        <Button variant="transparent" size="compact-sm" px={0} onClick={() => setShown(file)}>
-          <span className="mono">{file.file_name}</span>
-        </Button>
+        <Anchor
+          component="button"
+          size="sm"
+          className={`mono ${classes.ellipsis}`}
+          title={file.file_name}
+          onClick={() => setShown(file)}
+        >
+          {file.file_name}
+        </Anchor>
       ),
     },
-    { key: 'pid', title: t('export.pid'), width: '90px', cell: ({ pid }) => pid },
+    { key: 'pid', title: t('export.pid'), width: '60px', cell: ({ pid }) => pid },
     {
       key: 'period',
       title: t('export.period'),
-      width: 'minmax(180px, 1fr)',
+      width: 'minmax(110px, 1fr)',
       cell: (file) => period(file, i18n.language),
-    },
-    {
-      key: 'receiver',
-      title: t('export.receiver'),
-      width: '140px',
-      cell: ({ receiver }) => <span className="mono">{receiver}</span>,
     },
     {
       key: 'messages',
@@ -92,7 +97,7 @@ export default function ExportsPage() {
     {
       key: 'size',
       title: t('export.size'),
-      width: '90px',
+      width: '80px',
       align: 'right',
       cell: ({ size }) => formatBytes(size, i18n.language),
     },
@@ -106,7 +111,7 @@ export default function ExportsPage() {
     {
       key: 'created',
       title: t('export.created'),
-      width: '150px',
+      width: '140px',
       cell: ({ created_at }) => <Time at={created_at} />,
     },
   ];
@@ -124,7 +129,10 @@ export default function ExportsPage() {
           <Button onClick={() => setOrdering(true)}>{t('exports.order')}</Button>
         )}
       </PageHeader>
-      {ordered !== null && <Ordered id={ordered} close={() => setOrdered(null)} />}
+      {typeof ordered === 'number' && <OrderedJob id={ordered} close={() => setOrdered(null)} />}
+      {ordered !== null && typeof ordered === 'object' && (
+        <Outcome result={ordered} close={() => setOrdered(null)} />
+      )}
       <DataTable
         label={t('exports.title')}
         columns={columns}
@@ -268,8 +276,37 @@ function Notes({ notes }: { notes: string[] }) {
   );
 }
 
+function ResultNotes({ files = [], notes = [] }: Partial<Result>) {
+  const { t } = useTranslation('measure');
+  return (
+    <>
+      {files.length === 0 && <Text size="sm">{t('exports.nothing')}</Text>}
+      {notes.length > 0 && <Notes notes={notes} />}
+    </>
+  );
+}
+
+function Outcome({ result, close }: { result: Result; close: () => void }) {
+  const { t } = useTranslation('measure');
+  return (
+    <Alert
+      mb="md"
+      color={result.files.length > 0 ? 'teal' : 'orange'}
+      title={t('exports.job.done', { count: result.files.length })}
+      withCloseButton
+      closeButtonLabel={t('common:close')}
+      onClose={close}
+      role="status"
+    >
+      <Stack gap={6}>
+        <ResultNotes {...result} />
+      </Stack>
+    </Alert>
+  );
+}
+
 /** The job that was just ordered, until it is put away. */
-function Ordered({ id, close }: { id: number; close: () => void }) {
+function OrderedJob({ id, close }: { id: number; close: () => void }) {
   const { t } = useTranslation('measure');
   const { tenant } = useTenant();
   const polling = usePolling(tenant, 2_000);
@@ -299,18 +336,13 @@ function Ordered({ id, close }: { id: number; close: () => void }) {
         <ProblemAlert error={error} retry={() => void refetch()} />
         {data && !jobEnded(data) && <JobProgress job={data} />}
         {data?.error && <Text size="sm">{data.error}</Text>}
-        {data?.state === 'done' && result?.files?.length === 0 && (
-          <Text size="sm">{t('exports.nothing')}</Text>
-        )}
-        {data?.state === 'done' && (result?.notes?.length ?? 0) > 0 && (
-          <Notes notes={result?.notes ?? []} />
-        )}
+        {data?.state === 'done' && <ResultNotes files={result?.files} notes={result?.notes} />}
       </Stack>
     </Alert>
   );
 }
 
-function Order({ close, ordered }: { close: () => void; ordered: (job: number | null) => void }) {
+function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered) => void }) {
   const { t } = useTranslation('measure');
   const { tenant } = useTenant();
   const client = useQueryClient();
@@ -363,8 +395,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (job: number | 
       }),
     );
     await client.invalidateQueries({ queryKey: tenantKey(tenant, 'exports') });
-    // An older server writes at once and answers with the files.
-    ordered(response.status === 202 ? (data as Job).id : null);
+    ordered(response.status === 202 ? (data as Job).id : (data as Result));
   };
   return (
     <FormDialog

@@ -173,6 +173,12 @@ function Anatomy({ frame }: { frame: FrameDetail }) {
   const bytes = useMemo(() => parseHex(frame.data), [frame.data]);
   const plain = useMemo(() => (explain.plain ? parseHex(explain.plain) : []), [explain.plain]);
   const [mark, setMark] = useState<Mark | null>(null);
+  // Headers are layers; what they carry has a colour of its own.
+  const colored = useMemo(() => {
+    const named = explain.layers.map((layer) => ({ ...layer, name: layerName(t, layer.name) }));
+    const body = extent(explain.records.filter((record) => record.in === 'frame'));
+    return body ? [...named, { ...body, name: t('frame.records') }] : named;
+  }, [explain, t]);
   const point = (place: Place) => (offset: number | null) => {
     if (offset === null) return setMark(null);
     const ranges: Range[] =
@@ -200,13 +206,13 @@ function Anatomy({ frame }: { frame: FrameDetail }) {
           <ByteView
             label={t('frame.bytesTitle')}
             bytes={bytes}
-            layers={explain.layers}
+            layers={colored}
             marked={marked('frame')}
             onPoint={point('frame')}
           />
           <Group gap="md" mt="xs">
-            {explain.layers.map((layer, index) => (
-              <Group key={`${layer.name}-${layer.offset}`} gap={6} wrap="nowrap">
+            {colored.map((layer, index) => (
+              <Group key={`${layer.name}-${layer.offset}-${index}`} gap={6} wrap="nowrap">
                 <span className={classes.swatch} data-owner={layerColor(index)} />
                 <Text size="xs">{layer.name}</Text>
               </Group>
@@ -255,6 +261,22 @@ function Anatomy({ frame }: { frame: FrameDetail }) {
   );
 }
 
+type Translate = ReturnType<typeof useTranslation<'measure'>>['t'];
+
+/** Names of the explanation, in words where there are some. */
+const layerName = (t: Translate, name: string) =>
+  t(`frameLayer.${name}`, { defaultValue: name.toUpperCase() });
+const fieldName = (t: Translate, name: string) =>
+  t(`frameField.${name}`, { defaultValue: name.replace(/_/g, ' ') });
+
+/** From the first to the last of them. */
+function extent(ranges: readonly Range[]): Range | undefined {
+  if (ranges.length === 0) return undefined;
+  const offset = Math.min(...ranges.map((range) => range.offset));
+  const end = Math.max(...ranges.map((range) => range.offset + range.length));
+  return { offset, length: end - offset };
+}
+
 const same = (mark: Mark | null, range: Range, place: Place): boolean =>
   mark?.in === place && mark.offset === range.offset && mark.length === range.length;
 
@@ -269,6 +291,7 @@ function Layers({
   mark: Mark | null;
   setMark: (mark: Mark | null) => void;
 }) {
+  const { t } = useTranslation('measure');
   const row = (range: Range, name: string, value: string, strong: boolean, key: string) => {
     const show = () => setMark({ offset: range.offset, length: range.length, in: 'frame' });
     return (
@@ -295,13 +318,13 @@ function Layers({
         <li key={`${layer.name}-${layer.offset}-${index}`} className={classes.layer}>
           <Group gap={6} wrap="nowrap" align="center">
             <span className={classes.swatch} data-owner={layerColor(index)} />
-            {row(layer, layer.name, '', true, 'layer')}
+            {row(layer, layerName(t, layer.name), '', true, 'layer')}
           </Group>
           <div className={classes.fields}>
             {layer.fields.map((field, n) =>
               row(
                 field,
-                field.name,
+                fieldName(t, field.name),
                 field.value || hexOf(bytes, field),
                 false,
                 `${field.name}-${field.offset}-${n}`,
@@ -325,7 +348,7 @@ function Records({
 }) {
   const { t, i18n } = useTranslation('measure');
   return (
-    <div className={classes.wide} tabIndex={0} role="region" aria-label={t('frame.records')}>
+    <div className={classes.wide} tabIndex={0} role="group" aria-label={t('frame.records')}>
       <Table verticalSpacing={3}>
         <Table.Thead>
           <Table.Tr>
@@ -393,10 +416,7 @@ function Records({
   );
 }
 
-function details(
-  { storage, tariff, subunit, function: kind }: FrameRecord,
-  t: ReturnType<typeof useTranslation<'measure'>>['t'],
-): string {
+function details({ storage, tariff, subunit, function: kind }: FrameRecord, t: Translate): string {
   const parts: string[] = [];
   if (kind && kind !== 'instantaneous') parts.push(t(`function.${kind}`, { defaultValue: kind }));
   if (storage) parts.push(t('channel.storage', { number: storage }));

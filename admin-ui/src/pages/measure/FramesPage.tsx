@@ -1,4 +1,5 @@
 import { Button, Group, Text } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -12,7 +13,7 @@ import { EmptyState } from '@/components/EmptyState';
 import { PageHeader } from '@/components/PageHeader';
 import { Time } from '@/components/Time';
 import { FilterBar, FilterSelect, FilterText } from '@/components/measure/FilterBar';
-import { LiveFrames, frameKey } from '@/components/measure/liveFrames';
+import { LiveFrames, frameKey, withLive } from '@/components/measure/liveFrames';
 import { FRAME_STATES, FrameStateTone, Tone, type FrameState } from '@/components/measure/Tone';
 import { useFilters } from '@/components/measure/useFilters';
 import { formatCount } from '@/lib/decimal';
@@ -22,6 +23,8 @@ type Frame = Schemas['Frame'];
 
 /** The eye follows no more than that; what came in between is shown together. */
 const FLUSH_MS = 400;
+/** After losses the list is asked for anew, once they are over. */
+const LOST_SETTLE_MS = 1_500;
 
 export default function FramesPage() {
   const { t, i18n } = useTranslation('measure');
@@ -50,12 +53,13 @@ export default function FramesPage() {
       ),
   );
   const live = useLiveFrames(tenant, { device, gateway, state }, to !== undefined);
-  const { reload } = list;
-  useEffect(() => tenantStream(tenant).onLost(reload), [tenant, reload]);
-  const rows = useMemo(() => {
-    const seen = new Set(live.frames.map(frameKey));
-    return [...live.frames, ...list.rows.filter((frame) => !seen.has(frameKey(frame)))];
-  }, [live.frames, list.rows]);
+  const { reload, hasMore } = list;
+  const refresh = useDebouncedCallback(reload, LOST_SETTLE_MS);
+  useEffect(() => tenantStream(tenant).onLost(refresh), [tenant, refresh]);
+  const rows = useMemo(
+    () => withLive(live.frames, list.rows, !hasMore),
+    [live.frames, list.rows, hasMore],
+  );
 
   const clear = () =>
     change({

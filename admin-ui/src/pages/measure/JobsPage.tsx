@@ -1,4 +1,4 @@
-import { Button, Code, Group, Modal, Stack, Text } from '@mantine/core';
+import { Anchor, Button, Code, Group, Modal, Stack, Text } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -57,9 +57,9 @@ export default function JobsPage() {
       title: t('job.kind'),
       width: 'minmax(170px, 1fr)',
       cell: (job) => (
-        <Button variant="transparent" size="compact-sm" px={0} onClick={() => setShown(job.id)}>
+        <Anchor component="button" size="sm" onClick={() => setShown(job.id)}>
           {jobKind(t, job.kind)} {job.id}
-        </Button>
+        </Anchor>
       ),
     },
     {

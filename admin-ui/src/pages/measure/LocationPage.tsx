@@ -145,7 +145,7 @@ function Bindings({
 }) {
   const { t, i18n } = useTranslation('measure');
   return (
-    <div className={classes.wide} tabIndex={0} role="region" aria-label={t('binding.title')}>
+    <div className={classes.wide} tabIndex={0} role="group" aria-label={t('binding.title')}>
       <Table verticalSpacing={4}>
         <Table.Thead>
           <Table.Tr>

@@ -1,4 +1,4 @@
-import { Anchor, Group, Progress, SimpleGrid, Stack, Text, Title } from '@mantine/core';
+import { Anchor, Group, Progress, SimpleGrid, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -147,8 +147,11 @@ function Figures({ overview }: { overview: Overview }) {
       <Tile
         label={t('overview.devices')}
         figure={count(devices.active)}
-        text={t('overview.devicesText', { total: count(devices.total) })}
-        tone="plain"
+        text={t('overview.devicesText', {
+          total: count(devices.total),
+          readings: count(overview.readings_24h),
+        })}
+        tone={overview.readings_24h === 0 && devices.active > 0 ? 'bad' : 'plain'}
         to={to('/devices?assignment=adopted&active=true')}
       />
       <Tile
@@ -157,13 +160,6 @@ function Figures({ overview }: { overview: Overview }) {
         text={t('overview.heardText')}
         tone={bad(devices.heard, 'warn')}
         to={to('/devices?assignment=heard')}
-      />
-      <Tile
-        label={t('overview.readings')}
-        figure={count(overview.readings_24h)}
-        text={t('overview.readingsText')}
-        tone={overview.readings_24h === 0 && devices.active > 0 ? 'bad' : 'plain'}
-        to={to('/devices?assignment=adopted&active=true')}
       />
       {may('listExports') && (
         <Tile
@@ -279,6 +275,7 @@ function RecentEvents() {
   return (
     <Section title={t('overview.recentEvents')} to={`/t/${tenant}/events`}>
       <ProblemAlert error={error} retry={() => void refetch()} />
+      {!data && !error && <Skeleton h={40} />}
       {data?.items.length === 0 && <Nothing text={t('overview.noEvents')} />}
       <Stack gap={6} component="ul" m={0} p={0}>
         {data?.items.map((event) => (
@@ -320,6 +317,7 @@ function RunningJobs() {
   return (
     <Section title={t('overview.runningJobs')} to={`/t/${tenant}/jobs`}>
       <ProblemAlert error={error} retry={() => void refetch()} />
+      {!data && !error && <Skeleton h={40} />}
       {data?.items.length === 0 && <Nothing text={t('overview.noJobs')} />}
       {data?.items.map((job) => (
         <Group key={job.id} gap="sm" wrap="nowrap">
@@ -353,6 +351,7 @@ function RecentExports() {
   return (
     <Section title={t('overview.recentExports')} to={`/t/${tenant}/exports`}>
       <ProblemAlert error={error} retry={() => void refetch()} />
+      {!data && !error && <Skeleton h={40} />}
       {data?.items.length === 0 && <Nothing text={t('overview.noExport')} />}
       <Stack gap={4} component="ul" m={0} p={0}>
         {data?.items.map((file) => (
