@@ -1,6 +1,7 @@
 /* emt-bench NAME [options]: runs one benchmark and prints JSON lines {"bench", "name", "value",
  * "unit", "runs", "baseline"?, "ratio"?}. Figures of one machine; docs/performance.md names the
  * line behind each statement. */
+#include "bench_api.h"
 #include "bench_blocks.h"
 #include "bench_decode.h"
 #include "bench_decode_dlms.h"
@@ -29,6 +30,7 @@ static const struct {
     { "decode", bench_decode_all, "telegrams to readings, in memory" },
     { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
     { "blocks", bench_blocks, "packed history, in memory and in PostgreSQL" },
+    { "api", bench_api, "REST and event streams over TLS" },
     { "mscons", bench_mscons, "writing and checking MSCONS, in memory" },
 };
 
