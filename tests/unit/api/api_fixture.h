@@ -80,6 +80,7 @@ int64_t sql_number(const char *fmt, ...) EMT_PRINTF(1, 2);
 
 /* The suites. */
 TCase *platform_tests(void);
+TCase *user_tests(void);
 TCase *gateway_tests(void);
 TCase *device_tests(void);
 TCase *meter_key_tests(void);

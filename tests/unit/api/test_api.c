@@ -9,6 +9,7 @@ int main(void)
 
     platform_start();
     suite_add_tcase(suite, platform_tests());
+    suite_add_tcase(suite, user_tests());
     suite_add_tcase(suite, gateway_tests());
     suite_add_tcase(suite, device_tests());
     suite_add_tcase(suite, meter_key_tests());

@@ -24,21 +24,21 @@ START_TEST(a_one_time_password_is_exchanged_for_another_one_once)
 {
     char key[80];
 
-    platform_user("anna", "k7m2-one-time-pass", true, PLATFORM_OPERATOR);
+    platform_user("anna", "k7m2-good-for-once", true, PLATFORM_OPERATOR);
     login(401, "anna", "wrong", NULL);
     check_problem("unauthorized", NULL);
-    login(401, "nobody", "k7m2-one-time-pass", NULL);
-    login(403, "anna", "k7m2-one-time-pass", NULL);
+    login(401, "nobody", "k7m2-good-for-once", NULL);
+    login(403, "anna", "k7m2-good-for-once", NULL);
     check_problem("password-change-required", "new_password");
-    login(400, "anna", "k7m2-one-time-pass", "short");
+    login(400, "anna", "k7m2-good-for-once", "short");
     check_problem("invalid", "new_password");
-    login(400, "anna", "k7m2-one-time-pass", "k7m2-one-time-pass");
+    login(400, "anna", "k7m2-good-for-once", "k7m2-good-for-once");
     check_problem("invalid", "new_password");
-    login(201, "anna", "k7m2-one-time-pass", "correct horse battery");
+    login(201, "anna", "k7m2-good-for-once", "correct horse battery");
     snprintf(key, sizeof key, "%s", text_at("api_key"));
     ck_assert_str_eq(text_at("role"), "operator");
     ask(200, key, "GET", NULL, "/api/v1/tenants");
-    login(401, "anna", "k7m2-one-time-pass", "another long password");
+    login(401, "anna", "k7m2-good-for-once", "another long password");
     login(201, "anna", "correct horse battery", NULL);
     ck_assert_str_ne(text_at("api_key"), key);
     ask(200, key, "GET", NULL, "/api/v1/tenants"); /* keys live side by side */
@@ -49,7 +49,7 @@ START_TEST(a_one_time_password_is_exchanged_for_another_one_once)
     sql("update platform_user set disabled_at = now() where name = 'anna'");
     ask(401, key, "GET", NULL, "/api/v1/tenants");
     login(401, "anna", "correct horse battery", NULL);
-    check_told_nowhere("one-time-pass");
+    check_told_nowhere("good-for-once");
     check_told_nowhere("battery");
 }
 END_TEST
@@ -402,7 +402,8 @@ START_TEST(every_role_may_exactly_what_the_table_says)
         const char *method = http_method_name(route->method);
         const char *body = route->method != HTTP_GET ? "{}" : NULL;
 
-        if (route->access == ACCESS_PUBLIC)
+        /* An event stream has no end; tests/e2e/privileges.py asks for it too. */
+        if (route->access == ACCESS_PUBLIC || strstr(route->pattern, "/stream") != NULL)
             continue;
         target_of(route->pattern, "rights", target);
         ask(401, NULL, method, body, "%s", target);
