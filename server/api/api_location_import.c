@@ -65,7 +65,7 @@ static enum emt_err make_location(struct api_call *c, const struct import_row *r
 {
     const char *receiver = row->cell[LOC_RECEIVER];
     struct emt_diag why = { 0 };
-    enum location_kind kind;
+    enum location_kind kind = LOCATION_MELO;
     enum emt_err err = find_kind(row, &kind, diag);
 
     if (err == EMT_OK)
