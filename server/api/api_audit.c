@@ -133,7 +133,10 @@ enum emt_err api_audit_read(struct api_call *c, int64_t channel, emt_time from, 
     c->read_mark = read_log_mark(&c->api->reads, c->tenant, c->who.actor, channel, c->now);
     if (c->read_mark == 0)
         return EMT_OK;
-    snprintf(object, sizeof object, "channel %" PRId64, channel);
+    if (channel != 0)
+        snprintf(object, sizeof object, "channel %" PRId64, channel);
+    else
+        snprintf(object, sizeof object, "all channels");
     return api_audit(c, "readings.read", object, "%s to %s, and what else within ten minutes",
                      time_format(from, begin), time_format(to, end));
 }

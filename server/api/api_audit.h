@@ -23,7 +23,7 @@ uint64_t read_log_mark(struct read_log *l, int32_t tenant, const char *actor, in
                        emt_time now);
 void read_log_keep(struct read_log *l, uint64_t mark); /* 0 is fine */
 
-/* Notes that the values of a channel are shown, in the transaction of the call. */
+/* Notes that the values of a channel (0: of all) are shown, in the transaction of the call. */
 EMT_CHECKED enum emt_err api_audit_read(struct api_call *c, int64_t channel, emt_time from,
                                         emt_time to);
 

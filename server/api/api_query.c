@@ -31,6 +31,7 @@ static const struct {
     { api_channel_list, PAGE },
     { api_reading_list, PAGE " " SPAN " aggregate" },
     { api_reading_bulk, PAGE " " SPAN },
+    { api_reading_bulk, PAGE " " SPAN },
     { api_conflict_list, PAGE },
     { api_frame_list, PAGE " " SPAN " device gateway state" },
     { api_event_list, PAGE " " SPAN " severity kind" },

@@ -1,5 +1,6 @@
 /* Values are written straight into the answer: a page may be a year. The next page is told in the
  * body of JSON and in a header of the others. */
+#include "api_audit.h"
 #include "api_route.h"
 #include "model/aggregate.h"
 #include "model/block.h"
@@ -405,7 +406,8 @@ enum emt_err api_reading_list(struct api_call *c)
     enum emt_err err = channel_get(c->store, c->tenant, s.channel, &channel);
     if (err != EMT_OK)
         return api_store_problem(c, err, "channel");
-    err = answer_channel(c, &s, channel);
+    err = api_audit_read(c, s.channel, s.from, s.to);
+    err = err == EMT_OK ? answer_channel(c, &s, channel) : api_store_problem(c, err, "audit");
     store_result_free(channel);
     return err;
 }
@@ -474,7 +476,9 @@ enum emt_err api_reading_bulk(struct api_call *c)
     reading_text_init(&b.text, w);
     if (b.format == FORMAT_CSV)
         writer_text(w, "channel,ts,value,quality,time_source\r\n");
-    enum emt_err err = bulk_page(c, &s, page.cursor_number, &b, &next);
+    enum emt_err err = api_audit_read(c, 0, s.from, s.to);
+    if (err == EMT_OK)
+        err = bulk_page(c, &s, page.cursor_number, &b, &next);
     free(b.blocks.values);
     if (err != EMT_OK) {
         writer_clear(w);

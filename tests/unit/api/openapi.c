@@ -304,3 +304,33 @@ bool openapi_judge(const struct openapi *o, const char *method, const char *path
         return wrong(&j, "no such type: ", content_type);
     return body == NULL ? true : judge_value(&j, get(&j, media, "schema"), body);
 }
+
+/* Calls for each query parameter of the operation; counts those of the name, NULL: all. */
+static size_t count_queries(const struct openapi *o, const char *method, const char *path,
+                            const char *name)
+{
+    char why[400];
+    struct judge j = { .y = o->yaml, .why = why };
+    const struct yaml_node *list =
+        get(&j, get(&j, get(&j, get(&j, yaml_root(o->yaml), "paths"), path), method), "parameters");
+    size_t n = 0;
+
+    for (size_t i = 0; i < yaml_count(list); i++) {
+        const struct yaml_node *p = resolve(&j, yaml_at(list, i));
+
+        n += strcmp(yaml_scalar(get(&j, p, "in")), "query") == 0 &&
+             (name == NULL || strcmp(yaml_scalar(get(&j, p, "name")), name) == 0);
+    }
+    return n;
+}
+
+bool openapi_has_query(const struct openapi *o, const char *method, const char *path,
+                       const char *name)
+{
+    return count_queries(o, method, path, name) == 1;
+}
+
+size_t openapi_queries(const struct openapi *o, const char *method, const char *path)
+{
+    return count_queries(o, method, path, NULL);
+}

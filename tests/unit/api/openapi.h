@@ -26,6 +26,11 @@ struct openapi_access {
 void openapi_access(const struct openapi *o, const char *method, const char *path,
                     struct openapi_access *out);
 
+/* Whether the operation has a query parameter of this name, and how many it has. */
+bool openapi_has_query(const struct openapi *o, const char *method, const char *path,
+                       const char *name);
+size_t openapi_queries(const struct openapi *o, const char *method, const char *path);
+
 /* Whether this answer of the operation is documented and its body is of the schema; body NULL:
  * none. On false why says where. method in small letters. */
 bool openapi_judge(const struct openapi *o, const char *method, const char *path, unsigned status,

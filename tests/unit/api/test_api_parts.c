@@ -2,6 +2,7 @@
  * passwords, texts, keys as CSV. */
 #include "api/password.h"
 #include "api_auth.h"
+#include "api_query.h"
 #include "api_route.h"
 #include "api_text.h"
 #include "login_guard.h"
@@ -89,6 +90,33 @@ START_TEST(who_may_call_stands_in_the_document_as_in_the_table)
         ck_assert_msg(r->area != AREA_NONE || r->access == ACCESS_PUBLIC ||
                           r->access == ACCESS_SESSION || r->access == ACCESS_TENANT_OPEN,
                       "%s %s: needs a scope", method, r->pattern);
+    }
+    openapi_free(o);
+}
+END_TEST
+
+START_TEST(query_parameters_stand_in_the_document_as_in_the_table)
+{
+    struct openapi *o = openapi_load();
+
+    for (size_t i = 0; api_route_at(i) != NULL; i++) {
+        const struct api_route *r = api_route_at(i);
+        char method[8];
+        char name[64];
+        size_t n = 0;
+
+        lower(http_method_name(r->method), method);
+        for (const char *p = api_query_names(r); *p != '\0'; n++) {
+            size_t len = strcspn(p, " ");
+
+            snprintf(name, sizeof name, "%.*s", (int)len, p);
+            ck_assert_msg(openapi_has_query(o, method, r->pattern, name),
+                          "%s %s: %s is not documented", method, r->pattern, name);
+            p += len + (p[len] == ' ');
+        }
+        ck_assert_msg(openapi_queries(o, method, r->pattern) == n,
+                      "%s %s: documented are %zu query parameters, known %zu", method, r->pattern,
+                      openapi_queries(o, method, r->pattern), n);
     }
     openapi_free(o);
 }
@@ -547,6 +575,7 @@ int main(void)
     tcase_add_test(c, a_csrf_token_belongs_to_one_session);
     tcase_add_test(c, a_password_that_is_none_is_told_why);
     tcase_add_test(c, an_address_is_counted_by_what_a_subscriber_has);
+    tcase_add_test(c, query_parameters_stand_in_the_document_as_in_the_table);
     tcase_add_test(c, a_path_finds_its_route_and_its_parameters);
     tcase_add_test(c, a_path_that_is_none_finds_nothing);
     tcase_add_test(c, a_key_claims_its_tenant_for_fair_shares_only);
