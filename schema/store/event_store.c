@@ -3,7 +3,7 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-enum { EVENT_INSERT, EVENT_EXPIRE, STATEMENTS };
+enum { EVENT_INSERT, EVENT_ADD, EVENT_EXPIRE, STATEMENTS };
 
 static const struct store_statement statements[STATEMENTS] = {
     [EVENT_INSERT] = { "event_insert", 7,
@@ -13,6 +13,9 @@ static const struct store_statement statements[STATEMENTS] = {
                        " FROM unnest($2::timestamptz[], $3::int2[], $4::text[], $5::int8[], "
                        "$6::int8[], $7::text[])"
                        " AS u(at, severity, kind, gateway_id, device_id, detail)" },
+    [EVENT_ADD] = { "event_add", 7,
+                    "INSERT INTO event (tenant_id, at, severity, kind, gateway_id, device_id, detail)"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7)" },
     [EVENT_EXPIRE] = { "event_expire", 2,
                        "DELETE FROM event WHERE (tenant_id, event_id) IN (SELECT e.tenant_id, "
                        "e.event_id FROM event e"
@@ -49,6 +52,27 @@ bool event_rows_add(struct store_rows *r, const struct event_row *e)
 enum emt_err event_rows_send(struct store *s, int32_t tenant, struct store_rows *r)
 {
     return store_rows_send(s, &statements[EVENT_INSERT], tenant, r, 0, NULL, NULL);
+}
+
+static void id_or_null(struct store_param *p, int64_t id)
+{
+    p_null(p);
+    if (id != 0)
+        p_int8(p, id);
+}
+
+enum emt_err event_store_add(struct store *s, int32_t tenant, const struct event_row *e)
+{
+    struct store_param p[7];
+
+    p_int4(&p[0], tenant);
+    p_time(&p[1], e->at);
+    p_int2(&p[2], (int16_t)e->severity);
+    p_text(&p[3], e->kind);
+    id_or_null(&p[4], e->gateway);
+    id_or_null(&p[5], e->device);
+    p_text(&p[6], e->detail);
+    return store_run(s, &statements[EVENT_ADD], p, NULL);
 }
 
 enum emt_err event_expire(struct store *s, emt_time past, int32_t limit, int64_t *n)

@@ -63,7 +63,9 @@ static const struct store_statement statements[STATEMENTS] = {
                     "(j.payload->>'pid')::int4 END,"
                     " j.payload->>'from', j.payload->>'to', j.payload->>'location',"
                     " coalesce(j.payload->>'test' = 'true', false),"
-                    " coalesce(j.payload->>'hold_gaps' = 'true', false), j.created_by" },
+                    " coalesce(j.payload->>'hold_gaps' = 'true', false), j.created_by,"
+                    " CASE WHEN j.payload->>'id' ~ '^[0-9]{1,18}$' THEN "
+                    "(j.payload->>'id')::int8 END" },
     [JOB_STEP] = { "job_step", 5,
                    "UPDATE job SET lease_until = now() + make_interval(secs => $3::int4),"
                    " progress_done = $4::int8, progress_total = $5::int8"
@@ -169,6 +171,7 @@ static void job_of(const struct store_result *r, struct job *out)
     out->test = c_bool(r, 0, 14);
     out->hold_gaps = c_bool(r, 0, 15);
     (void)snprintf(out->created_by, sizeof out->created_by, "%s", c_text(r, 0, 16));
+    out->subject = c_null(r, 0, 17) ? 0 : c_int(r, 0, 17);
 }
 
 enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,

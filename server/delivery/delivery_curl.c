@@ -1,9 +1,12 @@
 #include "delivery_curl.h"
 
+#include <arpa/inet.h>
 #include <linux/memfd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -132,6 +135,75 @@ static bool set_login(struct transfer *x)
             curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK);
 }
 
+static int still_alive(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    struct transfer *x = ctx;
+
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    return x->file != NULL && x->file->alive != NULL && !x->file->alive(x->file->alive_ctx);
+}
+
+static bool is_private4(uint32_t a)
+{
+    static const struct {
+        uint32_t net;
+        unsigned bits;
+    } nets[] = { { 0x00000000, 8 },  { 0x0a000000, 8 },  { 0x64400000, 10 }, { 0x7f000000, 8 },
+                 { 0xa9fe0000, 16 }, { 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0a80000, 16 },
+                 { 0xc6120000, 15 }, { 0xe0000000, 3 } };
+
+    for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++) {
+        if ((a ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is not global unicast, or holds an IPv4 address that is not. */
+static bool is_private6(const uint8_t a[16])
+{
+    uint32_t last = (uint32_t)a[12] << 24 | (uint32_t)a[13] << 16 | (uint32_t)a[14] << 8 | a[15];
+    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+    static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+
+    if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
+        return is_private4(last);
+    return (a[0] & 0xe0u) != 0x20;
+}
+
+static bool is_private(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, a, sizeof in);
+        return is_private4(ntohl(in.sin_addr.s_addr));
+    }
+    if (a->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, a, sizeof in6);
+        return is_private6(in6.sin6_addr.s6_addr);
+    }
+    return true;
+}
+
+/* Looks at the address that is really connected to, whatever the name said a moment ago. */
+static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    struct transfer *x = ctx;
+
+    (void)purpose;
+    if (x->target->public_only && is_private(&a->addr)) {
+        x->private_address = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 static long or_else(unsigned value, unsigned usual)
 {
     return (long)(value != 0 ? value : usual);
@@ -163,6 +235,11 @@ static bool set_rules(struct transfer *x, const char *protocol)
            curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->error) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, still_alive) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFODATA, x) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep_answer) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEDATA, x) == CURLE_OK;
 }
@@ -269,8 +346,15 @@ CURLcode transfer_run(struct transfer *x, bool once)
     bool sent = once && x->file != NULL && x->out->bytes == x->file->size &&
                 (code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING ||
                  code == CURLE_OPERATION_TIMEDOUT || code == CURLE_SEND_ERROR ||
-                 code == CURLE_PARTIAL_FILE);
+                 code == CURLE_PARTIAL_FILE || code == CURLE_ABORTED_BY_CALLBACK);
     enum delivery_outcome outcome = DELIVERY_RETRY;
+    if (x->private_address) {
+        delivery_say(x->out, DELIVERY_REFUSED,
+                     "%s: %.60s is an address of this machine or of a private network, which the "
+                     "operator of this platform does not allow (delivery.private_networks)",
+                     delivery_kind_name(x->target->kind), x->target->host);
+        return code;
+    }
     if (sent && x->file->size > 0)
         outcome = DELIVERY_UNKNOWN;
     else if (!x->read_failed && is_refusal(code, x->target->kind == DELIVERY_HTTPS ? 0 : answer))

@@ -15,6 +15,7 @@ struct transfer {
     const struct delivery_file *file; /* NULL: no bytes of a file go up */
     struct delivery_result *out;
     bool read_failed;
+    bool private_address; /* was refused */
     int key_fd; /* SSH key, in memory only; -1 */
     char error[CURL_ERROR_SIZE];
     char answer[256]; /* begin of the last answer's body */

@@ -160,6 +160,8 @@ void delivery_by_mail(const struct delivery_target *t, const struct delivery_fil
         struct delivery_file whole = delivery_file_of(&bytes);
 
         whole.name = file->name;
+        whole.alive = file->alive;
+        whole.alive_ctx = file->alive_ctx;
         if (transfer_begin(&x, t, &whole, out, t->implicit_tls ? "smtps" : "smtp", "/"))
             hand_over(&x, t->mail, out);
         transfer_end(&x);

@@ -17,6 +17,7 @@
 struct running {
     struct store *app;
     const struct job *job;
+    const struct export_order *order;
     bool (*step)(void *ctx, int64_t done, int64_t total);
     void *ctx;
     struct store_array *notes;
@@ -30,23 +31,21 @@ static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, cons
     struct running *r = ctx;
     char detail[64];
     struct audit_entry entry = { .tenant = r->job->tenant,
-                                 .actor = r->job->created_by,
+                                 .actor = r->order->actor,
                                  .action = "export.mscons",
                                  .object = name,
                                  .detail = detail };
 
-    (void)file_id;
     (void)len;
-    if (content == NULL)
-        return EMT_OK; /* of an earlier run */
     (void)snprintf(detail, sizeof detail, "%d messages, job %lld", messages, (long long)r->job->id);
     enum emt_err err = store_begin(r->app, r->job->tenant);
-    if (err == EMT_OK)
+    if (err == EMT_OK && content != NULL) /* else of an earlier run, which noted it */
         err = audit_append(r->app, &entry);
+    if (err == EMT_OK && r->order->file != NULL)
+        err = r->order->file(r->order->file_ctx, r->app, file_id);
     if (err == EMT_OK)
-        err = store_commit(r->app);
-    else
-        store_rollback(r->app);
+        return store_commit(r->app);
+    store_rollback(r->app);
     return err;
 }
 
@@ -66,31 +65,48 @@ static bool take_step(void *ctx, int64_t done, int64_t total)
     return r->step(r->ctx, done, total);
 }
 
-enum emt_err export_job_run(struct store *app, const struct job *job,
-                            bool (*step)(void *ctx, int64_t done, int64_t total), void *ctx,
-                            struct store_array *notes, char *error, size_t size)
+enum emt_err export_job_order_run(struct store *app, const struct job *job,
+                                  const struct export_order *order,
+                                  bool (*step)(void *ctx, int64_t done, int64_t total), void *ctx,
+                                  struct store_array *notes, char *error, size_t size)
 {
-    struct running r = { app, job, step, ctx, notes };
+    struct running r = { app, job, order, step, ctx, notes };
     struct mscons_export_handler h = {
         .file = take_file, .note = take_note, .ctx = &r, .step = take_step
     };
     struct mscons_export_request req = { .tenant = job->tenant,
-                                         .pid = job->pid,
-                                         .location = job->location[0] ? job->location : NULL,
+                                         .pid = order->pid,
+                                         .from = order->from,
+                                         .to = order->to,
+                                         .location = order->location,
                                          .now = clock_now(),
-                                         .test = job->test,
-                                         .hold_gaps = job->hold_gaps,
+                                         .test = order->test,
+                                         .hold_gaps = order->hold_gaps,
                                          .job = job->id };
     struct emt_diag diag = { 0 };
-    enum emt_err err = local_date_parse(job->from, &req.from);
+    enum emt_err err = mscons_export_run(app, &req, &h, &diag);
 
-    if (err == EMT_OK)
-        err = local_date_parse(job->to, &req.to);
-    if (err != EMT_OK)
-        (void)emt_fail(&diag, err, "the period is none");
-    else
-        err = mscons_export_run(app, &req, &h, &diag);
     if (err != EMT_OK)
         (void)snprintf(error, size, "%s", diag.text[0] ? diag.text : emt_err_name(err));
     return err;
+}
+
+enum emt_err export_job_run(struct store *app, const struct job *job,
+                            bool (*step)(void *ctx, int64_t done, int64_t total), void *ctx,
+                            struct store_array *notes, char *error, size_t size)
+{
+    struct export_order order = { .pid = job->pid,
+                                  .location = job->location[0] ? job->location : NULL,
+                                  .test = job->test,
+                                  .hold_gaps = job->hold_gaps,
+                                  .actor = job->created_by };
+    enum emt_err err = local_date_parse(job->from, &order.from);
+
+    if (err == EMT_OK)
+        err = local_date_parse(job->to, &order.to);
+    if (err != EMT_OK) {
+        (void)snprintf(error, size, "the period is none");
+        return err;
+    }
+    return export_job_order_run(app, job, &order, step, ctx, notes, error, size);
 }

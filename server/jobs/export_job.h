@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "model/local_day.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,19 @@ struct job;
 struct store;
 struct store_array;
 
+/* What is exported; texts borrowed. */
+struct export_order {
+    unsigned pid;
+    struct local_date from, to;
+    const char *location; /* NULL: all */
+    bool test, hold_gaps;
+    const char *actor; /* for the audit */
+    /* Each file that stands, in a transaction of the tenant that is then committed; also those of
+     * an earlier run of the job. May be NULL. */
+    enum emt_err (*file)(void *ctx, struct store *app, int64_t file_id);
+    void *file_ctx;
+};
+
 /* app: a synchronous store of role STORE_APP outside of a transaction. Notes are added to `notes`
  * (text[]). EMT_EAGAIN stopped by step, or a lock; EMT_EMALFORMED and EMT_ENOTFOUND an order that
  * cannot be done, in words in error; EMT_EDB. */
@@ -21,5 +35,12 @@ EMT_CHECKED enum emt_err export_job_run(struct store *app, const struct job *job
                                         bool (*step)(void *ctx, int64_t done, int64_t total),
                                         void *ctx, struct store_array *notes, char *error,
                                         size_t size);
+
+/* As above, with an order of the caller's in the place of the job's payload. */
+EMT_CHECKED enum emt_err export_job_order_run(struct store *app, const struct job *job,
+                                              const struct export_order *order,
+                                              bool (*step)(void *ctx, int64_t done, int64_t total),
+                                              void *ctx, struct store_array *notes, char *error,
+                                              size_t size);
 
 #endif

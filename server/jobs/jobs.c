@@ -5,12 +5,14 @@
 #include "base/log.h"
 #include "chainer.h"
 #include "compact.h"
+#include "delivery_job.h"
 #include "export_job.h"
 #include "ingest/replay.h"
 #include "ingest/scratch.h"
 #include "loop/metrics.h"
 #include "maintenance.h"
 #include "model/frame_state.h"
+#include "schedule_job.h"
 #include "store/frame_query_store.h"
 #include "store/frame_store.h"
 #include "store/job_store.h"
@@ -44,7 +46,8 @@
 /* Progress is told no more often than this. */
 #define STEP_MS 250
 
-static const char *const kinds[] = { "replay", "maintenance", "export", "compaction" };
+static const char *const kinds[] = { "replay",     "maintenance", "export",
+                                     "compaction", "schedule",    "delivery" };
 
 struct worker {
     struct jobs *jobs;
@@ -69,7 +72,7 @@ struct worker {
 
 struct jobs {
     struct jobs_settings s;
-    char *conninfo, *scratch_path;
+    char *conninfo, *scratch_path, *delivery_root;
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     bool stopping;
@@ -265,7 +268,7 @@ static enum emt_err do_compaction(struct worker *w, const struct job *job, char 
     return err;
 }
 
-static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
+static enum emt_err open_app(struct worker *w, char *error, size_t size)
 {
     struct emt_diag diag = { 0 };
 
@@ -273,15 +276,50 @@ static enum emt_err do_export(struct worker *w, const struct job *job, char *err
         store_close(w->app);
         w->app = NULL;
     }
-    if (!w->app && store_open(w->jobs->conninfo, STORE_APP, CONNECT_MS, &w->app, &diag) != EMT_OK) {
-        w->app = NULL;
-        (void)snprintf(error, size, "%s", diag.text);
-        return EMT_EDB;
-    }
+    if (w->app)
+        return EMT_OK;
+    if (store_open(w->jobs->conninfo, STORE_APP, CONNECT_MS, &w->app, &diag) == EMT_OK)
+        return EMT_OK;
+    w->app = NULL;
+    (void)snprintf(error, size, "%s", diag.text);
+    return EMT_EDB;
+}
+
+static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    bool scheduled = strcmp(job->kind, "schedule") == 0;
+    enum emt_err err = open_app(w, error, size);
+
+    if (err != EMT_OK)
+        return err;
     w->notes = store_array_new(STORE_TEXT);
     if (!w->notes)
         return EMT_ENOMEM;
-    return export_job_run(w->app, job, step, w, w->notes, error, size);
+    return scheduled ? schedule_job_run(w->app, job, step, w, w->notes, error, size)
+                     : export_job_run(w->app, job, step, w, w->notes, error, size);
+}
+
+static bool still_sending(void *ctx)
+{
+    return step(ctx, 0, -1);
+}
+
+static enum emt_err do_delivery(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    struct delivery_rules rules = { .master = &w->jobs->s.master,
+                                    .root = w->jobs->delivery_root,
+                                    .private_networks = w->jobs->s.private_networks };
+    char text[400] = "";
+    enum emt_err err = open_app(w, error, size);
+
+    if (err != EMT_OK)
+        return err;
+    err = delivery_job_run(w->app, job, &rules, still_sending, w, text, sizeof text);
+    LOG_INFO("delivery", LOG_I("tenant", job->tenant), LOG_I("delivery", job->subject),
+             LOG_S("result", text));
+    if (err != EMT_OK)
+        (void)snprintf(error, size, "%s", text);
+    return err;
 }
 
 static int32_t retry_s(int attempts)
@@ -340,8 +378,10 @@ static void do_job(struct worker *w, const struct job *job)
     w->result[0] = '\0';
     if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);
-    else if (strcmp(job->kind, "export") == 0)
+    else if (strcmp(job->kind, "export") == 0 || strcmp(job->kind, "schedule") == 0)
         err = do_export(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "delivery") == 0)
+        err = do_delivery(w, job, error, sizeof error);
     else if (strcmp(job->kind, "compaction") == 0)
         err = do_compaction(w, job, error, sizeof error);
     else
@@ -372,6 +412,18 @@ static void upkeep(struct worker *w)
                  LOG_I("events_expired", res.events), LOG_I("jobs_expired", res.jobs));
 }
 
+/* What runs by itself and is due becomes jobs; each worker looks, one of them finds it. */
+static void order_due(struct worker *w)
+{
+    int64_t n = 0;
+    enum emt_err err = schedule_step(w->admin, clock_now(), &n);
+
+    if (err != EMT_OK && err != EMT_EAGAIN)
+        LOG_WARN("schedules-not-ordered", LOG_S("error", store_error(w->admin)));
+    else if (n > 0)
+        LOG_INFO("schedules-due", LOG_I("ordered", n));
+}
+
 /* Takes jobs until there are none. */
 static void work(struct worker *w)
 {
@@ -399,6 +451,7 @@ static void *worker_main(void *arg)
 
         if (connect_both(w)) {
             upkeep(w);
+            order_due(w);
             work(w);
         } else {
             wait_ms = backoff_next(&w->backoff);
@@ -469,13 +522,14 @@ enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out, struct
         j->s.hot_days = HOT_DAYS_DEFAULT;
     j->conninfo = strdup(s->conninfo);
     j->scratch_path = s->scratch_path ? strdup(s->scratch_path) : NULL;
+    j->delivery_root = s->delivery_root ? strdup(s->delivery_root) : NULL;
     j->nworkers = s->workers ? s->workers : 1;
     if (j->nworkers > WORKERS_MAX)
         j->nworkers = WORKERS_MAX;
     j->workers = calloc(j->nworkers, sizeof *j->workers);
     j->own_metrics = s->metrics ? NULL : metrics_new();
     if (!j->conninfo || !j->workers || (s->scratch_path && !j->scratch_path) ||
-        (!s->metrics && !j->own_metrics)) {
+        (s->delivery_root && !j->delivery_root) || (!s->metrics && !j->own_metrics)) {
         jobs_stop(j);
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
     }
@@ -516,6 +570,7 @@ void jobs_stop(struct jobs *j)
     free(j->workers);
     free(j->conninfo);
     free(j->scratch_path);
+    free(j->delivery_root);
     if (j->own_metrics)
         metrics_free(j->own_metrics);
     seal_key_wipe(&j->s.master);

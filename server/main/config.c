@@ -133,6 +133,7 @@ enum emt_err config_init(struct config *c, unsigned https_port)
         .leaf_lifetime_ms = 365 * MS_PER_DAY,
         .worker_jobs = 1,
         .worker_hot_days = 92,
+        .delivery_root = "",
         .field = { .handshake_queue = 512,
                    .connections = 20000,
                    .commands = 64,
@@ -441,6 +442,15 @@ static void read_worker(struct section *s)
     get_int(s, "hot_days", 1, 3650, &s->c->worker_hot_days);
 }
 
+static void read_delivery(struct section *s)
+{
+    get_text(s, "root", &s->c->delivery_root);
+    if (s->err == EMT_OK)
+        s->err = yaml_bool(s->y, s->map, "private_networks", &s->c->private_networks, s->diag);
+    if (s->err == EMT_OK && *s->c->delivery_root && s->c->delivery_root[0] != '/')
+        fail_at(s, "root", "must begin with /");
+}
+
 enum emt_err config_load(struct config *c, const char *path, struct emt_diag *diag)
 {
     static const struct {
@@ -448,7 +458,8 @@ enum emt_err config_load(struct config *c, const char *path, struct emt_diag *di
         void (*read)(struct section *s);
     } sections[] = { { "database", read_database }, { "log", read_log },
                      { "metrics", read_metrics },   { "field", read_field },
-                     { "api", read_api },           { "worker", read_worker } };
+                     { "api", read_api },           { "worker", read_worker },
+                     { "delivery", read_delivery } };
     struct yaml *y = NULL;
     struct section top = { c, NULL, NULL, diag, EMT_OK };
 

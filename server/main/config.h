@@ -37,7 +37,8 @@ struct config_api {
     const char *url;         /* NULL: first name and port */
     const char *certificate; /* PEM files of the operator's own; NULL: issued by the platform */
     const char *key;
-    int64_t threads, workers, queue, tenant_share, connections, peer_connections, idle_s, handshake_s;
+    int64_t threads, workers, queue, tenant_share, connections, peer_connections, idle_s,
+        handshake_s;
     int64_t request_s;
     int64_t streams, tenant_streams, principal_streams;
     int64_t body_bytes;
@@ -60,6 +61,8 @@ struct config {
     const char *metrics_listen; /* "" for none */
     int64_t leaf_lifetime_ms;
     int64_t worker_jobs, worker_hot_days;
+    const char *delivery_root; /* local targets stand below it; "": there are none */
+    bool private_networks;     /* delivery may go there */
     struct config_field field;
     struct config_api api;
 };

@@ -138,6 +138,9 @@ static enum emt_err load_embedded(const struct options *o, struct config *c, str
         return err;
     c->state_dir = config_text(c, o->embedded);
     c->master_key = below(c, o->embedded, "master.key");
+    /* One machine of its own: files may stay on it and go to its neighbours. */
+    c->delivery_root = below(c, o->embedded, "outbox");
+    c->private_networks = true;
     c->conninfo = "set when it runs";
     return c->state_dir && c->master_key ? config_check(c, file, diag) : EMT_ENOMEM;
 }
@@ -228,8 +231,9 @@ static int print_config(const struct options *o)
            "database:\n  conninfo: \"%s\"\n"
            "field:\n  listen12: [\"0.0.0.0:%ld\"]\n  listen13: [\"0.0.0.0:%ld\"]\n"
            "api:\n  listen: [\"0.0.0.0:%ld\"]\n"
-           "metrics:\n  listen: \"127.0.0.1:%ld\"\n",
-           dir, dir, p, dir, conninfo, p ? p - 1000 : 0, p ? p - 999 : 0, p, p ? p + 1000 : 0);
+           "metrics:\n  listen: \"127.0.0.1:%ld\"\n"
+           "delivery:\n  root: \"%s/outbox\"\n  private_networks: true\n",
+           dir, dir, p, dir, conninfo, p ? p - 1000 : 0, p ? p - 999 : 0, p, p ? p + 1000 : 0, dir);
     free(conninfo);
     return 0;
 }

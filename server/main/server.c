@@ -336,6 +336,8 @@ static enum emt_err start_jobs(struct server *v, struct emt_diag *diag)
                                .workers = (unsigned)c->worker_jobs,
                                .node_id = node_id(v->node),
                                .hot_days = (unsigned)c->worker_hot_days,
+                               .delivery_root = *c->delivery_root ? c->delivery_root : NULL,
+                               .private_networks = c->private_networks,
                                .metrics = v->metrics };
     enum emt_err err = file_join(scratch, sizeof scratch, c->state_dir, "scratch-jobs");
 

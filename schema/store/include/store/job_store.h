@@ -50,6 +50,8 @@ struct job {
     char from[JOB_TEXT_MAX], to[JOB_TEXT_MAX], location[JOB_TEXT_MAX];
     bool test, hold_gaps;
     char created_by[160];
+    /* Payload of "schedule" and "delivery": whose run it is; 0 where not said. */
+    int64_t subject;
 };
 /* As STORE_ADMIN, each a transaction of its own. One job that is due, or whose worker's lease ran
  * out, of the kinds in `kinds` (text[]); false: none. */

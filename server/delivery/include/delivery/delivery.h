@@ -69,7 +69,9 @@ struct delivery_target {
     const char *ca_pem;     /* whom to trust; NULL: what the system trusts */
     const char *client_pem; /* mutual TLS: certificate chain and key */
     const char *client_key_pem;
-    bool plain_allowed;               /* FTP; MAIL without TLS */
+    bool plain_allowed; /* FTP; MAIL without TLS */
+    bool public_only; /* no addresses of this machine and of private networks (RFC 1918, 4193, 6598)
+                       */
     bool implicit_tls;                /* MAIL: TLS from the first byte (port 465) */
     const struct delivery_mail *mail; /* MAIL */
     unsigned connect_s;               /* 0: 30 */
@@ -87,6 +89,9 @@ struct delivery_file {
     /* Back to the first byte; each try begins with it. */
     enum emt_err (*rewind)(void *ctx);
     void *ctx;
+    /* Asked about once a second while the try lasts; false ends it: DELIVERY_RETRY. May be NULL. */
+    bool (*alive)(void *ctx);
+    void *alive_ctx;
     /* An earlier try may have brought the file: look for its name before sending it again. */
     bool may_be_there;
 };

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/seal.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,14 +19,18 @@ struct jobs_settings {
     struct seal_key master;
     unsigned workers; /* default 1 */
     int64_t node_id;
-    unsigned hot_days;        /* month partitions of the past, default 92 */
-    const char *scratch_path; /* crash notes of replay decoding */
+    unsigned hot_days;         /* month partitions of the past, default 92 */
+    const char *scratch_path;  /* crash notes of replay decoding */
+    const char *delivery_root; /* local targets stand below it; NULL: there are none */
+    bool private_networks;     /* targets may stand in them */
     struct metrics *metrics;
 };
 
 /* Kinds: "replay" (payload {"device": id} or {"state": "key-needed"}: decode waiting frames again),
- * "compaction" (closed spans become blocks; daily), "maintenance" (partitions, old telegrams and frames after retention, lost sessions; every node
- * daily, once). */
+ * "compaction" (closed spans become blocks; daily), "schedule" (an export that
+ * runs by itself: what is due is ordered by the workers), "delivery" (one try of one file at one
+ * target), "maintenance" (partitions, old telegrams and frames after retention, lost sessions;
+ * every node daily, once). */
 EMT_CHECKED enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out,
                                     struct emt_diag *diag);
 void jobs_wake(struct jobs *j); /* from any thread */

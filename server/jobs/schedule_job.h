@@ -1,0 +1,38 @@
+/* Exports that run by themselves: what is due becomes a job "schedule", whose files become
+ * deliveries. */
+#ifndef EMT_JOBS_SCHEDULE_JOB_H
+#define EMT_JOBS_SCHEDULE_JOB_H
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job;
+struct store;
+struct store_array;
+
+/* A run that fell due longer ago than this has been missed. */
+#define SCHEDULE_MISSED (EMT_HOUR)
+/* Most days of one run that goes by what did not go out yet. */
+#define SCHEDULE_DAYS_MOST 180
+
+/* Orders what is due, of all tenants; any node, any time, each run once. admin: STORE_ADMIN outside
+ * of a transaction. *ordered counts. */
+EMT_CHECKED enum emt_err schedule_step(struct store *admin, emt_time now, int64_t *ordered);
+
+/* When a schedule is due next; EMT_TIME_NONE: never. seed: its number. EMT_EMALFORMED as
+ * cron_parse(). */
+EMT_CHECKED enum emt_err schedule_next(const char *cron, bool local_time, int64_t seed,
+                                       emt_time after, emt_time *out, struct emt_diag *diag);
+
+/* The job itself; as export_job_run(). */
+EMT_CHECKED enum emt_err schedule_job_run(struct store *app, const struct job *job,
+                                          bool (*step)(void *ctx, int64_t done, int64_t total),
+                                          void *ctx, struct store_array *notes, char *error,
+                                          size_t size);
+
+#endif
