@@ -5,6 +5,7 @@
 #include "connectors/mscons_show.h"
 #include "export/mscons_export.h"
 #include "export_fixture.h"
+#include "store/block_store.h"
 #include "store/export_store.h"
 
 #include <check.h>
@@ -196,6 +197,81 @@ START_TEST(a_complete_day_is_one_message_with_exact_values)
     ck_assert_ptr_null(strstr(p, "QTY+"));
     json_decref(file);
     drop(&t);
+    store_close(s);
+}
+END_TEST
+
+static void compact_all(int32_t tenant)
+{
+    struct store *admin = pg_fixture_store(fixture, STORE_ADMIN);
+    struct block_counts counts = { 0 };
+    struct block_lot lot = { .month = at("2026-11-01T00:00:00Z"),
+                             .closed = at("2026-12-01T00:00:00Z") };
+
+    while (!lot.done)
+        ck_assert_int_eq(block_compact(admin, tenant, &lot, at(NOW), &counts), EMT_OK);
+    ck_assert_int_gt(counts.rows, 90);
+    ck_assert_int_gt(counts.blocks, 0);
+    store_close(admin);
+}
+
+START_TEST(files_are_the_same_before_and_after_compaction)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct taken before = { 0 }, after = { 0 };
+    int64_t channel;
+    int32_t tenant = simple_tenant("packed", &channel);
+
+    /* Spelled in other units, substitutes, a correction, late ones, a gap. */
+    export_sql(
+        fixture,
+        "update reading set quality = 257 where tenant_id = %d and ts between "
+        "'2026-11-18T03:00:00Z' and '2026-11-18T04:00:00Z';"
+        "update reading set mantissa = mantissa * 10, exponent = exponent - 1"
+        " where tenant_id = %d and extract(hour from ts) = 7;"
+        "insert into reading_late (tenant_id, channel_id, ts, mantissa, received_at, exponent,"
+        " quality) select tenant_id, channel_id, ts, mantissa + 1, now(), exponent, 261"
+        " from reading where tenant_id = %d and extract(hour from ts) = 12;"
+        "delete from reading where tenant_id = %d and ts between '2026-11-18T18:50:00Z'"
+        " and '2026-11-18T19:10:00Z'",
+        (int)tenant, (int)tenant, (int)tenant, (int)tenant);
+    for (unsigned pid = 13017; pid <= 13018; pid++) {
+        struct mscons_export_request req = request(tenant, pid);
+
+        export_sql(fixture, "update location_channel set obis = '%s' where tenant_id = %d",
+                   pid == 13017 ? "1-1:1.8.0" : "1-1:1.29.0", (int)tenant);
+        /* The same number again: only then can all bytes be equal. */
+        export_sql(fixture,
+                   "delete from export_file where tenant_id = %d;"
+                   "delete from export_number where tenant_id = %d",
+                   (int)tenant, (int)tenant);
+        run(s, &req, &before);
+        ck_assert_int_eq(before.err, EMT_OK);
+        ck_assert_msg(before.files == 1, "%u: %s", pid, before.notes);
+        if (pid == 13017) {
+            export_sql(fixture, "create table rows_before as select * from reading;"
+                                "create table late_before as select * from reading_late");
+        }
+        compact_all(tenant);
+        ck_assert_int_eq(pg_fixture_number(fixture, "select count(*) from reading_late"), 0);
+        export_sql(fixture,
+                   "delete from export_file where tenant_id = %d;"
+                   "delete from export_number where tenant_id = %d",
+                   (int)tenant, (int)tenant);
+        run(s, &req, &after);
+        ck_assert_uint_eq(after.files, 1);
+        ck_assert_uint_eq(after.len[0], before.len[0]);
+        ck_assert_mem_eq(after.content[0], before.content[0], before.len[0]);
+        ck_assert_str_eq(after.notes, before.notes);
+        drop(&before);
+        drop(&after);
+        export_sql(fixture,
+                   "delete from reading_block where tenant_id = %d;"
+                   "insert into reading select * from rows_before where tenant_id = %d;"
+                   "insert into reading_late select * from late_before where tenant_id = %d",
+                   (int)tenant, (int)tenant, (int)tenant);
+    }
+    export_sql(fixture, "drop table rows_before; drop table late_before");
     store_close(s);
 }
 END_TEST
@@ -810,6 +886,7 @@ int main(void)
     export_partitions(fixture);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, a_complete_day_is_one_message_with_exact_values);
+    tcase_add_test(c, files_are_the_same_before_and_after_compaction);
     tcase_add_test(c, a_gap_splits_the_day_and_is_never_filled);
     tcase_add_test(c, a_gap_of_one_register_leaves_the_other_whole);
     tcase_add_test(c, days_of_the_time_change_have_92_and_100_quarter_hours);
