@@ -20,6 +20,7 @@
 #define FCL_MCL 0x2000u
 #define FCL_MORE 0x4000u
 #define MCL_TYPE 0x0fu
+#define TYPE_GMAC 8 /* its nonce is told nowhere in public */
 #define FIRST 1
 #define LAST_MOST 255
 #define ML_LEN 2
@@ -155,8 +156,9 @@ static enum frame_state take(struct mbus_context *ctx, const struct part *p)
     if (!p->afl.has_mac)
         return FRAME_OK;
     if (mac_len_of(p->afl.mcl) == 0)
-        return mbus_fail(ctx, FRAME_UNSUPPORTED, "AFL authentication type %u",
-                         (unsigned)(p->afl.mcl & MCL_TYPE));
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "AFL authentication type %u%s is not read",
+                         (unsigned)(p->afl.mcl & MCL_TYPE),
+                         (p->afl.mcl & MCL_TYPE) == TYPE_GMAC ? " (AES-GMAC)" : "");
     if (mac_len_of(p->afl.mcl) != p->afl.mac_len)
         return mbus_fail(ctx, FRAME_MALFORMED, "MAC of %zu bytes, the AFL announces %zu",
                          p->afl.mac_len, mac_len_of(p->afl.mcl));

@@ -60,9 +60,8 @@ struct mbus_context {
 
     bool has_link;
     struct mbus_address link; /* address of the radio link layer */
-    bool has_ell_address;
-    struct mbus_address ell_address; /* 8E, 8F: the meter behind a repeater */
-    struct mbus_address meter;       /* whom keys and identity belong to */
+    struct mbus_address ell_receiver; /* 8E, 8F: for whom the telegram is */
+    struct mbus_address meter;        /* whom keys and identity belong to */
     bool has_meter;
 
     struct mbus_afl afl;

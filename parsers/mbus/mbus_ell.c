@@ -12,6 +12,7 @@
  * 8D     x  x  x               x
  * 8E     x  x  x    x
  * 8F     x  x  x    x          x
+ * M and A name the receiver (EN 13757-4, tables 46 and 47): the sender is that of the link layer.
  * SN: bits 0-3 session, 4-28 time, 29-31 encryption (0 none, 1 AES-128-CTR). The encrypted part
  * begins at the CRC. */
 #define SN_COUNTER 0x1fffffffu
@@ -124,7 +125,7 @@ static enum frame_state open_payload(struct mbus_context *ctx, const struct ell 
         if (!payload_crc_fits(in->data + in->pos, reader_left(in)))
             state = mbus_fail(ctx, FRAME_MALFORMED, "ELL payload CRC does not fit");
     } else {
-        nkeys = mbus_keys(ctx, ctx->has_ell_address ? &ctx->ell_address : &ctx->link, keys);
+        nkeys = mbus_keys(ctx, &ctx->link, keys);
         ctx->out->security = encryption == ELL_CTR ? "ELL-CTR" : "ELL-reserved";
         if (encryption == ELL_CTR)
             state = decrypt(ctx, ell, in, keys, nkeys);
@@ -140,6 +141,15 @@ static enum frame_state open_payload(struct mbus_context *ctx, const struct ell 
     return state;
 }
 
+static void put_receiver(struct mbus_context *ctx)
+{
+    char text[DEVICE_ID_TEXT_MAX];
+    struct device_id id;
+
+    mbus_address_device(&ctx->ell_receiver, &id);
+    mbus_field_text(ctx, "receiver", device_id_format(&id, text));
+}
+
 enum frame_state mbus_ell_read(struct mbus_context *ctx, struct reader *in)
 {
     size_t from = in->pos;
@@ -150,8 +160,7 @@ enum frame_state mbus_ell_read(struct mbus_context *ctx, struct reader *in)
     ell.cc = reader_u8(in);
     ell.access_number = reader_u8(in);
     if (has_address(ell.ci)) {
-        ctx->ell_address = mbus_address_read_link(in);
-        ctx->has_ell_address = true;
+        ctx->ell_receiver = mbus_address_read_link(in);
     }
     if (has_session(ell.ci)) {
         reader_copy(in, ell.sn, sizeof ell.sn);
@@ -166,8 +175,8 @@ enum frame_state mbus_ell_read(struct mbus_context *ctx, struct reader *in)
         mbus_trace_ell(ctx, in->data + from, has_address(ell.ci), has_session(ell.ci));
     ctx->out->access_number = ell.access_number;
     ctx->out->has_access_number = true;
-    if (ctx->has_ell_address)
-        mbus_set_meter(ctx, &ctx->ell_address);
+    if (has_address(ell.ci))
+        put_receiver(ctx);
     if (!has_session(ell.ci))
         return FRAME_OK;
     ctx->out->has_counter = true;

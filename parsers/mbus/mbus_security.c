@@ -11,7 +11,6 @@
 #define MODE_DES_CBC 2
 #define MODE_AES_CBC_IV 5
 #define MODE_AES_CBC_DERIVED 7
-#define MODE_DES_CBC_DATE 3
 #define MODE_AES_CCM 10
 #define MODE_TLS 13
 /* Modes from here on are not defined; on the wire they are the "signature" of meters older than the
@@ -26,6 +25,7 @@
 #define CCM_TO_THE_END 0xff
 #define CCM_TAG_CODE_8 1
 #define KDF(cfe) ((cfe) >> 4 & 3u)
+#define KDF_NONE 0 /* the key itself */
 #define KDF_CMAC 1
 #define DERIVE_ENC 0x00
 #define DERIVE_MAC 0x01
@@ -35,6 +35,13 @@ static const char *const mode_names[MBUS_MODES] = {
     "mode 8",  "mode 9",  "mode 10", "mode 11", "mode 12", "mode 13", "mode 14", "mode 15",
     "mode 16", "mode 17", "mode 18", "mode 19", "mode 20", "mode 21", "mode 22", "mode 23",
     "mode 24", "mode 25", "mode 26", "mode 27", "mode 28", "mode 29", "mode 30", "mode 31",
+};
+
+/* EN 13757-7, table 19: what the modes that are not read stand for. */
+static const char *const algorithms[MBUS_MODES] = {
+    [1] = " (of the manufacturer)", [3] = " (DES-CBC, its IV holds the meter's date)",
+    [8] = " (AES-CTR with CMAC)",   [9] = " (AES-GCM)",
+    [13] = " (TLS session)",
 };
 
 /* How far one attempt came. Higher is better. */
@@ -71,14 +78,18 @@ static void mode5_iv(const struct mbus_context *ctx, uint8_t iv[BLOCK])
     memset(iv + 8, ctx->tpl.access_number, 8);
 }
 
-/* Key derivation of EN 13757-7 (KDF selection 1): CMAC over a constant, the message counter, the
- * meter's number, padding. */
+/* Key derivation of EN 13757-7. Selection 0: the key itself; 1: CMAC over a constant, the message
+ * counter, the meter's number, padding. */
 static bool derive(const struct mbus_context *ctx, const uint8_t key[16], uint8_t constant,
                    const uint8_t mcr[4], uint8_t out[16])
 {
     uint8_t input[BLOCK];
     struct cipher_part part = { input, sizeof input };
 
+    if (ctx->tpl.cfe_len > 0 && KDF(ctx->tpl.cfe[0]) == KDF_NONE) {
+        memcpy(out, key, 16);
+        return true;
+    }
     memset(input, 0x07, sizeof input);
     input[0] = constant;
     memcpy(input + 1, mcr, 4);
@@ -227,11 +238,14 @@ static enum frame_state check_derivation(struct mbus_context *ctx)
 {
     const struct mbus_tpl *tpl = &ctx->tpl;
     bool ccm = tpl->mode == MODE_AES_CCM;
+    bool none = KDF(tpl->cfe[0]) == KDF_NONE;
 
-    if (KDF(tpl->cfe[0]) != KDF_CMAC)
-        return mbus_fail(ctx, FRAME_UNSUPPORTED, "%s with key derivation %u", mode_names[tpl->mode],
-                         (unsigned)KDF(tpl->cfe[0]));
-    if (!ccm && !ctx->afl.has_mcr)
+    /* Which key a MAC has where none is derived is not told in public. */
+    if ((!none && KDF(tpl->cfe[0]) != KDF_CMAC) || (none && ctx->afl.has_mac))
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "%s with key derivation %u%s",
+                         mode_names[tpl->mode], (unsigned)KDF(tpl->cfe[0]),
+                         none ? " and a MAC" : "");
+    if (!ccm && !none && !ctx->afl.has_mcr)
         return mbus_fail(ctx, FRAME_UNSUPPORTED, "%s without a message counter",
                          mode_names[tpl->mode]);
     if (ccm && tpl->cfe[1] != CCM_TAG_CODE_8)
@@ -320,17 +334,14 @@ static enum frame_state open_mode(struct opening *o, const struct device_key *ke
     }
     if (mode == MODE_TLS) {
         ctx->out->encrypted = true; /* no key of ours is in a TLS session */
-        return mbus_fail(ctx, FRAME_UNSUPPORTED, "security mode 13 (TLS session) is not read");
-    }
-    if (mode == MODE_DES_CBC_DATE && nkeys > 0) {
-        ctx->out->encrypted = true;
-        return mbus_fail(ctx, FRAME_UNSUPPORTED,
-                         "security mode 3 is not read: its IV holds the meter's date");
+        return mbus_fail(ctx, FRAME_UNSUPPORTED, "security %s%s is not read", mode_names[mode],
+                         algorithms[mode]);
     }
     if (mode != MODE_DES_CBC && mode != MODE_AES_CBC_IV && !derived) {
         ctx->out->encrypted = true;
         return mbus_fail(ctx, nkeys > 0 ? FRAME_UNSUPPORTED : FRAME_KEY_NEEDED,
-                         "security %s is not read%s", mode_names[mode],
+                         "security %s%s is not read%s", mode_names[mode],
+                         algorithms[mode] ? algorithms[mode] : "",
                          nkeys > 0 ? "" : ", and no key is known");
     }
     state = derived ? check_derivation(ctx) : FRAME_OK;

@@ -98,7 +98,7 @@ void mbus_trace_ell(struct mbus_context *ctx, const uint8_t *p, bool has_address
     trace_hex(t, "communication_control", p + 1, 1);
     trace_number(t, "access_number", p[2], p + 2, 1);
     if (has_address) {
-        put_address(t, &ctx->ell_address, p + at, true);
+        put_address(t, &ctx->ell_receiver, p + at, true);
         at += 8;
     }
     if (!has_session)

@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, mbus_meaning_suite());
     srunner_add_suite(runner, mbus_readout_suite());
     srunner_add_suite(runner, mbus_record_suite());
+    srunner_add_suite(runner, mbus_security_suite());
     srunner_add_suite(runner, mbus_wired_suite());
     srunner_add_suite(runner, oms_encode_suite());
     srunner_add_suite(runner, public_corpora_suite());

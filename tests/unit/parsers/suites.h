@@ -12,6 +12,7 @@ Suite *mbus_fragment_suite(void);
 Suite *mbus_meaning_suite(void);
 Suite *mbus_readout_suite(void);
 Suite *mbus_record_suite(void);
+Suite *mbus_security_suite(void);
 Suite *mbus_wired_suite(void);
 Suite *oms_encode_suite(void);
 Suite *public_corpora_suite(void);
