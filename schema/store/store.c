@@ -410,6 +410,60 @@ static enum emt_err ready_for_sync(struct store *s)
     return store_leave_pipeline(s);
 }
 
+void store_set_patience(struct store *s, int ms)
+{
+    s->patience_ms = ms;
+}
+
+/* Sends what is left and waits until an answer can be taken without waiting. False: it did not come
+ * in time, or the connection failed. */
+static bool await_answer(struct store *s)
+{
+    int64_t deadline = clock_mono_ms() + s->patience_ms;
+
+    for (;;) {
+        int flushed = PQflush(s->conn);
+        if (flushed < 0 || !PQconsumeInput(s->conn))
+            return false;
+        if (flushed == 0 && !PQisBusy(s->conn))
+            return true;
+        struct pollfd p = { store_fd(s), POLLIN, 0 };
+        int64_t left = deadline - clock_mono_ms();
+        if (flushed > 0)
+            p.events |= POLLOUT;
+        if (left <= 0) {
+            keep_error(s, "57014", "no answer from the database in time");
+            s->broken = true;
+            return false;
+        }
+        if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+/* The answer to what was just sent; NULL: there is none. As PQexec(), which has no end. */
+static PGresult *take_answer(struct store *s, int sent)
+{
+    PGresult *last = NULL;
+    PGresult *res;
+
+    if (!sent)
+        return NULL;
+    for (;;) {
+        if (s->patience_ms > 0 && !await_answer(s)) {
+            PQclear(last);
+            return NULL;
+        }
+        res = PQgetResult(s->conn);
+        if (!res)
+            return last;
+        PQclear(last);
+        last = res;
+        if (PQstatus(s->conn) == CONNECTION_BAD)
+            return last;
+    }
+}
+
 static enum emt_err prepare_now(struct store *s, const struct store_statement *st, char *name)
 {
     struct prepared *p = prepared_find(s, st);
@@ -422,7 +476,7 @@ static enum emt_err prepare_now(struct store *s, const struct store_statement *s
         if (!p)
             return EMT_ENOMEM;
         prepared_name(name, st, p->generation);
-        res = PQprepare(s->conn, name, st->sql, 0, NULL);
+        res = take_answer(s, PQsendPrepare(s->conn, name, st->sql, 0, NULL));
         err = store_judge(s, res);
         PQclear(res);
         p->confirmed = true;
@@ -449,7 +503,8 @@ enum emt_err store_run(struct store *s, const struct store_statement *st,
         err = prepare_now(s, st, name);
     if (err != EMT_OK)
         return err;
-    res = PQexecPrepared(s->conn, name, w.n, w.values, w.lengths, w.formats, 1);
+    res =
+        take_answer(s, PQsendQueryPrepared(s->conn, name, w.n, w.values, w.lengths, w.formats, 1));
     err = store_judge(s, res);
     if (err == EMT_EDB)
         prepared_check(s, st);
@@ -467,7 +522,7 @@ enum emt_err store_run(struct store *s, const struct store_statement *st,
 
 static enum emt_err run_plain(struct store *s, const char *sql, const char *expected_tag)
 {
-    PGresult *res = PQexec(s->conn, sql);
+    PGresult *res = take_answer(s, PQsendQuery(s->conn, sql));
     enum emt_err err = store_judge(s, res);
 
     if (err == EMT_OK && expected_tag && strcmp(PQcmdStatus(res), expected_tag) != 0)
@@ -582,7 +637,7 @@ enum emt_err store_script(struct store *s, const char *sql, struct emt_diag *dia
 
     if (err != EMT_OK)
         return emt_fail(diag, err, "the connection cannot be used now");
-    res = PQexec(s->conn, sql);
+    res = take_answer(s, PQsendQuery(s->conn, sql));
     err = store_judge(s, res);
     if (err != EMT_OK && diag) {
         diag->line = line_of(sql, res);

@@ -351,6 +351,47 @@ START_TEST(no_server_is_an_error_in_time)
 }
 END_TEST
 
+START_TEST(a_server_that_does_not_answer_is_given_up)
+{
+    static const struct store_statement slow = { "t_slow", 0, "select pg_sleep(20)::text" };
+    static const struct store_statement quick = { "t_quick", 0, "select 1::int8" };
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    int64_t n = 0;
+
+    store_set_patience(s, 200);
+    ck_assert_int_eq(store_begin(s, tenant_a), EMT_OK);
+    ck_assert_int_eq(store_run_number(s, &quick, NULL, &n), EMT_OK);
+    ck_assert_int_eq(n, 1);
+    ck_assert_int_eq(store_run(s, &slow, NULL, NULL), EMT_EDB);
+    ck_assert(store_is_broken(s));
+    ck_assert_str_eq(store_error(s), "no answer from the database in time");
+    ck_assert_int_eq(store_run_number(s, &quick, NULL, &n), EMT_EDB);
+    ck_assert_int_eq(store_commit(s), EMT_EDB);
+    store_rollback(s);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(patience_does_not_change_answers)
+{
+    static const struct store_statement big = { "t_big", 0,
+                                                "select repeat('x', 1000) from generate_series(1,"
+                                                " 20000)" };
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct emt_diag diag = { 0 };
+    struct store_result *r = NULL;
+
+    store_set_patience(s, 30000);
+    ck_assert_int_eq(store_run(s, &big, NULL, &r), EMT_OK);
+    ck_assert_int_eq(store_rows(r), 20000);
+    store_result_free(r);
+    ck_assert_int_eq(store_script(s, "select 1; select 2", &diag), EMT_OK);
+    ck_assert_int_eq(store_script(s, "select 1; select nothing", &diag), EMT_EDB);
+    ck_assert_int_eq(store_run(s, &big, NULL, NULL), EMT_OK);
+    store_close(s);
+}
+END_TEST
+
 START_TEST(a_notification_wakes)
 {
     struct store *a = pg_fixture_store(fixture, STORE_ADMIN);
@@ -452,6 +493,8 @@ int main(void)
     tcase_add_test(t, a_role_ended_by_the_administrator_is_broken);
     tcase_add_test(t, an_idle_connection_that_was_ended_is_seen_before_it_is_used);
     tcase_add_test(t, no_server_is_an_error_in_time);
+    tcase_add_test(t, a_server_that_does_not_answer_is_given_up);
+    tcase_add_test(t, patience_does_not_change_answers);
     tcase_add_test(t, a_notification_wakes);
     tcase_add_test(t, a_commit_whose_replication_was_cancelled_is_unknown);
     suite_add_tcase(suite, t);

@@ -135,6 +135,10 @@ const uint8_t *c_bytes(const struct store_result *r, int row, int col,
  * --------------------------------------------------------------------------------------------------
  */
 
+/* From here on a synchronous call waits at most this long for the server's answer (0: for ever, as
+ * at first); then it is EMT_EDB and the connection is broken. A statement that is only slow goes on
+ * at the server. */
+void store_set_patience(struct store *s, int ms);
 /* Runs one statement outside or inside of a transaction. *out (may be NULL) is freed with
  * store_result_free(). EMT_EDB; EMT_ECONFLICT unique or foreign key violated (23505, 23503);
  * EMT_ELIMIT check violated (23514); EMT_EAGAIN serialisation, deadlock or lock time-out (class 40,
