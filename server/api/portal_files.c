@@ -472,7 +472,7 @@ static enum emt_err common(struct http_response *out, const char *policy, const 
         { "Cache-Control", cache },
         { "X-Content-Type-Options", "nosniff" },
         { "Strict-Transport-Security", "max-age=31536000" },
-        { "Referrer-Policy", "no-referrer" },
+        { "Referrer-Policy", "same-origin" },
         { "Cross-Origin-Opener-Policy", "same-origin" },
         { "Cross-Origin-Resource-Policy", "same-origin" },
     };
