@@ -8,6 +8,7 @@
 #include "bench_decode_obis.h"
 #include "bench_ingest.h"
 #include "bench_mscons.h"
+#include "bench_query.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static const struct {
     { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
     { "blocks", bench_blocks, "packed history, in memory and in PostgreSQL" },
     { "api", bench_api, "REST and event streams over TLS" },
+    { "query", bench_query, "values by REST, from the database to the client" },
     { "mscons", bench_mscons, "writing and checking MSCONS, in memory" },
 };
 
