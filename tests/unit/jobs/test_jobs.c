@@ -489,6 +489,183 @@ START_TEST(workers_outlive_the_database)
 }
 END_TEST
 
+/* ---- what a job says of itself ---- */
+
+START_TEST(a_job_tells_how_far_it_came)
+{
+    int32_t tenant = rig_tenant("progress");
+    struct jobs *j;
+
+    hear_twice(tenant, 20, false);
+    rig_key(tenant, "EMT", "10000001", -1, -1, key);
+    order(tenant, "all", "{\"state\": \"key-needed\"}");
+    j = start_jobs(1);
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(rig_number("select count(*) from job where tenant_id = %d and kind = 'replay'"
+                                " and state = 3 and progress_done = 40 and progress_total = 40"
+                                " and started_at is not null and ended_at is not null"
+                                " and result->>'frames' = '40' and result->>'ok' = '20'",
+                                tenant),
+                     1);
+    jobs_stop(j);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_ends_at_its_next_step)
+{
+    int32_t tenant = rig_tenant("cancel");
+    struct store *app = pg_fixture_store(rig_fixture, STORE_APP);
+    struct jobs *j;
+
+    hear_twice(tenant, 5, false);
+    rig_key(tenant, "EMT", "10000001", -1, -1, key);
+    order(tenant, "all", "{\"state\": \"key-needed\"}");
+    /* As if it had been cancelled while another worker ran it, which then died. */
+    rig_sql("update job set state = 1, lease_until = now() - interval '1 s' where tenant_id = %d"
+            " and kind = 'replay'",
+            tenant);
+    int64_t id = rig_number("select id from job where tenant_id = %d and kind = 'replay'", tenant);
+    ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
+    ck_assert_int_eq(job_store_cancel(app, tenant, id), EMT_OK);
+    ck_assert_int_eq(store_commit(app), EMT_OK);
+    j = start_jobs(1);
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(rig_number("select state from job where id = %" PRId64, id), 4);
+    ck_assert_int_eq(readings(tenant), 0);
+    /* It has ended: nobody can cancel it again. */
+    ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
+    ck_assert_int_eq(job_store_cancel(app, tenant, id), EMT_ENOTFOUND);
+    store_rollback(app);
+    jobs_stop(j);
+    store_close(app);
+}
+END_TEST
+
+START_TEST(ended_jobs_are_kept_for_thirty_days)
+{
+    int32_t tenant = rig_tenant("kept");
+    struct jobs *j;
+
+    rig_sql("insert into job (tenant_id, kind, state, ended_at) values"
+            " (%d, 'replay', 3, now() - interval '31 days'), (%d, 'replay', 2, now() - interval"
+            " '29 days'), (%d, 'replay', 0, null)",
+            tenant, tenant, tenant);
+    rig_sql("update job set run_at = now() + interval '1 day', created_at = now() - interval"
+            " '40 days' where tenant_id = %d and state = 0",
+            tenant);
+    j = start_jobs(1);
+    for (int i = 0; i < 200 && rig_number("select count(*) from job where tenant_id = %d and state"
+                                          " = 3",
+                                          tenant) > 0;
+         i++)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    jobs_stop(j);
+    ck_assert_int_eq(
+        rig_number("select count(*) from job where tenant_id = %d and state = 3", tenant), 0);
+    ck_assert_int_eq(
+        rig_number("select count(*) from job where tenant_id = %d and kind = 'replay'", tenant), 2);
+}
+END_TEST
+
+/* ---- exports ---- */
+
+/* A day of values at a place with a receiver; five days ago. */
+static void place_with_values(int32_t tenant)
+{
+    rig_sql("update tenant set own_mp_id = '9900999000106' where id = %d", tenant);
+    rig_sql("insert into device (tenant_id, ident, manufacturer, number, version, type) values"
+            " (%d, 'EMT-12345678-01-02', 'EMT', '12345678', 1, 2)",
+            tenant);
+    rig_sql("insert into channel (tenant_id, device_id, key, kind, obis, quantity, unit) select"
+            " tenant_id, device_id, 'k', 0, '1-0:1.8.0*255', 1, 'Wh' from device where tenant_id ="
+            " %d",
+            tenant);
+    rig_sql("insert into location (tenant_id, kind, code, receiver_mp_id) values"
+            " (%d, 1, 'DE0009991011500000000000000000001', '9900999000007')",
+            tenant);
+    rig_sql("insert into location_channel (tenant_id, location_id, channel_id, obis, valid_from)"
+            " select c.tenant_id, l.location_id, c.channel_id, '1-1:1.29.0', '2020-01-01Z' from"
+            " channel c join location l using (tenant_id) where tenant_id = %d",
+            tenant);
+    rig_sql("insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality) select"
+            " c.tenant_id, c.channel_id, t, extract(epoch from t)::int8 / 900, 3, 256 from channel"
+            " c, generate_series(((now() at time zone 'Europe/Berlin')::date - 5)::timestamp at"
+            " time zone 'Europe/Berlin', ((now() at time zone 'Europe/Berlin')::date -"
+            " 4)::timestamp at time zone 'Europe/Berlin', interval '15 min') t where c.tenant_id ="
+            " %d",
+            tenant);
+}
+
+static void order_export(int32_t tenant, const char *more)
+{
+    rig_sql("insert into job (tenant_id, kind, payload, created_by) select %d, 'export',"
+            " jsonb_build_object('pid', 13018, 'from', d - 5, 'to', d - 4) || '%s', 'user:me' from"
+            " (select (now() at time zone 'Europe/Berlin')::date d) x",
+            tenant, more);
+}
+
+static void wait_export(struct jobs *j, int32_t tenant)
+{
+    jobs_wake(j);
+    for (int i = 0; i < 400 && rig_number("select count(*) from job where tenant_id = %d and kind ="
+                                          " 'export' and state < 2",
+                                          tenant) > 0;
+         i++)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+}
+
+START_TEST(an_export_that_is_begun_again_writes_no_file_twice)
+{
+    int32_t tenant = rig_tenant("export");
+    struct jobs *j;
+
+    place_with_values(tenant);
+    order_export(tenant, "{}");
+    j = start_jobs(2);
+    for (int run = 1; run <= 2; run++) {
+        wait_export(j, tenant);
+        ck_assert_int_eq(
+            rig_number("select count(*) from job where tenant_id = %d and kind = 'export' and"
+                       " state = 3 and jsonb_array_length(result->'files') = 1 and"
+                       " jsonb_array_length(result->'notes') = 0 and attempts = %d and"
+                       " progress_total = 1",
+                       tenant, run),
+            1);
+        ck_assert_int_eq(
+            rig_number("select count(*) from export_file where tenant_id = %d", tenant), 1);
+        ck_assert_int_eq(rig_number("select count(*) from audit where tenant_id = %d and actor ="
+                                    " 'user:me' and action = 'export.mscons'",
+                                    tenant),
+                         1);
+        /* As a server that was killed behind the file leaves it. */
+        rig_sql("update job set state = 1, lease_until = now() - interval '1 s', result = null"
+                " where tenant_id = %d and kind = 'export' and attempts = 1",
+                tenant);
+    }
+    jobs_stop(j);
+}
+END_TEST
+
+START_TEST(an_export_that_cannot_be_done_says_why)
+{
+    int32_t tenant = rig_tenant("export-bad");
+    struct jobs *j;
+
+    order_export(tenant, "{}");
+    order_export(tenant, "{\"from\": \"soon\"}");
+    order_export(tenant, "{\"pid\": \"thirteen\"}");
+    j = start_jobs(1);
+    wait_export(j, tenant);
+    ck_assert_int_eq(rig_number("select count(*) from job where tenant_id = %d and state = 2 and"
+                                " last_error like '%%own_mp_id%%'",
+                                tenant),
+                     1);
+    ck_assert_int_eq(
+        rig_number("select count(*) from job where tenant_id = %d and state = 2", tenant), 3);
+    jobs_stop(j);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("jobs");
@@ -507,6 +684,11 @@ int main(void)
     tcase_add_test(t, a_waiting_job_that_is_ordered_again_waits_for_the_order);
     tcase_add_test(t, a_job_that_makes_no_sense_fails_for_good);
     tcase_add_test(t, retention_takes_what_is_old_and_nothing_else);
+    tcase_add_test(t, a_job_tells_how_far_it_came);
+    tcase_add_test(t, a_cancelled_job_ends_at_its_next_step);
+    tcase_add_test(t, ended_jobs_are_kept_for_thirty_days);
+    tcase_add_test(t, an_export_that_is_begun_again_writes_no_file_twice);
+    tcase_add_test(t, an_export_that_cannot_be_done_says_why);
     tcase_add_test(t, workers_outlive_the_database);
     suite_add_tcase(s, t);
     sr = srunner_create(s);
