@@ -564,6 +564,8 @@ struct store *api_admin(struct api_call *c)
     if (w->admin == NULL &&
         store_open(c->settings->conninfo, STORE_ADMIN, 5000, &w->admin, &diag) != EMT_OK)
         w->admin = NULL;
+    if (w->admin != NULL)
+        store_set_patience(w->admin, API_DATABASE_MS);
     return w->admin;
 }
 
