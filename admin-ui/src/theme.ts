@@ -30,8 +30,17 @@ const NO_BANNER = { role: 'presentation' };
 /** Quiet text that still has contrast enough, in both themes. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { '--mantine-color-dimmed': '#51585e', '--mantine-color-placeholder': '#666d73' },
-  dark: { '--mantine-color-dimmed': '#a9b1b8', '--mantine-color-placeholder': '#99a1a8' },
+  light: {
+    '--mantine-color-dimmed': '#51585e',
+    '--mantine-color-placeholder': '#666d73',
+    '--mantine-color-error': '#a61e1e',
+  },
+  dark: {
+    '--mantine-color-dimmed': '#a9b1b8',
+    '--mantine-color-placeholder': '#99a1a8',
+    '--mantine-color-error': '#ff9a9a',
+    '--mantine-color-anchor': petrol[3],
+  },
 });
 
 export const theme = createTheme({

@@ -23,6 +23,8 @@ export const tenantNavigation: NavGroup[] = [
       { label: 'devices', path: '/devices', needs: 'listDevices' },
       { label: 'frames', path: '/frames', needs: 'listFrames' },
       { label: 'keys', path: '/keys', needs: 'listMeterKeys' },
+      { label: 'events', path: '/events', needs: 'listEvents' },
+      { label: 'conflicts', path: '/conflicts', needs: 'listConflicts' },
     ],
   },
   {

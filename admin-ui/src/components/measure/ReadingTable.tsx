@@ -84,6 +84,7 @@ export function ReadingTable({ label, points, aggregate, counted, scale }: Props
       list={staticList(rows)}
       rowKey={({ at }) => at}
       rowHeight={28}
+      minWidth={aggregate === 'raw' || counted ? 340 : 500}
       height="400px"
       empty={null}
     />

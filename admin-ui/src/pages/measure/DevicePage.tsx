@@ -142,7 +142,7 @@ function DeviceFacts({ device }: { device: Device }) {
           value: t(device.active ? 'device.activeYes' : 'device.activeNo'),
         },
         {
-          label: t('device.plaintext'),
+          label: t('device.plaintextShort'),
           value: t(device.accept_plaintext ? 'device.plaintextYes' : 'device.plaintextNo'),
         },
         { label: t('device.lastSeen'), value: <Ago at={device.last_seen_at} /> },

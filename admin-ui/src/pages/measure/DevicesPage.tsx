@@ -201,6 +201,7 @@ export default function DevicesPage() {
         rowKey={({ id }) => id}
         href={({ id }) => `/t/${tenant}/devices/${encodeURIComponent(id)}`}
         height="calc(100dvh - 280px)"
+        minWidth={1000}
         empty={
           filtered ? (
             <EmptyState title={t('filter.none')} text={t('filter.noneText')}>

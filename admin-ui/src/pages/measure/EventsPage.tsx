@@ -151,6 +151,7 @@ export default function EventsPage() {
         list={list}
         rowKey={({ id }) => id}
         height="calc(100dvh - 280px)"
+        minWidth={1000}
         empty={
           filtered ? (
             <EmptyState title={t('filter.none')} text={t('filter.noneText')}>

@@ -135,6 +135,7 @@ export default function ExportsPage() {
       )}
       <DataTable
         label={t('exports.title')}
+        minWidth={1000}
         columns={columns}
         list={list}
         rowKey={({ id }) => id}

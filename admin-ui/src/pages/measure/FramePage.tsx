@@ -307,8 +307,8 @@ function Layers({
         onClick={show}
       >
         <span className="mono">{rangeText(range)}</span>
-        <span style={{ fontWeight: strong ? 600 : 400 }}>{name}</span>
-        <span className="break">{value}</span>
+        <span className={strong ? classes.strong : undefined}>{name}</span>
+        {!strong && <span className="break">{value}</span>}
       </button>
     );
   };

@@ -189,6 +189,7 @@ export default function FramesPage() {
         href={(frame) => `/t/${tenant}/frames/${frame.gateway}/${frame.spool}/${frame.seq}`}
         height="calc(100dvh - 280px)"
         rowHeight={32}
+        minWidth={1080}
         empty={
           filtered ? (
             <EmptyState title={t('filter.none')} text={t('frames.noneText')}>

@@ -142,6 +142,7 @@ export default function JobsPage() {
         list={list}
         rowKey={({ id }) => id}
         height="calc(100dvh - 280px)"
+        minWidth={1080}
         empty={
           filtered ? (
             <EmptyState title={t('filter.none')} text={t('filter.noneText')}>
