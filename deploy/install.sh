@@ -49,14 +49,15 @@ emt_missing() {
             if [ "$kind" = portal ] && emt_has_npm; then continue; fi
             dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
         done
-    done < <(grep -v '^#' "$list")
+    done <<<"$(grep -v '^#' "$list")"
 }
 
 # emt_install KIND...: installs what is missing of these kinds, having said what and how much.
 emt_install() {
     local missing=() sudo=() all plan sizes
-    mapfile -t missing < <(emt_missing "$@")
-    [ "${#missing[@]}" -gt 0 ] || return 0
+    all=$(emt_missing "$@")
+    [ -n "$all" ] || return 0
+    mapfile -t missing <<<"$all"
     if ! command -v apt-get >/dev/null; then
         echo "error: this is made for Debian 12; elsewhere install the like of: ${missing[*]}" >&2
         return 1

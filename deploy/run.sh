@@ -44,7 +44,8 @@ if [ -z "$dir" ]; then
 fi
 
 # What would otherwise end in the middle of something, with words of somebody else.
-free_mib() { df -Pm "$1" | awk 'NR == 2 { print $4 }'; }
+[ -r /proc/self/status ] && [ -e /dev/fd/0 ] || die "/proc or /dev is not mounted; programs need both (mount -t proc proc /proc)"
+free_mib() { df -Pm "$1" 2>/dev/null | awk 'NR == 2 { n = $4 } END { print n == "" ? 999999 : n }'; }
 there() { local p=$1; until [ -e "$p" ]; do p=$(dirname "$p"); done; echo "$p"; }
 [ "$(free_mib .)" -ge 1500 ] || die "$PWD has $(free_mib .) MiB free; building needs 1500"
 [ "$(free_mib "$(there "$dir")")" -ge 1000 ] || die "$dir has $(free_mib "$(there "$dir")") MiB free; the demo needs 1000 (--dir puts it elsewhere)"
