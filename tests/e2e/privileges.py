@@ -8,6 +8,7 @@ import sys
 
 import yaml
 
+import document
 from emt import ROOT, Browser, Node, say, workspace
 
 METHODS = ('get', 'post', 'put', 'patch', 'delete')
@@ -65,6 +66,7 @@ class Asker:
             self.close()
             return r.status, None
         data = r.read()
+        document.judge(method, path, r.status, r.headers, data)
         return r.status, json.loads(data)['type'].rsplit(':', 1)[1] if 'problem' in kind else None
 
     def close(self):
