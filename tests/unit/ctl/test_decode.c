@@ -1,6 +1,7 @@
 /* emtctl decode as a program: the contract of its lines, of its states and of its exit status. */
 #include <check.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,7 @@ static void take_text(FILE *f, char *out, size_t cap)
     out[fread(out, 1, cap - 1, f)] = 0;
 }
 
-static void read_answers(FILE *f, struct run *r)
+static void read_answers(FILE *f, bool is_json, struct run *r)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -44,7 +45,7 @@ static void read_answers(FILE *f, struct run *r)
     take_text(f, r->text, sizeof r->text);
     r->text[strcspn(r->text, "\n")] = 0;
     rewind(f);
-    while (r->n < ANSWERS_MAX && getline(&line, &cap, f) > 0) {
+    while (is_json && r->n < ANSWERS_MAX && getline(&line, &cap, f) > 0) {
         json_error_t error;
 
         r->answer[r->n] = json_loads(line, 0, &error);
@@ -76,7 +77,7 @@ static struct run run_bytes(const char *input, size_t len, const char *argument)
     ck_assert_int_eq(waitpid(pid, &r.status, 0), pid);
     ck_assert(WIFEXITED(r.status));
     r.status = WEXITSTATUS(r.status);
-    read_answers(out, &r);
+    read_answers(out, !argument || strcmp(argument, "--explain=text") != 0, &r);
     take_text(err, r.complaint, sizeof r.complaint);
     (void)fclose(in);
     (void)fclose(out);
@@ -414,6 +415,40 @@ START_TEST(what_is_not_ok_has_no_readings)
 }
 END_TEST
 
+START_TEST(an_explanation_stands_beside_the_answer)
+{
+    static const char line[] = "{\"id\":7,\"protocol\":\"wmbus\",\"frame\":\"" FULL "\"}\n"
+                               "{\"id\":8,\"protocol\":\"wmbus\",\"frame\":\"zz\"}\n";
+    struct run r = run_bytes(line, sizeof line - 1, "--explain");
+    json_t *ex, *records;
+
+    ck_assert_int_eq(r.status, 0);
+    ck_assert_uint_eq(r.n, 2);
+    ck_assert_str_eq(state_of(&r, 0), "ok");
+    ex = json_object_get(r.answer[0], "explain");
+    records = json_object_get(ex, "records");
+    ck_assert_uint_eq(json_array_size(records), 3);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(records, 0), "dif")), "04");
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(records, 0), "offset")), 11);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(records, 0), "in")), "frame");
+    ck_assert(json_is_null(json_object_get(ex, "plain")));
+    ck_assert_str_eq(state_of(&r, 1), "malformed");
+    ck_assert_ptr_null(json_object_get(r.answer[1], "explain"));
+    run_release(&r);
+}
+END_TEST
+
+START_TEST(an_explanation_can_be_read)
+{
+    static const char line[] = "{\"id\":7,\"protocol\":\"wmbus\",\"frame\":\"" FULL "\"}\n";
+    struct run r = run_bytes(line, sizeof line - 1, "--explain=text");
+
+    ck_assert_int_eq(r.status, 0);
+    ck_assert_str_eq(r.text, "frame 7: ok, device EMT-31313131-01-07");
+    run_release(&r);
+}
+END_TEST
+
 START_TEST(an_argument_is_wrong_usage)
 {
     struct run r = run_bytes("", 0, "frame");
@@ -445,6 +480,8 @@ int main(void)
         lines_of_one_meter_build_on_earlier_ones,
         fragments_are_joined_over_the_lines,
         what_is_not_ok_has_no_readings,
+        an_explanation_stands_beside_the_answer,
+        an_explanation_can_be_read,
         an_argument_is_wrong_usage,
     };
     Suite *s = suite_create("ctl_decode");
