@@ -26,11 +26,12 @@ static json_t *tenant_json(const struct tenant *t)
 {
     unsigned policy = (unsigned)t->device_policy <= TENANT_IGNORE ? t->device_policy : TENANT_LEARN;
 
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:s?, s:o}", "key", t->key, "name", t->name,
-                     "device_policy", policy_names[policy], "profile_tolerance_s",
+    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:s?, s:o}", "key", t->key, "name",
+                     t->name, "device_policy", policy_names[policy], "profile_tolerance_s",
                      (int)t->profile_tolerance_s, "raw_retention_days", (int)t->raw_retention_days,
-                     "reading_retention_days", (int)t->reading_retention_days, "own_mp_id",
-                     t->own_mp_id[0] ? t->own_mp_id : NULL, "created_at", api_time(t->created_at));
+                     "reading_retention_days", (int)t->reading_retention_days, "compact_after_days",
+                     (int)t->compact_after_days, "own_mp_id", t->own_mp_id[0] ? t->own_mp_id : NULL,
+                     "created_at", api_time(t->created_at));
 }
 
 static enum emt_err own_tenant(struct api_call *c)
@@ -139,13 +140,14 @@ enum emt_err api_tenant_update(struct api_call *c)
         { "raw_retention_days", FIELD_INT, false, false, 1, 36500, NULL },
         { "reading_retention_days", FIELD_INT, false, false, 1, 36500, NULL },
         { "own_mp_id", FIELD_TEXT, false, true, 13, 13, NULL },
+        { "compact_after_days", FIELD_INT, false, false, 1, 3650, NULL },
     };
-    struct api_value v[6];
+    struct api_value v[7];
     struct tenant t;
     json_t *body = NULL;
     bool ok = false;
 
-    api_body(c, fields, 6, v, &body, &ok);
+    api_body(c, fields, 7, v, &body, &ok);
     if (!ok)
         return EMT_OK;
     enum emt_err err = api_has_if_match(c) ? tenant_lock(c->store, c->tenant) : EMT_OK;
@@ -167,6 +169,8 @@ enum emt_err api_tenant_update(struct api_call *c)
         t.reading_retention_days = (int32_t)v[4].number;
     if (v[5].present)
         snprintf(t.own_mp_id, sizeof t.own_mp_id, "%s", v[5].null ? "" : v[5].text);
+    if (v[6].present)
+        t.compact_after_days = (int32_t)v[6].number;
     ok = !v[5].present || v[5].null || good_mp_id(c, v[5].text);
     json_decref(body);
     if (!ok)

@@ -26,6 +26,7 @@ struct tenant {
     int32_t profile_tolerance_s;
     int32_t raw_retention_days;
     int32_t reading_retention_days;
+    int32_t compact_after_days; /* then rows become blocks (block_store.h) */
     char own_mp_id[32]; /* "" for none */
     emt_time created_at;
 };
