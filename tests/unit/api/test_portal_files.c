@@ -319,14 +319,8 @@ END_TEST
 
 START_TEST(nothing_but_what_was_read_can_be_named)
 {
-    static const char *const paths[] = { "/../etc/passwd",
-                                         "/..%5cetc",
-                                         "/%2e%2e/etc/passwd",
-                                         "/assets/../index.html",
-                                         "/assets/%2e%2e/favicon.ico",
-                                         "/.env",
+    static const char *const paths[] = { "/.env",
                                          "/.git/config",
-                                         "/t/demo/../../etc/passwd",
                                          "/t/.hidden",
                                          "/assets/index-DiwrgTda.js/",
                                          "/assets/index-DiwrgTda.js.map",
@@ -339,12 +333,23 @@ START_TEST(nothing_but_what_was_read_can_be_named)
         get(paths[i], 404);
         ck_assert_str_eq(header("Content-Type"), "text/plain; charset=utf-8");
     }
-    get("/assets%2findex-DiwrgTda.js", 400); /* a hidden slash, refused by the server itself */
-    client_close(&client);
-    client_open(&client, http_server_port(server, 0), NULL);
-    get("/favicon.ico%00.js", 400);
-    client_close(&client);
-    client_open(&client, http_server_port(server, 0), NULL);
+}
+END_TEST
+
+/* The server refuses such paths before anybody looks them up; were one to come through, the table
+ * would not hold it. */
+START_TEST(paths_that_lead_elsewhere_do_not_arrive)
+{
+    static const char *const paths[] = { "/../etc/passwd",           "/%2e%2e/etc/passwd",
+                                         "/assets/../index.html",    "/assets/%2e%2e/favicon.ico",
+                                         "/t/demo/../../etc/passwd", "/assets%2findex-DiwrgTda.js",
+                                         "/favicon.ico%00.js" };
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        get(paths[i], 400);
+        client_close(&client);
+        client_open(&client, http_server_port(server, 0), NULL);
+    }
 }
 END_TEST
 
@@ -498,6 +503,7 @@ int main(void)
     tcase_add_test(built, routes_of_the_portal_get_its_document);
     tcase_add_test(built, paths_of_the_api_are_not_the_portals);
     tcase_add_test(built, nothing_but_what_was_read_can_be_named);
+    tcase_add_test(built, paths_that_lead_elsewhere_do_not_arrive);
     tcase_add_test(built, other_methods_are_refused);
     tcase_add_test(built, a_reload_that_fails_leaves_what_was_read);
     tcase_add_test(built, answers_and_reloads_do_not_disturb_each_other);
