@@ -2,15 +2,7 @@
 
 #include <stdio.h>
 
-enum {
-    API_KEY_INSERT,
-    API_KEY_LIST,
-    API_KEY_PRINCIPAL,
-    API_KEY_ALIVE,
-    API_KEY_USED,
-    API_KEY_REVOKE,
-    STATEMENTS
-};
+enum { API_KEY_INSERT, API_KEY_LIST, API_KEY_PRINCIPAL, API_KEY_USED, API_KEY_REVOKE, STATEMENTS };
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
@@ -24,10 +16,6 @@ static const struct store_statement statements[STATEMENTS] = {
     [API_KEY_PRINCIPAL] = { "api_key_principal", 2,
         "SELECT tenant_id, key_id, role, scopes, name, tenant_key, unnoted"
         " FROM api_key_principal($1, $2)" },
-    [API_KEY_ALIVE] = { "api_key_alive", 3,
-        "SELECT k.key_id FROM api_key k JOIN tenant t ON t.id = k.tenant_id"
-        " WHERE k.tenant_id = $1 AND k.key_id = $2 AND k.revoked_at IS NULL"
-        " AND (k.expires_at IS NULL OR k.expires_at > $3) AND t.state = 0" },
     /* Requests of the same key at the same time do not wait for one another here. */
     [API_KEY_USED] = { "api_key_used", 3,
         "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND key_id = ("
@@ -93,26 +81,14 @@ enum emt_err api_key_find(struct store *s, const uint8_t hash[32], emt_time now,
     return EMT_OK;
 }
 
-static enum emt_err key_at(struct store *s, int statement, int32_t tenant, int64_t key_id,
-                           emt_time now)
+enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t key_id, emt_time now)
 {
     struct store_param p[3];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], key_id);
     p_time(&p[2], now);
-    return statement == API_KEY_ALIVE ? store_run_number(s, &statements[statement], p, &key_id)
-                                      : store_run(s, &statements[statement], p, NULL);
-}
-
-enum emt_err api_key_alive(struct store *s, int32_t tenant, int64_t key_id, emt_time now)
-{
-    return key_at(s, API_KEY_ALIVE, tenant, key_id, now);
-}
-
-enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t key_id, emt_time now)
-{
-    return key_at(s, API_KEY_USED, tenant, key_id, now);
+    return store_run(s, &statements[API_KEY_USED], p, NULL);
 }
 
 enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id, emt_time now)

@@ -4,9 +4,7 @@
 
 #include <stdio.h>
 
-enum { CREATE, FIND, ALIVE, SEEN, END, END_HASH, END_ALL, PURGE, STATEMENTS };
-
-#define GOOD " s.expires_at > $2 and s.seen_at > $3 and u.disabled_at is null"
+enum { CREATE, FIND, SEEN, END, END_HASH, END_ALL, PURGE, STATEMENTS };
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
@@ -19,10 +17,7 @@ static const struct store_statement statements[STATEMENTS] = {
         " from user_session s join platform_user u on u.id = s.user_id"
         " left join tenant t on t.key = $4 and t.state = 0"
         " left join membership m on m.tenant_id = t.id and m.user_id = u.id"
-        " where s.hash = $1 and" GOOD },
-    [ALIVE] = { "user_session_alive", 3,
-        "select s.id from user_session s join platform_user u on u.id = s.user_id"
-        " where s.id = $1 and" GOOD },
+        " where s.hash = $1 and s.expires_at > $2 and s.seen_at > $3 and u.disabled_at is null" },
     [SEEN] = { "user_session_seen", 2,
         "update user_session set seen_at = $2 where id = (select id from user_session"
         " where id = $1 and seen_at < $2::timestamptz for update skip locked)" },
@@ -80,16 +75,6 @@ enum emt_err user_session_find(struct store *s, const uint8_t hash[32], emt_time
     snprintf(out->user_name, sizeof out->user_name, "%s", c_text(r, 0, 2));
     store_result_free(r);
     return EMT_OK;
-}
-
-enum emt_err user_session_alive(struct store *s, int64_t id, emt_time now, emt_time idle_since)
-{
-    struct store_param p[3];
-
-    p_int8(&p[0], id);
-    p_time(&p[1], now);
-    p_time(&p[2], idle_since);
-    return store_run_number(s, &statements[ALIVE], p, &id);
 }
 
 enum emt_err user_session_seen(struct store *s, int64_t id, emt_time now)

@@ -16,7 +16,6 @@ enum {
     KEY_REVOKE,
     KEY_REVOKE_ALL,
     KEY_LIST,
-    KEY_ALIVE,
     LIST,
     GET,
     LOCK,
@@ -71,11 +70,6 @@ static const struct store_statement statements[] = {
                          " where user_id = $1 and revoked_at is null" },
     [KEY_LIST] = { "platform_key_list", 2,
                    "select " KEY_COLUMNS " where k.id > $1 order by k.id limit $2::int8" },
-    [KEY_ALIVE] = { "platform_key_alive", 2,
-                    "select k.id from platform_api_key k join platform_user u on u.id = k.user_id"
-                    " where k.id = $1 and k.revoked_at is null"
-                    " and (k.expires_at is null or k.expires_at > $2) and u.disabled_at is null"
-                    " and u.role <> 2" },
     [LIST] = { "user_list", 2,
                "select " USER_COLUMNS " where u.id > $1 order by u.id limit $2::int8" },
     [GET] = { "user_get", 1, "select " USER_COLUMNS " where u.id = $1" },
@@ -322,15 +316,6 @@ enum emt_err platform_key_revoke_all(struct store *s, int64_t user, emt_time now
     p_int8(&p[0], user);
     p_time(&p[1], now);
     return store_run(s, &statements[KEY_REVOKE_ALL], p, NULL);
-}
-
-enum emt_err platform_key_alive(struct store *s, int64_t id, emt_time now)
-{
-    struct store_param p[2];
-
-    p_int8(&p[0], id);
-    p_time(&p[1], now);
-    return store_run_number(s, &statements[KEY_ALIVE], p, &id);
 }
 
 enum emt_err platform_key_list(struct store *s, int64_t after, struct platform_key *out, size_t *n)

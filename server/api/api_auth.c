@@ -210,31 +210,6 @@ enum emt_err api_authenticate(struct api_call *c)
     return EMT_EAUTH;
 }
 
-static enum emt_err key_still_good(const struct api_principal *who, struct store *app, emt_time now)
-{
-    enum emt_err err = store_begin(app, who->tenant);
-
-    if (err == EMT_OK)
-        err = api_key_alive(app, who->tenant, who->key_id, now);
-    store_rollback(app);
-    return err;
-}
-
-enum emt_err api_still_good(const struct api_principal *who, const struct api_settings *settings,
-                            struct store *app, struct store *admin, emt_time now)
-{
-    enum emt_err err;
-
-    if (who->session_id != 0)
-        err = user_session_alive(admin, who->session_id, now,
-                                 now - settings->session_idle_s * EMT_SECOND);
-    else if (who->user_id != 0)
-        err = platform_key_alive(admin, who->key_id, now);
-    else
-        err = key_still_good(who, app, now);
-    return err == EMT_ENOTFOUND ? EMT_EAUTH : err;
-}
-
 /* --- forged requests --- */
 
 /* Scheme and host of an origin are ASCII and of any case (RFC 6454, 4). */

@@ -14,12 +14,6 @@
  * cookie does. EMT_EAUTH: neither, or one that is not good (the answer must not tell which);
  * EMT_EDB. */
 EMT_CHECKED enum emt_err api_authenticate(struct api_call *c);
-/* Whether a principal of an earlier time may still ask, for answers that go on for long: its key
- * or session is as good as it was. Asks through `app` for tenants' keys, through `admin` for
- * everybody else; both outside of a transaction. EMT_EAUTH: not any more; EMT_EDB. */
-EMT_CHECKED enum emt_err api_still_good(const struct api_principal *who,
-                                        const struct api_settings *settings, struct store *app,
-                                        struct store *admin, emt_time now);
 /* A request that changes something comes from our own pages: a session sent its token, and an
  * Origin header names this server. */
 bool api_csrf_good(const struct api_call *c);

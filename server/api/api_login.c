@@ -88,6 +88,13 @@ static enum emt_err check(struct api_call *c, struct login_try *t)
     return t->new_password != NULL ? exchange(c, t) : EMT_OK;
 }
 
+enum emt_err api_login_passed(struct api_call *c, const struct login_try *t)
+{
+    enum emt_err err = login_guard_passed(&t->guard, t->admin, t->user.id, c->now);
+
+    return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "user");
+}
+
 enum emt_err api_login_begin(struct api_call *c, struct login_try *t)
 {
     int64_t wait_s = 0;
@@ -112,7 +119,7 @@ enum emt_err api_login_begin(struct api_call *c, struct login_try *t)
         store_rollback(t->admin);
     /* Refused for another reason than the password. */
     if (err == EMT_OK && (c->status == 400 || c->status == 403))
-        err = login_guard_passed(&t->guard, t->admin, t->user.id, c->now);
+        err = api_login_passed(c, t);
     cipher_wipe(t->user.password_hash, sizeof t->user.password_hash);
     return err;
 }
@@ -124,7 +131,7 @@ enum emt_err api_login_end(struct api_call *c, struct login_try *t)
     if (err == EMT_OK)
         err = store_commit(t->admin);
     if (err == EMT_OK)
-        return login_guard_passed(&t->guard, t->admin, t->user.id, c->now);
+        return api_login_passed(c, t);
     store_rollback(t->admin);
     return api_store_problem(c, EMT_EDB, "user");
 }

@@ -21,6 +21,9 @@ struct login_try {
 EMT_CHECKED enum emt_err api_login_begin(struct api_call *c, struct login_try *t);
 /* Commits it. Refused: 503 is answered. */
 EMT_CHECKED enum emt_err api_login_end(struct api_call *c, struct login_try *t);
+/* The password was right, though the transaction is not committed: the attempt does not count. An
+ * answer that was given stays, unless the database fails: 503. */
+EMT_CHECKED enum emt_err api_login_passed(struct api_call *c, const struct login_try *t);
 /* A one-time password and its hash. Wipe both. */
 EMT_CHECKED enum emt_err api_one_time(char password[PASSWORD_ONE_TIME_MAX],
                                       char hash[PASSWORD_HASH_MAX]);

@@ -57,6 +57,9 @@ static enum emt_err login(struct api_call *c, struct login_try *t)
         return err;
     if (t->user.role == PLATFORM_NONE) {
         store_rollback(t->admin);
+        err = api_login_passed(c, t);
+        if (err != EMT_OK || c->status != 0)
+            return err;
         return api_problem(c, 403, "forbidden", NULL,
                            "keys of users are for operators; a tenant's are made under api-keys");
     }

@@ -9,7 +9,7 @@
 
 /* Headers of a session. */
 struct seat {
-    char headers[300];
+    char headers[400];
     char cookie[120];
     char csrf[60];
 };
@@ -85,6 +85,13 @@ START_TEST(a_session_is_shown_changed_and_ended)
 }
 END_TEST
 
+/* The session of s with another token and more headers. */
+static void forge(struct seat *f, const struct seat *s, const char *csrf, const char *more)
+{
+    snprintf(f->headers, sizeof f->headers, "Cookie: %s\r\nX-CSRF-Token: %s\r\n%s", s->cookie, csrf,
+             more);
+}
+
 START_TEST(a_forged_request_is_refused)
 {
     struct seat s;
@@ -98,23 +105,21 @@ START_TEST(a_forged_request_is_refused)
     as(&forged, 200, "GET", NULL, "/api/v1/users");
     as(&forged, 403, "POST", "{}", "/api/v1/users");
     check_problem("csrf", NULL);
-    snprintf(forged.headers, sizeof forged.headers, "Cookie: %s\r\nX-CSRF-Token: %s\r\n", s.cookie,
-             other.csrf);
+    forge(&forged, &s, other.csrf, "");
     as(&forged, 403, "POST", "{}", "/api/v1/users");
-    snprintf(forged.headers, sizeof forged.headers, "%sOrigin: https://evil.example\r\n",
-             s.headers);
+    forge(&forged, &s, s.csrf, "Origin: https://evil.example\r\n");
     as(&forged, 403, "POST", "{}", "/api/v1/users");
     as(&forged, 403, "POST", "{\"name\":\"fred\",\"password\":\"" PASSWORD "\"}",
        "/api/v1/sessions");
     check_problem("csrf", NULL);
-    snprintf(forged.headers, sizeof forged.headers, "%sOrigin: https://LOCALHOST\r\n", s.headers);
+    forge(&forged, &s, s.csrf, "Origin: https://LOCALHOST\r\n");
     as(&forged, 400, "POST", "{}", "/api/v1/users");
-    snprintf(forged.headers, sizeof forged.headers, "%sOrigin: https://emt.example:8443\r\n",
-             s.headers);
-    as(&forged, 400, "POST", "{}", "/api/v1/users"); /* the public address of the server */
+    /* The public address of the server. */
+    forge(&forged, &s, s.csrf, "Origin: https://emt.example:8443\r\n");
+    as(&forged, 400, "POST", "{}", "/api/v1/users");
     /* An Authorization header decides alone. */
-    snprintf(forged.headers, sizeof forged.headers, "%sAuthorization: Bearer emt_1_%043d\r\n",
-             s.headers, 0);
+    forge(&forged, &s, s.csrf,
+          "Authorization: Bearer emt_1_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n");
     as(&forged, 401, "GET", NULL, "/api/v1/users");
 }
 END_TEST

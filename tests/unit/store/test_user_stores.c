@@ -174,18 +174,15 @@ START_TEST(a_session_ends_by_time_by_idleness_and_with_its_user)
         user_session_find(s, hash, now + 30 * EMT_MINUTE, idle + 30 * EMT_MINUTE, NULL, &found),
         EMT_OK);
     ck_assert_int_eq(user_session_seen(s, id, now), EMT_OK); /* a late note changes nothing */
-    ck_assert_int_eq(user_session_alive(s, id, now + 30 * EMT_MINUTE, now), EMT_OK);
     /* However often it is used. */
     ck_assert_int_eq(user_session_find(s, hash, now + EMT_HOUR, now, NULL, &found), EMT_ENOTFOUND);
-    ck_assert_int_eq(user_session_alive(s, id, now + EMT_HOUR, now), EMT_ENOTFOUND);
 
     ck_assert_int_eq(user_session_create(s, user, other, now, now + EMT_HOUR, "", &second), EMT_OK);
     ck_assert_int_eq(user_session_end_all(s, user, second), EMT_OK);
-    ck_assert_int_eq(user_session_alive(s, id, now, idle), EMT_ENOTFOUND);
-    ck_assert_int_eq(user_session_alive(s, second, now, idle), EMT_OK);
+    ck_assert_int_eq(user_session_find(s, hash, now, idle, NULL, &found), EMT_ENOTFOUND);
+    ck_assert_int_eq(user_session_find(s, other, now, idle, NULL, &found), EMT_OK);
     ck_assert_int_eq(user_disable(s, user), EMT_OK);
     ck_assert_int_eq(user_session_find(s, other, now, idle, NULL, &found), EMT_ENOTFOUND);
-    ck_assert_int_eq(user_session_alive(s, second, now, idle), EMT_ENOTFOUND);
     ck_assert_int_eq(user_session_end_hash(s, other), EMT_OK);
     ck_assert_int_eq(user_session_end_hash(s, other), EMT_OK);
     ck_assert_int_eq(user_session_end(s, second), EMT_OK);
@@ -198,6 +195,7 @@ START_TEST(sessions_that_are_over_are_removed)
 {
     struct store *s = pg_fixture_store(fixture, STORE_ADMIN);
     int64_t user = make_user(s, "purged", PLATFORM_NONE);
+    struct user_session found;
     uint8_t hash[32];
     int64_t id = 0;
 
@@ -209,7 +207,7 @@ START_TEST(sessions_that_are_over_are_removed)
     }
     ck_assert_int_eq(user_session_purge(s, now, now - 30 * EMT_MINUTE), EMT_OK);
     ck_assert_int_eq(pg_fixture_number(fixture, "select count(*) from user_session"), 1);
-    ck_assert_int_eq(user_session_alive(s, id, now, now - EMT_MINUTE), EMT_OK);
+    ck_assert_int_eq(user_session_find(s, hash, now, now - EMT_MINUTE, NULL, &found), EMT_OK);
     ck_assert_int_eq(user_session_end_all(s, user, 0), EMT_OK);
     store_close(s);
 }
@@ -275,7 +273,7 @@ START_TEST(a_user_changes_and_an_operators_key_ends_with_the_role)
 
     digest("operator's", hash);
     ck_assert_int_eq(platform_key_create(s, user, "k", hash, EMT_TIME_NONE, &key), EMT_OK);
-    ck_assert_int_eq(platform_key_alive(s, key, now), EMT_OK);
+    ck_assert_int_eq(platform_key_find(s, hash, now, &k), EMT_OK);
     ck_assert_int_eq(user_operators(s, &before), EMT_OK);
     ck_assert_int_eq(store_begin(s, 0), EMT_OK);
     ck_assert_int_eq(user_lock(s, user, &u), EMT_OK);
@@ -287,12 +285,11 @@ START_TEST(a_user_changes_and_an_operators_key_ends_with_the_role)
     ck_assert_int_eq(user_operators(s, &after), EMT_OK);
     ck_assert_int_eq(after, before - 1);
     ck_assert_int_eq(platform_key_find(s, hash, now, &k), EMT_ENOTFOUND);
-    ck_assert_int_eq(platform_key_alive(s, key, now), EMT_ENOTFOUND);
     u.role = PLATFORM_AUDITOR;
     ck_assert_int_eq(user_update(s, &u), EMT_OK);
     ck_assert_int_eq(platform_key_find(s, hash, now, &k), EMT_OK);
     ck_assert_int_eq(platform_key_revoke_all(s, user, now), EMT_OK);
-    ck_assert_int_eq(platform_key_alive(s, key, now), EMT_ENOTFOUND);
+    ck_assert_int_eq(platform_key_find(s, hash, now, &k), EMT_ENOTFOUND);
     ck_assert_int_eq(user_set_password(s, user, "hash", "hash2"), EMT_OK);
     ck_assert_int_eq(user_reset(s, user, "hash3"), EMT_OK);
     ck_assert_int_eq(user_logged_in(s, user, now), EMT_OK);
@@ -348,13 +345,12 @@ START_TEST(a_key_is_found_by_its_hash_alone)
 
     /* As another tenant one sees, notes and revokes nothing. */
     ck_assert_int_eq(store_begin(s, other), EMT_OK);
-    ck_assert_int_eq(api_key_alive(s, tenant, id, now), EMT_ENOTFOUND);
+    ck_assert_int_eq(api_key_used(s, tenant, id, now + EMT_HOUR), EMT_OK);
     ck_assert_int_eq(api_key_revoke(s, tenant, id, now), EMT_ENOTFOUND);
     ck_assert_int_eq(store_commit(s), EMT_OK);
     ck_assert_int_eq(store_begin(s, tenant), EMT_OK);
-    ck_assert_int_eq(api_key_alive(s, tenant, id, now), EMT_OK);
     ck_assert_int_eq(api_key_revoke(s, tenant, id, now), EMT_OK);
-    ck_assert_int_eq(api_key_alive(s, tenant, id, now), EMT_ENOTFOUND);
+    ck_assert_int_eq(api_key_revoke(s, tenant, id, now), EMT_ENOTFOUND);
     ck_assert_int_eq(store_commit(s), EMT_OK);
     ck_assert_int_eq(api_key_find(s, hash, now, &key), EMT_ENOTFOUND);
     store_close(s);

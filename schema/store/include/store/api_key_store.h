@@ -41,9 +41,6 @@ struct api_key {
  * revoked, expired or unknown, or its tenant not active. */
 EMT_CHECKED enum emt_err api_key_find(struct store *s, const uint8_t hash[32], emt_time now,
                                       struct api_key *out);
-/* The same question later, by number. EMT_ENOTFOUND. */
-EMT_CHECKED enum emt_err api_key_alive(struct store *s, int32_t tenant, int64_t key_id,
-                                       emt_time now);
 /* Notes the use, at most once a minute; waits for nobody who does the same. */
 EMT_CHECKED enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t key_id,
                                       emt_time now);

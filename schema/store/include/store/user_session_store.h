@@ -34,9 +34,6 @@ EMT_CHECKED enum emt_err user_session_create(struct store *s, int64_t user, cons
 EMT_CHECKED enum emt_err user_session_find(struct store *s, const uint8_t hash[32], emt_time now,
                                            emt_time idle_since, const char *tenant_key,
                                            struct user_session *out);
-/* The same question later, by number; EMT_ENOTFOUND. */
-EMT_CHECKED enum emt_err user_session_alive(struct store *s, int64_t id, emt_time now,
-                                            emt_time idle_since);
 /* Notes the use; waits for nobody who does the same. */
 EMT_CHECKED enum emt_err user_session_seen(struct store *s, int64_t id, emt_time now);
 /* None is fine: it has ended before. */

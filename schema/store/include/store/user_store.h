@@ -86,8 +86,6 @@ EMT_CHECKED enum emt_err platform_key_used(struct store *s, int64_t id, emt_time
 /* EMT_ENOTFOUND unknown or revoked before. */
 EMT_CHECKED enum emt_err platform_key_revoke(struct store *s, int64_t id, emt_time now);
 EMT_CHECKED enum emt_err platform_key_revoke_all(struct store *s, int64_t user, emt_time now);
-/* As platform_key_find(), later, by number. */
-EMT_CHECKED enum emt_err platform_key_alive(struct store *s, int64_t id, emt_time now);
 /* Keys with id > after in order of id, at most *n of them; *n becomes how many. */
 EMT_CHECKED enum emt_err platform_key_list(struct store *s, int64_t after, struct platform_key *out,
                                            size_t *n);
