@@ -17,7 +17,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['**/*.mjs', '*.config.*', 'tools/**', 'test/mock/**'],
+    files: ['**/*.mjs', '*.config.*', 'tools/**'],
     languageOptions: {
       globals: {
         process: 'readonly',

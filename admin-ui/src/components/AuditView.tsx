@@ -59,10 +59,12 @@ export function AuditView({ queryKey, title, text, fetchPage, verify }: Props) {
           {t('audit.verify')}
         </Button>
       </PageHeader>
-      <Stack gap="sm" mb="sm">
-        <ProblemAlert error={check.error} retry={() => check.mutate()} />
-        {check.data && <Outcome result={check.data} />}
-      </Stack>
+      {(check.error || check.data) && (
+        <Stack gap="sm" mb="sm">
+          <ProblemAlert error={check.error} retry={() => check.mutate()} />
+          {check.data && <Outcome result={check.data} />}
+        </Stack>
+      )}
       <FilterBar
         active={Object.keys(filters).length > 0}
         clear={() =>
@@ -125,7 +127,7 @@ export function AuditView({ queryKey, title, text, fetchPage, verify }: Props) {
           {
             key: 'more',
             title: t('audit.detail'),
-            width: '90px',
+            width: '110px',
             cell: (entry) => (
               <Button
                 variant="subtle"

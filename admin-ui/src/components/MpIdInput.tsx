@@ -7,13 +7,15 @@ export function MpIdInput(props: TextInputProps) {
   const { t } = useTranslation('shell');
   const value = typeof props.value === 'string' ? props.value : '';
   const check = checkMpId(value);
-  const hint = check.ok
-    ? t(`mpId.issuer.${check.issuer}`)
-    : t('mpId.text', { count: value.length });
+  const hint = () => {
+    if (check.ok) return t(`mpId.issuer.${check.issuer}`);
+    if (check.reason === 'check') return t('mpId.check');
+    return value ? t('mpId.soFar', { count: value.length }) : t('mpId.text');
+  };
   return (
     <TextInput
       label={t('tenants.mpId')}
-      description={value && !check.ok && check.reason === 'check' ? t('mpId.check') : hint}
+      description={hint()}
       inputMode="numeric"
       maxLength={13}
       autoComplete="off"

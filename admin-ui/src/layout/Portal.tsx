@@ -1,7 +1,7 @@
 import { AppShell, Burger, Group, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
-import { Suspense, lazy, useEffect, useMemo } from 'react';
+import { Suspense, lazy, useEffect, useMemo, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, Redirect, Route, Switch, useLocation } from 'wouter';
 import { api, call } from '@/api/client';
@@ -30,6 +30,7 @@ export default function Portal() {
   const tenant = /^\/t\/([^/]+)/.exec(path)?.[1];
   useSessionClock();
   useEffect(close, [path, close]);
+  useArrival(path);
   return (
     <AppShell
       header={{ height: 50 }}
@@ -145,6 +146,18 @@ function TenantPages({ tenant }: { tenant: string }) {
       </Switch>
     </TenantProvider>
   );
+}
+
+/** On a new page reading begins at its top, and the keyboard is where it begins. */
+function useArrival(path: string) {
+  const before = useRef(path);
+  useEffect(() => {
+    if (before.current === path) return;
+    before.current = path;
+    window.scrollTo(0, 0);
+    const page = document.getElementById('page');
+    if (!page?.contains(document.activeElement)) page?.focus({ preventScroll: true });
+  }, [path]);
 }
 
 /** When the session's time is over the server is asked once; its no leads to the log-in page. */

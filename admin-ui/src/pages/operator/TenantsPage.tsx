@@ -45,7 +45,7 @@ export default function TenantsPage() {
           },
           {
             key: 'mp',
-            title: t('tenants.mpId'),
+            title: t('tenants.mpIdShort'),
             width: '150px',
             cell: ({ own_mp_id }) => <span className="mono">{own_mp_id ?? '–'}</span>,
           },
