@@ -213,15 +213,29 @@ export class Browser {
     return answer.json();
   }
 
-  async post(path, data, headers = {}) {
-    const { csrf_token } = await this.get("/api/v1/session");
-    const answer = await this.context.request.post(this.base + path, {
+  post(path, data, headers = {}) {
+    return this.send('POST', path, data, headers);
+  }
+
+  patch(path, data) {
+    return this.send('PATCH', path, data, {});
+  }
+
+  async send(method, path, data, headers) {
+    const { csrf_token } = await this.get('/api/v1/session');
+    const answer = await this.context.request.fetch(this.base + path, {
+      method,
       data,
-      headers: { "X-CSRF-Token": csrf_token, ...headers },
+      headers: { 'X-CSRF-Token': csrf_token, ...headers },
     });
-    if (!answer.ok())
-      throw new Error(`${path}: ${answer.status()} ${await answer.text()}`);
+    if (!answer.ok()) throw new Error(`${path}: ${answer.status()} ${await answer.text()}`);
     return answer.json();
+  }
+
+  /** Before the server goes: an open page would notice, and rightly complain. */
+  async leave() {
+    await this.shoot("at-the-end");
+    await this.page.goto("about:blank");
   }
 
   async stop() {

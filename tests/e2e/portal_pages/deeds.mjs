@@ -13,6 +13,7 @@ export async function deeds(browser, world) {
     world.technician,
   );
   await apiKey(browser, world);
+  await settings(browser, world);
   await command(browser, world);
   await revoke(browser, world);
   await disconnection(browser, world);
@@ -50,6 +51,28 @@ async function apiKey(browser, world) {
     .getByRole("button", { name: "Widerrufen" })
     .click();
   await page.getByRole("cell", { name: "widerrufen" }).waitFor();
+}
+
+/** Saved with a notice; somebody else's change in between is not overwritten. */
+async function settings(browser, world) {
+  browser.name = 'settings';
+  const { page } = browser;
+  await browser.go(`/t/${world.tenant}/settings`);
+  const tolerance = page.getByLabel('Toleranz am Viertelstundenraster');
+  await tolerance.fill('450');
+  await page.getByRole('button', { name: 'Speichern' }).click();
+  await page.getByText('Gespeichert').waitFor();
+  await browser.look();
+  await browser.shoot('settings-saved');
+  await page.getByText('Gespeichert').waitFor({ state: 'detached' });
+  await tolerance.fill('460');
+  await browser.patch(`/api/v1/tenants/${world.tenant}`, { profile_tolerance_s: 300 });
+  await browser.expecting([`/api/v1/tenants/${world.tenant}`], async () => {
+    await page.getByRole('button', { name: 'Speichern' }).click();
+    await page.getByText('Inzwischen von jemand anderem geändert').waitFor();
+  });
+  await browser.look();
+  await browser.shoot('settings-changed-elsewhere');
 }
 
 async function command(browser, world) {

@@ -87,6 +87,7 @@ async function fromNothing(browser, out) {
     await deeds(browser, world);
     await rights(browser, world);
   } finally {
+    await browser.leave();
     await world.stop();
   }
 }
