@@ -48,7 +48,7 @@ struct trace {
     struct space *spaces;
     struct part parts[PARTS_MAX];
     unsigned nlayers, nfields, nrecords, nspaces, nparts;
-    unsigned records_cap, spaces_cap;
+    unsigned fields_cap, records_cap, spaces_cap;
     bool cut; /* something was left out */
     bool no_memory;
 };
@@ -63,8 +63,7 @@ struct trace *trace_new(struct arena *arena, const uint8_t *frame, size_t len)
     t->frame = frame;
     t->frame_len = len;
     t->layers = (struct explain_layer *)arena_alloc(arena, EXPLAIN_LAYERS_MAX * sizeof *t->layers);
-    t->fields = (struct explain_field *)arena_alloc(arena, EXPLAIN_FIELDS_MAX * sizeof *t->fields);
-    return t->layers && t->fields ? t : NULL;
+    return t->layers ? t : NULL;
 }
 
 struct trace_mark trace_mark(const struct trace *t)
@@ -299,6 +298,14 @@ static void put_field(struct trace *t, const char *name, const char *text, size_
         t->cut = true;
         return;
     }
+    if (t->nfields == t->fields_cap) {
+        struct explain_field *to = (struct explain_field *)grown(
+            t, t->fields, t->nfields, &t->fields_cap, EXPLAIN_FIELDS_MAX, sizeof *to);
+
+        if (!to)
+            return;
+        t->fields = to;
+    }
     f = &t->fields[t->nfields];
     f->name = name;
     f->value = arena_text(t->arena, text, text_len);
@@ -502,7 +509,7 @@ bool trace_finish(struct trace *t, const struct decode_result *out, struct expla
     unsigned field = 0;
 
     for (unsigned i = 0; i < t->nlayers; i++) {
-        t->layers[i].fields = t->fields + field;
+        t->layers[i].fields = t->fields ? t->fields + field : NULL;
         field += t->layers[i].nfields;
     }
     ex->layers = t->layers;
