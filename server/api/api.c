@@ -17,6 +17,7 @@
 #include "base/cipher.h"
 #include "base/log.h"
 #include "event_hub.h"
+#include "share_book.h"
 #include "loop/metrics.h"
 #include "store/tenant_store.h"
 
@@ -51,10 +52,32 @@ static void worker_free(void *ctx, void *worker)
     free(w);
 }
 
+/* As it was sent: what api_authenticate() decides by. NULL: none. */
+static const char *credential_of(const struct http_request *r)
+{
+    const char *authorization = http_request_header(r, "Authorization");
+
+    return authorization != NULL ? authorization : http_request_header(r, "Cookie");
+}
+
+/* From here on the requests of this key or session count for it and not for strangers. */
+static void note_share(const struct api_call *c)
+{
+    const char *credential = credential_of(c->req);
+    int32_t claim = api_claim(http_request_header(c->req, "Authorization"),
+                              http_request_header(c->req, "Cookie"));
+
+    if (credential != NULL)
+        share_book_note(c->api->shares, credential, claim, clock_mono_ms());
+}
+
 static int32_t tenant_of(void *ctx, const struct http_request *r)
 {
-    (void)ctx;
-    return api_claim(http_request_header(r, "Authorization"), http_request_header(r, "Cookie"));
+    struct api *a = ctx;
+
+    if (strcmp(http_request_path(r), "/healthz") == 0)
+        return 0; /* whoever watches over us is not turned away because others ask a lot */
+    return share_book_find(a->shares, credential_of(r), clock_mono_ms());
 }
 
 /* Connections that ended while nobody used them are no reason to fail the next request. */
@@ -76,6 +99,8 @@ static struct store *worker_app(struct api_worker *w, const struct api_settings 
         LOG_WARN("api-database", LOG_S("reason", diag.text));
         w->app = NULL;
     }
+    if (w->app != NULL)
+        store_set_patience(w->app, API_DATABASE_MS);
     return w->app;
 }
 
@@ -203,6 +228,7 @@ static enum emt_err run(struct api_call *c, const struct api_route *route)
         return not_known(c, route);
     if (err != EMT_OK)
         return api_store_problem(c, err, "key");
+    note_share(c);
     if (c->who.session_id != 0 && is_change(route) && !api_csrf_good(c))
         return api_problem(c, 403, "csrf", NULL,
                            "send the session's csrf_token as X-CSRF-Token, from a page of ours");
@@ -389,7 +415,8 @@ enum emt_err api_new(const struct api_settings *s, struct api **out, struct emt_
                                             .principal_most = s->principal_streams,
                                             .session_idle_s = a->settings.session_idle_s,
                                             .metrics = s->metrics };
-    enum emt_err err = event_hub_new(&hub, &a->hub, diag);
+    a->shares = share_book_new();
+    enum emt_err err = a->shares != NULL ? event_hub_new(&hub, &a->hub, diag) : EMT_ENOMEM;
     if (err != EMT_OK) {
         api_free(a);
         return err;
@@ -403,6 +430,7 @@ void api_free(struct api *a)
     if (a == NULL)
         return;
     event_hub_free(a->hub);
+    share_book_free(a->shares);
     seal_key_wipe(&a->settings.master);
     read_log_release(&a->reads);
     free(a);
