@@ -480,7 +480,7 @@ static int64_t expire(struct http_front *f, enum http_link_state state, int64_t 
     return head->next == head ? -1 : head->next->deadline_ms - now;
 }
 
-/* Refuses requests whose time to arrive is over; answers as expire(). */
+/* Looks after requests: refuses those whose time to arrive is over; answers as expire(). */
 static int64_t scan_requests(struct http_front *f, int64_t now)
 {
     struct http_link *head = &f->lists[LINK_OPEN];
@@ -493,6 +493,7 @@ static int64_t scan_requests(struct http_front *f, int64_t now)
     f->scan_ms = now + SCAN_MS;
     for (struct http_link *l = head->next, *next; l != head; l = next) {
         next = l->next;
+        http_link_end_again(l);
         if (l->inside_ms == 0 || now - l->inside_ms < most)
             continue;
         http_link_time_out(l);

@@ -394,6 +394,12 @@ void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH])
         l->state = LINK_DEAD;
 }
 
+void http_link_end_again(struct http_link *l)
+{
+    if (l->up.told && !l->pair_gone && !l->down.ended && l->pair.fd >= 0)
+        shutdown(l->pair.fd, SHUT_WR);
+}
+
 void http_link_time_out(struct http_link *l)
 {
     http_gate_refuse(&l->gate, 408, "the request did not arrive in time");

@@ -92,6 +92,9 @@ bool http_link_make_pair(struct http_link *l, int *mhd_end);
 void http_link_pump(struct http_link *l, uint8_t scratch[LINK_SCRATCH]);
 /* The request takes too long to arrive. */
 void http_link_time_out(struct http_link *l);
+/* Tells MHD once more that nothing will follow: with its edge-triggered events it does not notice
+ * an end that came together with its last bytes. */
+void http_link_end_again(struct http_link *l);
 /* The pair's other end is closed for good: what is left in it is still read. */
 void http_link_pair_hangup(struct http_link *l);
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -376,6 +377,17 @@ static int run(const struct options *o, struct config *c)
     return rc;
 }
 
+/* Connections and streams are descriptors, and shells start programs with few. */
+static void raise_descriptors(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
     struct emt_diag diag = { .line = 0 };
@@ -389,6 +401,7 @@ int main(int argc, char **argv)
     /* Every file here states its mode; a stricter mask of the caller would lock the database's user
      * out of its folder. */
     umask(022);
+    raise_descriptors();
     if (o.print)
         return print_config(&o);
     err = load_config(&o, &c, &diag);

@@ -48,6 +48,7 @@ struct server {
     struct config_list public12, public13; /* what enrolling gateways are told */
     struct metrics *metrics;
     struct metric *restarts, *lease, *requests, *busy, *share, *handshakes, *too_large, *failed;
+    struct metric *malformed, *peers, *streams, *streams_refused;
     struct node *node;
     struct field *field;
     struct jobs *jobs;
@@ -94,6 +95,12 @@ static void register_metrics(struct server *v)
         metrics_gauge(m, http, "reason=\"tenant-share\"", "Requests refused since the start");
     v->too_large =
         metrics_gauge(m, http, "reason=\"too-large\"", "Requests refused since the start");
+    v->malformed =
+        metrics_gauge(m, http, "reason=\"malformed\"", "Requests refused since the start");
+    v->peers = metrics_gauge(m, http, "reason=\"peer\"", "Requests refused since the start");
+    v->streams = metrics_gauge(m, "emt_http_streams", NULL, "Answers that stay open");
+    v->streams_refused =
+        metrics_gauge(m, http, "reason=\"streams\"", "Requests refused since the start");
     v->handshakes =
         metrics_gauge(m, "emt_http_handshakes_failed", NULL, "TLS handshakes that failed");
     v->failed = metrics_gauge(m, "emt_http_responses_5xx", NULL, "Answers with a status of 500 up");
@@ -115,6 +122,10 @@ static void refresh_metrics(void *ctx)
     metric_set(v->busy, (int64_t)c.rejected_busy);
     metric_set(v->share, (int64_t)c.rejected_share);
     metric_set(v->too_large, (int64_t)c.body_too_large);
+    metric_set(v->malformed, (int64_t)c.malformed);
+    metric_set(v->peers, (int64_t)c.rejected_peer);
+    metric_set(v->streams, (int64_t)c.streams_open);
+    metric_set(v->streams_refused, (int64_t)c.streams_refused);
     metric_set(v->handshakes, (int64_t)c.handshake_failed);
     metric_set(v->failed, (int64_t)c.responses_5xx);
 }
