@@ -80,4 +80,4 @@ if [ -n "$portal" ]; then
     emt_long "building the portal" cmake --build --preset release --target portal ||
         die "without the portal: deploy/run.sh --no-portal"
 fi
-exec python3 deploy/demo.py --dir "$dir" --port "$port" --days "$days" --bin "$bin"
+EMT_ELAPSED=$SECONDS exec python3 deploy/demo.py --dir "$dir" --port "$port" --days "$days" --bin "$bin"
