@@ -38,6 +38,9 @@ static const struct {
     { api_meter_key_list, PAGE },
     { api_location_list, PAGE " q kind" },
     { api_export_list, PAGE },
+    { api_target_list, PAGE },
+    { api_schedule_list, PAGE },
+    { api_delivery_list, PAGE " file state" },
 };
 
 const char *api_query_names(const struct api_route *route)

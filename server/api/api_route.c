@@ -88,6 +88,20 @@ static const struct api_route routes[] = {
     { HTTP_POST,   T "/exports",                         ACCESS_TENANT_OPEN, ROLES_DATA, AREA_EXPORTS, api_export_create },
     { HTTP_GET,    T "/exports/{file_id}",               ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_get },
     { HTTP_GET,    T "/exports/{file_id}/content",       ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_export_content },
+    { HTTP_POST,   T "/exports/{file_id}/deliveries",    ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_delivery_create },
+    { HTTP_GET,    T "/deliveries",                      ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_delivery_list },
+    { HTTP_GET,    T "/targets",                         ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_target_list },
+    { HTTP_POST,   T "/targets",                         ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_target_create },
+    { HTTP_GET,    T "/targets/{target_id}",             ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_target_get },
+    { HTTP_PATCH,  T "/targets/{target_id}",             ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_target_update },
+    { HTTP_DELETE, T "/targets/{target_id}",             ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_target_delete },
+    { HTTP_POST,   T "/targets/{target_id}/test",        ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_target_test },
+    { HTTP_GET,    T "/schedules",                       ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_schedule_list },
+    { HTTP_POST,   T "/schedules",                       ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_schedule_create },
+    { HTTP_GET,    T "/schedules/{schedule_id}",         ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_schedule_get },
+    { HTTP_PATCH,  T "/schedules/{schedule_id}",         ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_schedule_update },
+    { HTTP_DELETE, T "/schedules/{schedule_id}",         ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_schedule_delete },
+    { HTTP_POST,   T "/schedules/{schedule_id}/run",     ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_schedule_run },
 };
 /* clang-format on */
 

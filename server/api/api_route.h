@@ -137,5 +137,19 @@ enum emt_err api_export_list(struct api_call *c); /* api_export.c */
 enum emt_err api_export_create(struct api_call *c);
 enum emt_err api_export_get(struct api_call *c);
 enum emt_err api_export_content(struct api_call *c);
+enum emt_err api_target_list(struct api_call *c); /* api_target.c */
+enum emt_err api_target_create(struct api_call *c);
+enum emt_err api_target_get(struct api_call *c);
+enum emt_err api_target_update(struct api_call *c);
+enum emt_err api_target_delete(struct api_call *c);
+enum emt_err api_target_test(struct api_call *c);
+enum emt_err api_schedule_list(struct api_call *c); /* api_schedule.c */
+enum emt_err api_schedule_create(struct api_call *c);
+enum emt_err api_schedule_get(struct api_call *c);
+enum emt_err api_schedule_update(struct api_call *c);
+enum emt_err api_schedule_delete(struct api_call *c);
+enum emt_err api_schedule_run(struct api_call *c);
+enum emt_err api_delivery_list(struct api_call *c); /* api_delivery.c */
+enum emt_err api_delivery_create(struct api_call *c);
 
 #endif

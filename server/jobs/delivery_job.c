@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json_text.h"
+#include "base/writer.h"
 #include "delivery/delivery.h"
 #include "pki/smime.h"
 #include "store/delivery_store.h"
@@ -244,11 +246,10 @@ static enum emt_err load(struct try *t)
     return err;
 }
 
-static void send_file(struct try *t, bool (*alive)(void *ctx), void *ctx)
+static void send_bytes(struct try *t, const char *name, const char *media_type, const void *p,
+                       size_t n, bool (*alive)(void *ctx), void *ctx)
 {
-    size_t n = 0;
-    const uint8_t *content = c_bytes(t->file_row, 0, FILE_CONTENT, &n);
-    struct delivery_bytes bytes = { .data = content, .len = n };
+    struct delivery_bytes bytes = { .data = p, .len = n };
     struct delivery_file file = delivery_file_of(&bytes);
 
     if (!make_target(t))
@@ -260,8 +261,8 @@ static void send_file(struct try *t, bool (*alive)(void *ctx), void *ctx)
                  "the try before was interrupted: ask the partner whether the file came");
         return;
     }
-    file.name = c_text(t->file_row, 0, FILE_NAME);
-    file.media_type = "application/edifact";
+    file.name = name;
+    file.media_type = media_type;
     file.may_be_there = t->row.tries > 1;
     file.alive = alive;
     file.alive_ctx = ctx;
@@ -345,7 +346,11 @@ enum emt_err delivery_job_run(struct store *app, const struct job *job,
     *t = (struct try){ .app = app, .job = job, .rules = rules };
     enum emt_err err = load(t);
     if (err == EMT_OK) {
-        send_file(t, alive, ctx);
+        size_t n = 0;
+        const void *content = c_bytes(t->file_row, 0, FILE_CONTENT, &n);
+
+        send_bytes(t, c_text(t->file_row, 0, FILE_NAME), "application/edifact", content, n, alive,
+                   ctx);
         (void)snprintf(text, size, "%s: %s", delivery_outcome_name(t->result.outcome),
                        t->result.text);
         err = keep(t);
@@ -354,6 +359,55 @@ enum emt_err delivery_job_run(struct store *app, const struct job *job,
         err = EMT_OK;
     } else {
         (void)snprintf(text, size, "%s", store_error(app));
+    }
+    try_release(t);
+    free(t);
+    return err;
+}
+
+/* --- trying a target out --- */
+
+static enum emt_err load_target(struct try *t)
+{
+    enum emt_err err = store_begin(t->app, t->job->tenant);
+
+    t->row.target = t->job->subject;
+    if (err == EMT_OK)
+        err = target_get(t->app, t->job->tenant, t->row.target, &t->target_row);
+    if (err == EMT_OK)
+        err = open_secrets(t);
+    store_rollback(t->app);
+    return err;
+}
+
+static void send_sample(struct try *t, bool (*alive)(void *ctx), void *ctx)
+{
+    char name[64];
+    char text[256];
+
+    snprintf(name, sizeof name, "EMT_TEST_%lld.txt", (long long)t->job->id);
+    int n = snprintf(text, sizeof text, "A test of the delivery target \"%.100s\". No values.\r\n",
+                     c_text(t->target_row, 0, TARGET_NAME));
+    send_bytes(t, name, "text/plain", text, n > 0 ? (size_t)n : 0, alive, ctx);
+}
+
+enum emt_err delivery_job_test(struct store *app, const struct job *job,
+                               const struct delivery_rules *rules, bool (*alive)(void *ctx),
+                               void *ctx, struct writer *result)
+{
+    struct try *t = calloc(1, sizeof *t);
+
+    if (t == NULL)
+        return EMT_ENOMEM;
+    *t = (struct try){ .app = app, .job = job, .rules = rules };
+    enum emt_err err = load_target(t);
+    if (err == EMT_OK) {
+        send_sample(t, alive, ctx);
+        writer_text(result, "{\"outcome\": ");
+        json_put_cstr(result, delivery_outcome_name(t->result.outcome));
+        writer_text(result, ", \"detail\": ");
+        json_put_cstr(result, t->result.text);
+        writer_text(result, "}");
     }
     try_release(t);
     free(t);

@@ -13,6 +13,7 @@
 
 struct job;
 struct store;
+struct writer;
 
 struct delivery_rules {
     const struct seal_key *master;
@@ -29,6 +30,13 @@ EMT_CHECKED enum emt_err delivery_job_run(struct store *app, const struct job *j
                                           const struct delivery_rules *rules,
                                           bool (*alive)(void *ctx), void *ctx, char *text,
                                           size_t size);
+
+/* The job "delivery-test": a sample to a target. *result gets {"outcome", "detail"}. EMT_OK also
+ * when it was refused; EMT_ENOTFOUND no such target; EMT_EDB. */
+EMT_CHECKED enum emt_err delivery_job_test(struct store *app, const struct job *job,
+                                           const struct delivery_rules *rules,
+                                           bool (*alive)(void *ctx), void *ctx,
+                                           struct writer *result);
 
 /* Orders the job of a delivery that waits; inside a transaction of the tenant. */
 EMT_CHECKED enum emt_err delivery_job_order(struct store *s, int32_t tenant, int64_t delivery,

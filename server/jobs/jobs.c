@@ -3,6 +3,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/writer.h"
 #include "chainer.h"
 #include "compact.h"
 #include "delivery_job.h"
@@ -46,8 +47,8 @@
 /* Progress is told no more often than this. */
 #define STEP_MS 250
 
-static const char *const kinds[] = { "replay",     "maintenance", "export",
-                                     "compaction", "schedule",    "delivery" };
+static const char *const kinds[] = { "replay",   "maintenance", "export",       "compaction",
+                                     "schedule", "delivery",    "delivery-test" };
 
 struct worker {
     struct jobs *jobs;
@@ -64,7 +65,7 @@ struct worker {
     int64_t told_ms;                      /* when progress was told, 0: not yet */
     int64_t done, total;                  /* progress of the job; total -1: not known */
     bool lost;                            /* the lease of the job */
-    char result[200];                     /* JSON, "" for none */
+    char result[2048];                    /* JSON, "" for none */
     struct store_array *notes;            /* of an export */
     bool cancelled;                       /* somebody wants the job to end */
     const struct replay_result *replayed; /* grows while a replay runs */
@@ -304,11 +305,16 @@ static bool still_sending(void *ctx)
     return step(ctx, 0, -1);
 }
 
+static struct delivery_rules rules_of(const struct jobs *j)
+{
+    return (struct delivery_rules){ .master = &j->s.master,
+                                    .root = j->delivery_root,
+                                    .private_networks = j->s.private_networks };
+}
+
 static enum emt_err do_delivery(struct worker *w, const struct job *job, char *error, size_t size)
 {
-    struct delivery_rules rules = { .master = &w->jobs->s.master,
-                                    .root = w->jobs->delivery_root,
-                                    .private_networks = w->jobs->s.private_networks };
+    struct delivery_rules rules = rules_of(w->jobs);
     char text[400] = "";
     enum emt_err err = open_app(w, error, size);
 
@@ -319,6 +325,24 @@ static enum emt_err do_delivery(struct worker *w, const struct job *job, char *e
              LOG_S("result", text));
     if (err != EMT_OK)
         (void)snprintf(error, size, "%s", text);
+    return err;
+}
+
+static enum emt_err do_delivery_test(struct worker *w, const struct job *job, char *error,
+                                     size_t size)
+{
+    struct delivery_rules rules = rules_of(w->jobs);
+    struct writer result;
+    enum emt_err err = open_app(w, error, size);
+
+    if (err != EMT_OK)
+        return err;
+    writer_init_fixed(&result, w->result, sizeof w->result - 1);
+    err = delivery_job_test(w->app, job, &rules, still_sending, w, &result);
+    w->result[result.failed ? 0 : result.len] = '\0';
+    if (err != EMT_OK)
+        (void)snprintf(error, size, "%s",
+                       err == EMT_ENOTFOUND ? "no such target" : store_error(w->app));
     return err;
 }
 
@@ -382,6 +406,8 @@ static void do_job(struct worker *w, const struct job *job)
         err = do_export(w, job, error, sizeof error);
     else if (strcmp(job->kind, "delivery") == 0)
         err = do_delivery(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "delivery-test") == 0)
+        err = do_delivery_test(w, job, error, sizeof error);
     else if (strcmp(job->kind, "compaction") == 0)
         err = do_compaction(w, job, error, sizeof error);
     else

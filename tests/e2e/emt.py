@@ -343,6 +343,9 @@ class Tenant:
     def patch(self, path, body):
         return self.rest('PATCH', self.path + path, body)
 
+    def delete(self, path):
+        return self.rest('DELETE', self.path + path)
+
     def gateway(self, name, dir, node):
         """Announces and enrols a gateway; its folder."""
         self.post('/gateways', {'id': name})
