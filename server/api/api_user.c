@@ -1,6 +1,7 @@
 /* Users as operators see them: of all tenants, with their role of the platform. */
 #include "api_user.h"
 
+#include "api_condition.h"
 #include "api_login.h"
 #include "api_route.h"
 #include "base/cipher.h"
@@ -90,6 +91,9 @@ enum emt_err api_user_list(struct api_call *c)
                          : api_store_problem(c, err, "users");
 }
 
+/* A login changes nothing that somebody edits. */
+static const char *const user_lively[] = { "last_login_at", NULL };
+
 enum emt_err api_user_get(struct api_call *c)
 {
     json_t *user = NULL;
@@ -98,7 +102,8 @@ enum emt_err api_user_get(struct api_call *c)
     if (!api_param_number(c, 0, "user", &id))
         return EMT_OK;
     enum emt_err err = api_user_json(c->worker->admin, id, &user);
-    return err == EMT_OK ? api_json(c, 200, user) : api_store_problem(c, err, "user");
+    return err == EMT_OK ? api_resource(c, 200, user, user_lively)
+                         : api_store_problem(c, err, "user");
 }
 
 /* [{tenant, role}] to rows. A wrong item is answered: *ok false. */
@@ -234,6 +239,16 @@ static enum emt_err change_user(struct api_call *c, int64_t id, const struct api
     if (err != EMT_OK)
         return err;
     cipher_wipe(before.password_hash, sizeof before.password_hash);
+    if (api_has_if_match(c)) {
+        json_t *current = NULL;
+
+        err = api_user_json(admin, id, &current);
+        if (err != EMT_OK)
+            return err;
+        *ok = api_if_match(c, current, user_lively);
+        if (!*ok)
+            return EMT_OK;
+    }
     struct platform_user after = before;
     if (v[0].present)
         snprintf(after.display_name, sizeof after.display_name, "%s", v[0].text);
@@ -283,7 +298,8 @@ enum emt_err api_user_update(struct api_call *c)
     if (err != EMT_OK || c->status != 0)
         return err;
     err = api_user_json(c->worker->admin, id, &user);
-    return err == EMT_OK ? api_json(c, 200, user) : api_store_problem(c, err, "user");
+    return err == EMT_OK ? api_resource(c, 200, user, user_lively)
+                         : api_store_problem(c, err, "user");
 }
 
 static enum emt_err reset(struct api_call *c, int64_t id, const char *hash)

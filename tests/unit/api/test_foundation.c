@@ -253,6 +253,13 @@ START_TEST(a_change_is_bound_to_what_was_read)
     conditions_of(&t, "/api/v1/tenants/etag", "{\"name\":\"new\"}");
     ask_more(404, t.key, "If-Match: \"x\"\r\n", "PATCH", "{\"name\":\"x\"}",
              "/api/v1/tenants/etag/gateways/none");
+    /* Users are the platform's. */
+    struct test_tenant operators = { .id = 0 };
+    char target[60];
+    snprintf(operators.key, sizeof operators.key, "%s", platform.operator_key);
+    snprintf(target, sizeof target, "/api/v1/users/%" PRId64,
+             platform_user("etag", "correct horse", false, PLATFORM_AUDITOR));
+    conditions_of(&operators, target, "{\"display_name\":\"new\"}");
 }
 END_TEST
 
