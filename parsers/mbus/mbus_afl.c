@@ -1,7 +1,9 @@
 #include "mbus_afl.h"
 
 #include "base/arena.h"
+#include "base/cipher.h"
 #include "common/trace.h"
+#include "mbus_tpl.h"
 
 #include <string.h>
 
@@ -250,6 +252,27 @@ static enum frame_state join(struct mbus_context *ctx, const struct part *curren
     return take(ctx, &whole);
 }
 
+/* A piece of an encrypted message is of no use without the key: it waits as its last one does, so
+ * that all of them are decoded again, in their order, when the key comes. */
+static enum frame_state judge_piece(struct mbus_context *ctx, const struct part *current)
+{
+    struct device_key keys[DECODE_KEYS_MAX];
+    struct mbus_address meter = ctx->meter;
+    struct part first;
+    unsigned nkeys;
+
+    if (!find_part(ctx, current, FIRST, &first) ||
+        !mbus_tpl_announces(first.payload, first.payload_len, ctx->wired, &meter))
+        return FRAME_OK;
+    nkeys = mbus_keys(ctx, &meter, keys);
+    cipher_wipe(keys, sizeof keys);
+    if (nkeys > 0)
+        return FRAME_OK;
+    ctx->out->encrypted = true;
+    return mbus_fail(ctx, FRAME_KEY_NEEDED, "fragment %u of an encrypted message, no key known",
+                     (unsigned)current->id);
+}
+
 /* Keeps the telegram's piece. Another piece of the same number begins another message. */
 static void keep(struct mbus_context *ctx, const struct part *p, const uint8_t *bytes, size_t n)
 {
@@ -269,6 +292,7 @@ enum frame_state mbus_afl_read(struct mbus_context *ctx, struct reader *in)
 {
     const struct fragment_store *store = &ctx->req->fragments;
     size_t from = in->pos;
+    enum frame_state state;
     struct part p;
 
     if (!read_part(in, &p, ctx->trace))
@@ -282,5 +306,6 @@ enum frame_state mbus_afl_read(struct mbus_context *ctx, struct reader *in)
         return mbus_fail(ctx, FRAME_UNSUPPORTED, "fragment %u of a longer message", (unsigned)p.id);
     if (!ctx->peek)
         keep(ctx, &p, in->data + from, in->len - from);
-    return join(ctx, &p, in);
+    state = join(ctx, &p, in);
+    return state == FRAME_OK && ctx->fragment_waits && !ctx->peek ? judge_piece(ctx, &p) : state;
 }

@@ -137,3 +137,21 @@ enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in)
     mbus_field_number(ctx, "configuration", tpl->cfg);
     return FRAME_OK;
 }
+
+bool mbus_tpl_announces(const uint8_t *p, size_t n, bool wired, struct mbus_address *meter)
+{
+    struct reader in = reader_of(p, n);
+    struct mbus_tpl tpl = { .ci = reader_u8(&in) };
+
+    tpl.header = header_of(tpl.ci, wired);
+    if (tpl.header == MBUS_HEADER_NONE)
+        return false;
+    if (tpl.header == MBUS_HEADER_LONG)
+        tpl.address = mbus_address_read_long(&in);
+    read_status_and_cfg(&tpl, &in);
+    if (in.failed)
+        return false;
+    if (tpl.header == MBUS_HEADER_LONG)
+        *meter = tpl.address;
+    return tpl.mode != 0;
+}

@@ -29,4 +29,8 @@ enum mbus_apl mbus_apl_of(uint8_t ci, bool wired);
  */
 enum frame_state mbus_tpl_read(struct mbus_context *ctx, struct reader *in);
 
+/* Does the transport header at the front of these bytes announce encryption? *meter: its address
+ * where the header is a long one, else left as it is. */
+bool mbus_tpl_announces(const uint8_t *p, size_t n, bool wired, struct mbus_address *meter);
+
 #endif

@@ -245,10 +245,17 @@ START_TEST(without_a_key_the_whole_waits_for_one)
 
     open_fixture(&f);
     f.d.nkeys = 0;
-    decode(&f, 1, 2);
-    check_waits(&f);
-    decode(&f, 2, 2);
-    ck_assert_int_eq(f.r.state, FRAME_KEY_NEEDED);
+    for (unsigned id = 1; id <= 3; id++) {
+        decode(&f, id, 3);
+        ck_assert_int_eq(f.r.state, FRAME_KEY_NEEDED);
+        ck_assert_uint_eq(f.r.nreadings, 0);
+    }
+    /* The key comes, and all of them again. */
+    decoder_add_key(&f.d, KEY);
+    decode(&f, 1, 3);
+    decode(&f, 2, 3);
+    decode(&f, 3, 3);
+    check_whole(&f, 1000);
     close_fixture(&f);
 }
 END_TEST
