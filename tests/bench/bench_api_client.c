@@ -281,7 +281,7 @@ static bool load_open(struct load *load)
 
 bool bench_load_run(const struct bench_load *l, struct bench_load_result *out)
 {
-    struct load load = { .l = l, .total = l->rate * l->seconds };
+    struct load load = { .l = l, .total = l->total };
 
     bool ok = load_open(&load);
     if (ok && l->started)

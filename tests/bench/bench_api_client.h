@@ -35,8 +35,8 @@ struct bench_load {
     struct tls_context *tls;
     const char *const *requests; /* whole requests, asked in turn */
     size_t nrequests;
-    unsigned connections, rate, seconds;
-    void (*started)(void *ctx); /* the connections are up; may be NULL */
+    unsigned connections, rate, total; /* connections, requests a second, requests */
+    void (*started)(void *ctx);        /* the connections are up; may be NULL */
     void *ctx;
 };
 struct bench_load_result {
