@@ -47,6 +47,13 @@ static size_t mac_len_of(uint8_t mcl)
     return len[mcl & MCL_TYPE];
 }
 
+/* A field of the header that is about to be read. */
+static void note(struct trace *t, const char *name, const struct reader *in, size_t n)
+{
+    if (t && reader_left(in) >= n)
+        trace_hex(t, name, in->data + in->pos, n);
+}
+
 /* The type of a MAC may stand in another fragment: it is as long as the AFL leaves room for. */
 static void read_mac(struct part *p, struct reader *in, uint16_t fcl, struct trace *t)
 {
@@ -60,16 +67,8 @@ static void read_mac(struct part *p, struct reader *in, uint16_t fcl, struct tra
         n = MBUS_MAC_MAX;
     p->afl.has_mac = true;
     p->afl.mac_len = n;
-    if (t && n)
-        trace_hex(t, "mac", in->data + in->pos, n);
+    note(t, "mac", in, n);
     reader_copy(in, p->afl.mac, n);
-}
-
-/* A field of the header that is about to be read. */
-static void note(struct trace *t, const char *name, const struct reader *in, size_t n)
-{
-    if (t && reader_left(in) >= n)
-        trace_hex(t, name, in->data + in->pos, n);
 }
 
 /* t: NULL for fragments that came before. False: the bytes end inside the AFL. */
