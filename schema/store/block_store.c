@@ -11,6 +11,8 @@
 
 #define LOT_CHANNELS 512
 #define LOT_FIRST 64
+/* A time further ahead is a wrong clock (decision 5). */
+#define AHEAD_MOST (2 * EMT_DAY)
 
 enum {
     CLOSED,
@@ -414,14 +416,13 @@ static enum emt_err plan_lot(struct work *w, struct block_lot *lot, struct lot_e
     if (err != EMT_OK)
         return err;
     for (i = 0; i < store_rows(r); i++) {
-        emt_time first = block_day_of(c_time(r, i, 2)), until = block_day_of(c_time(r, i, 3));
-
         rows += c_int(r, i, 1);
         if (w->n > 0 && rows > BLOCK_LOT_ROWS)
             break;
         end->last = c_int(r, i, 0);
         if (c_int(r, i, 1) == 0)
             continue;
+        emt_time first = block_day_of(c_time(r, i, 2)), until = block_day_of(c_time(r, i, 3));
         w->list[w->n++] = (struct channel_work){ .channel = end->last,
                                                  .rows = c_int(r, i, 1),
                                                  .days = (until - first) / EMT_DAY + 1 };
@@ -612,8 +613,11 @@ enum emt_err block_deliver(struct store *s, int32_t tenant, const struct block_r
 
     if (!ascend(rows, n))
         return EMT_EMALFORMED;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].v.ts < 0 || rows[i].v.ts > now + AHEAD_MOST)
+            return EMT_ELIMIT;
         next = rows[i].v.ts < next ? rows[i].v.ts : next;
+    }
     w.list = n ? calloc(n, sizeof *w.list) : NULL;
     if (!work_init(&w) || (n && !w.list))
         err = EMT_ENOMEM;

@@ -362,6 +362,10 @@ START_TEST(whole_days_are_delivered_as_blocks)
     ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
     ck_assert_int_eq(block_deliver(app, tenant, rows, 1, NOW, &counts), EMT_OK);
     ck_assert_int_eq(block_deliver(app, tenant, rows, 0, NOW, &counts), EMT_OK);
+    rows[1] = (struct block_row){ channel, { NOW + 3 * EMT_DAY, 9, 0, 0x200 } };
+    ck_assert_int_eq(block_deliver(app, tenant, rows, 2, NOW, &counts), EMT_ELIMIT);
+    rows[1].v.ts = INT64_MIN;
+    ck_assert_int_eq(block_deliver(app, tenant, &rows[1], 1, NOW, &counts), EMT_ELIMIT);
     rows[1] = rows[0];
     ck_assert_int_eq(block_deliver(app, tenant, rows, 2, NOW, &counts), EMT_EMALFORMED);
     ck_assert_int_eq(store_commit(app), EMT_OK);

@@ -60,7 +60,8 @@ EMT_CHECKED enum emt_err block_compact(struct store *s, int32_t tenant, struct b
 
 /* Whole days as a device delivers them, straight to blocks: rows ascending by (channel, ts), inside
  * a transaction of the tenant. What stands there already stays, unless the new value's rank is
- * higher. EMT_EMALFORMED: not ascending. */
+ * higher. EMT_EMALFORMED: not ascending; EMT_ELIMIT: a time before 1970 or more than two days after
+ * now. */
 struct block_row {
     int64_t channel;
     struct block_value v;
