@@ -59,22 +59,25 @@ static const char *status_title(unsigned status)
     }
 }
 
+static int put_piece(const char *p, size_t n, void *writer)
+{
+    return writer_bytes(writer, p, n) ? 0 : -1;
+}
+
 /* Writes the document; what stood in the answer before is gone. */
 static enum emt_err put_body(struct api_call *c, unsigned status, const char *type, json_t *body)
 {
     struct writer *w = http_response_body(c->out);
-    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 
-    json_decref(body);
-    if (text == NULL)
-        return EMT_ENOMEM;
     writer_clear(w);
-    bool ok = writer_text(w, text);
-    free(text);
+    bool ok = body != NULL && json_dump_callback(body, put_piece, w, JSON_COMPACT) == 0;
+    json_decref(body);
+    if (!ok)
+        return EMT_ENOMEM;
     c->status = status;
     c->content_type = type;
     c->disposition[0] = '\0';
-    return ok ? EMT_OK : EMT_ENOMEM;
+    return EMT_OK;
 }
 
 enum emt_err api_json(struct api_call *c, unsigned status, json_t *body)
