@@ -345,7 +345,8 @@ void trace_hex(struct trace *t, const char *name, const uint8_t *p, size_t n)
     char text[2 * EXPLAIN_FIELD_BYTES + 4];
     size_t shown = n < EXPLAIN_FIELD_BYTES ? n : EXPLAIN_FIELD_BYTES;
 
-    if (!t || !p || n == 0)
+    /* What stands nowhere is not read: a decoder that is wrong about a length shows nothing. */
+    if (!t || !p || n == 0 || !trace_knows(t, p) || !trace_knows(t, p + (n - 1)))
         return;
     (void)hex_encode(p, shown, text);
     if (shown < n)
