@@ -1,15 +1,15 @@
-import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 // The tools live with the portal; this folder has no packages of its own.
 const require = createRequire(
-  fileURLToPath(new URL("../../../admin-ui/package.json", import.meta.url)),
+  fileURLToPath(new URL('../../../admin-ui/package.json', import.meta.url)),
 );
-const { chromium } = require("playwright-core");
-const { AxeBuilder } = require("@axe-core/playwright");
+const { chromium } = require('playwright-core');
+const { AxeBuilder } = require('@axe-core/playwright');
 
-const CHROMIUM = process.env.EMT_CHROMIUM ?? "/usr/bin/chromium";
+const CHROMIUM = process.env.EMT_CHROMIUM ?? '/usr/bin/chromium';
 
 /** One browser with one page, which notes everything that goes wrong on it. */
 export class Browser {
@@ -29,22 +29,19 @@ export class Browser {
   }
 
   /** A new context: no cookie, no stored choice. */
-  async fresh(
-    style = { language: "de", theme: "light" },
-    viewport = { width: 1360, height: 850 },
-  ) {
+  async fresh(style = { language: 'de', theme: 'light' }, viewport = { width: 1360, height: 850 }) {
     await this.context?.close();
     this.context = await this.chromium.newContext({
       ignoreHTTPSErrors: true,
       viewport,
-      locale: "de-DE",
-      timezoneId: "Europe/Berlin",
-      reducedMotion: "reduce",
+      locale: 'de-DE',
+      timezoneId: 'Europe/Berlin',
+      reducedMotion: 'reduce',
       acceptDownloads: true,
     });
-    await this.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await this.context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await this.context.addInitScript(() => {
-      document.addEventListener("securitypolicyviolation", (event) => {
+      document.addEventListener('securitypolicyviolation', (event) => {
         console.error(
           `CSP ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`,
         );
@@ -53,50 +50,41 @@ export class Browser {
     this.page = await this.context.newPage();
     this.page.setDefaultTimeout(15_000);
     this.listen();
-    this.name = "start";
+    this.name = 'start';
     this.styleNow = style;
     await this.context.addInitScript(
       ([language, theme]) => {
-        if (sessionStorage.getItem("style-set")) return;
-        localStorage.setItem("emt.language", language);
-        localStorage.setItem("mantine-color-scheme-value", theme);
+        if (location.protocol !== 'https:' || sessionStorage.getItem('style-set')) return;
+        localStorage.setItem('emt.language', language);
+        localStorage.setItem('mantine-color-scheme-value', theme);
       },
       [style.language, style.theme],
     );
   }
 
   listen() {
-    this.page.on("console", (message) => {
-      if (message.type() !== "error" && message.type() !== "warning") return;
-      const from = message.location().url ?? "";
+    this.page.on('console', (message) => {
+      if (message.type() !== 'error' && message.type() !== 'warning') return;
+      const from = message.location().url ?? '';
       if (this.isExpected(from)) return;
       this.fail(this.name, `console: ${message.text()} ${from}`);
     });
-    this.page.on("pageerror", (error) =>
-      this.fail(this.name, `exception: ${error.message}`),
-    );
-    this.page.on("requestfailed", (request) => {
-      const why = request.failure()?.errorText ?? "";
+    this.page.on('pageerror', (error) => this.fail(this.name, `exception: ${error.message}`));
+    this.page.on('requestfailed', (request) => {
+      const why = request.failure()?.errorText ?? '';
       // The page itself gives up what it no longer needs when one goes on.
-      if (why === "net::ERR_ABORTED" || this.isExpected(request.url())) return;
-      this.fail(
-        this.name,
-        `request: ${request.method()} ${request.url()} ${why}`,
-      );
+      if (why === 'net::ERR_ABORTED' || this.isExpected(request.url())) return;
+      this.fail(this.name, `request: ${request.method()} ${request.url()} ${why}`);
     });
-    this.page.on("response", (response) => {
+    this.page.on('response', (response) => {
       if (response.status() < 400 || this.isExpected(response.url())) return;
       this.fail(
         this.name,
         `${response.status()}: ${response.request().method()} ${response.url()}`,
       );
     });
-    this.page.on("request", (request) => {
-      if (
-        /^(data|blob):/.test(request.url()) ||
-        request.url().startsWith(`${this.base}/`)
-      )
-        return;
+    this.page.on('request', (request) => {
+      if (/^(data|blob):/.test(request.url()) || request.url().startsWith(`${this.base}/`)) return;
       this.fail(this.name, `request to a foreign address: ${request.url()}`);
     });
   }
@@ -129,27 +117,25 @@ export class Browser {
     this.styleNow = { language, theme };
     await this.page.evaluate(
       ([lang, scheme]) => {
-        sessionStorage.setItem("style-set", "1");
-        localStorage.setItem("emt.language", lang);
-        localStorage.setItem("mantine-color-scheme-value", scheme);
+        sessionStorage.setItem('style-set', '1');
+        localStorage.setItem('emt.language', lang);
+        localStorage.setItem('mantine-color-scheme-value', scheme);
       },
       [language, theme],
     );
   }
 
   async go(path) {
-    await this.page.goto(this.base + path, { waitUntil: "load" });
+    await this.page.goto(this.base + path, { waitUntil: 'load' });
     await this.settle();
   }
 
   /** The page has its heading, and nothing on it is still being loaded. */
   async settle() {
-    await this.page.locator("h1").first().waitFor();
+    await this.page.locator('h1').first().waitFor();
     await this.page
-      .locator(
-        '[role=status][aria-label="Wird geladen"], [role=status][aria-label="Loading"]',
-      )
-      .waitFor({ state: "detached" });
+      .locator('[role=status][aria-label="Wird geladen"], [role=status][aria-label="Loading"]')
+      .waitFor({ state: 'detached' });
     await this.page.waitForTimeout(150);
   }
 
@@ -172,13 +158,11 @@ export class Browser {
     for (const { id, nodes, help } of violations) {
       this.fail(
         this.name,
-        `axe ${id} (${help}): ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`,
+        `axe ${id} (${help}): ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
       );
     }
     const wide = await this.page.evaluate(
-      () =>
-        document.documentElement.scrollWidth -
-        document.documentElement.clientWidth,
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
     this.check(wide <= 0, `wider than the window by ${wide} px`);
     const missing = await this.page.evaluate(() => {
@@ -192,18 +176,13 @@ export class Browser {
         word,
       ),
     );
-    this.check(
-      keys.length === 0,
-      `text without a translation: ${keys.join(", ")}`,
-    );
+    this.check(keys.length === 0, `text without a translation: ${keys.join(', ')}`);
   }
 
   async shoot(name) {
     const folder = `${this.out}/${this.styleNow.language}-${this.styleNow.theme}`;
     mkdirSync(folder, { recursive: true });
-    await this.page
-      .screenshot({ path: `${folder}/${name}.png` })
-      .catch(() => undefined);
+    await this.page.screenshot({ path: `${folder}/${name}.png` }).catch(() => undefined);
   }
 
   /** JSON of the API with the session of the page. */
@@ -234,8 +213,8 @@ export class Browser {
 
   /** Before the server goes: an open page would notice, and rightly complain. */
   async leave() {
-    await this.shoot("at-the-end");
-    await this.page.goto("about:blank");
+    await this.shoot('at-the-end');
+    await this.page.goto('about:blank');
   }
 
   async stop() {

@@ -1,17 +1,13 @@
-import { addUser, secret } from "./acts.mjs";
+import { addUser, secret } from './acts.mjs';
 
 /** What an operator does in a tenant, with what it leads to. */
 export async function deeds(browser, world) {
-  await browser.style({ language: "de", theme: "light" });
-  world.reader = { name: "lena", role: "Nur lesen" };
-  world.technician = { name: "tom", role: "Monteur" };
-  browser.name = "add users";
+  await browser.style({ language: 'de', theme: 'light' });
+  world.reader = { name: 'lena', role: 'Nur lesen' };
+  world.technician = { name: 'tom', role: 'Monteur' };
+  browser.name = 'add users';
   world.reader.password = await addUser(browser, world.tenant, world.reader);
-  world.technician.password = await addUser(
-    browser,
-    world.tenant,
-    world.technician,
-  );
+  world.technician.password = await addUser(browser, world.tenant, world.technician);
   await apiKey(browser, world);
   await settings(browser, world);
   await command(browser, world);
@@ -21,36 +17,28 @@ export async function deeds(browser, world) {
 }
 
 async function apiKey(browser, world) {
-  browser.name = "api key";
+  browser.name = 'api key';
   const { page } = browser;
   await browser.go(`/t/${world.tenant}/api-keys`);
-  await page
-    .getByRole("button", { name: "API-Schlüssel anlegen" })
-    .first()
-    .click();
-  const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("Bezeichnung").fill("Abrechnung");
-  await dialog.getByLabel("Messwerte: lesen").check();
-  await dialog.getByRole("button", { name: "Anlegen" }).click();
-  await page.getByText("Nur jetzt zu sehen").waitFor();
-  const key = await secret(page, "API-Schlüssel");
+  await page.getByRole('button', { name: 'API-Schlüssel anlegen' }).first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Bezeichnung').fill('Abrechnung');
+  await dialog.getByLabel('Messwerte: lesen').check();
+  await dialog.getByRole('button', { name: 'Anlegen' }).click();
+  await page.getByText('Nur jetzt zu sehen').waitFor();
+  const key = await secret(page, 'API-Schlüssel');
   browser.check(/^emt_/.test(key), `not a key: ${key}`);
-  await page.getByRole("button", { name: "Kopieren" }).click();
-  await page.getByRole("button", { name: "Kopiert" }).waitFor();
+  await page.getByRole('button', { name: 'Kopieren' }).click();
+  await page.getByRole('button', { name: 'Kopiert' }).waitFor();
   const copied = await page.evaluate(() => navigator.clipboard.readText());
-  browser.check(copied === key, "the clipboard holds something else");
+  browser.check(copied === key, 'the clipboard holds something else');
   await browser.look();
-  await browser.shoot("api-key-made");
-  await page.getByRole("button", { name: "Fertig" }).click();
-  await page
-    .getByRole("button", { name: "Aktionen für Schlüssel Abrechnung" })
-    .click();
-  await page.getByRole("menuitem", { name: "Widerrufen" }).click();
-  await page
-    .getByRole("dialog")
-    .getByRole("button", { name: "Widerrufen" })
-    .click();
-  await page.getByRole("cell", { name: "widerrufen" }).waitFor();
+  await browser.shoot('api-key-made');
+  await page.getByRole('button', { name: 'Fertig' }).click();
+  await page.getByRole('button', { name: 'Aktionen für Schlüssel Abrechnung' }).click();
+  await page.getByRole('menuitem', { name: 'Widerrufen' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Widerrufen' }).click();
+  await page.getByRole('cell', { name: 'widerrufen' }).waitFor();
 }
 
 /** Saved with a notice; somebody else's change in between is not overwritten. */
@@ -65,8 +53,10 @@ async function settings(browser, world) {
   await browser.look();
   await browser.shoot('settings-saved');
   await page.getByText('Gespeichert').waitFor({ state: 'detached' });
-  await tolerance.fill('460');
-  await browser.patch(`/api/v1/tenants/${world.tenant}`, { profile_tolerance_s: 300 });
+  await tolerance.fill('400');
+  await browser.patch(`/api/v1/tenants/${world.tenant}`, {
+    profile_tolerance_s: 300,
+  });
   await browser.expecting([`/api/v1/tenants/${world.tenant}`], async () => {
     await page.getByRole('button', { name: 'Speichern' }).click();
     await page.getByText('Inzwischen von jemand anderem geändert').waitFor();
@@ -76,54 +66,46 @@ async function settings(browser, world) {
 }
 
 async function command(browser, world) {
-  browser.name = "command";
+  browser.name = 'command';
   const { page } = browser;
   await browser.go(`/t/${world.tenant}/gateways/gw-1`);
-  await page.getByRole("button", { name: "Befehl senden" }).click();
-  await page
-    .getByRole("dialog")
-    .getByRole("button", { name: "Senden" })
-    .click();
-  await page.getByRole("cell", { name: "pong" }).waitFor({ timeout: 30_000 });
+  await page.getByRole('button', { name: 'Befehl senden' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Senden' }).click();
+  await page.getByRole('cell', { name: 'pong' }).waitFor({ timeout: 30_000 });
   await browser.look();
-  await browser.shoot("command-done");
+  await browser.shoot('command-done');
 }
 
 async function revoke(browser, world) {
-  browser.name = "revoke";
+  browser.name = 'revoke';
   const { page } = browser;
   await browser.go(`/t/${world.tenant}/gateways/gw-2`);
-  await page.getByRole("button", { name: "Sperren" }).click();
-  const dialog = page.getByRole("dialog");
-  const sure = dialog.getByRole("button", { name: "Sperren" });
-  browser.check(
-    await sure.isDisabled(),
-    "revoking without a reason is offered",
-  );
-  await dialog.getByLabel("Grund").fill("ausgetauscht");
+  await page.getByRole('button', { name: 'Sperren' }).click();
+  const dialog = page.getByRole('dialog');
+  const sure = dialog.getByRole('button', { name: 'Sperren' });
+  browser.check(await sure.isDisabled(), 'revoking without a reason is offered');
+  await dialog.getByLabel('Grund').fill('ausgetauscht');
   await sure.click();
-  await page.getByText("gesperrt").first().waitFor();
-  const gone = await page
-    .getByRole("button", { name: "Gateway anmelden" })
-    .count();
-  browser.check(gone === 0, "a revoked gateway is offered an enrolment");
+  await page.getByText('gesperrt').first().waitFor();
+  const gone = await page.getByRole('button', { name: 'Gateway anmelden' }).count();
+  browser.check(gone === 0, 'a revoked gateway is offered an enrolment');
   await browser.look();
-  await browser.shoot("gateway-revoked");
+  await browser.shoot('gateway-revoked');
 }
 
 /** The list follows by itself when a gateway goes away and comes back. */
 async function disconnection(browser, world) {
-  browser.name = "live list";
+  browser.name = 'live list';
   const { page } = browser;
   await browser.go(`/t/${world.tenant}/gateways`);
-  const row = page.getByRole("row").filter({ hasText: "gw-1" });
-  await row.getByText("verbunden").waitFor();
-  await page.getByText("live", { exact: true }).waitFor();
+  const row = page.getByRole('row').filter({ hasText: 'gw-1' });
+  await row.getByText('verbunden').waitFor();
+  await page.getByText('live', { exact: true }).waitFor();
   const start = Date.now();
-  world.agent.kill("SIGTERM");
+  world.agent.kill('SIGTERM');
   await row.getByText(/getrennt|abgerissen/).waitFor({ timeout: 30_000 });
   browser.figures.disconnect_seen_s = (Date.now() - start) / 1000;
-  await browser.shoot("gateway-gone");
+  await browser.shoot('gateway-gone');
 }
 
 /** A technician's telephone. */
@@ -131,18 +113,16 @@ async function narrow(browser, world) {
   const { page } = browser;
   await page.setViewportSize({ width: 390, height: 800 });
   for (const [name, path] of [
-    ["narrow-gateways", `/t/${world.tenant}/gateways`],
-    ["narrow-gateway", `/t/${world.tenant}/gateways/gw-1`],
-    ["narrow-overview", `/t/${world.tenant}`],
-    ["narrow-wizard", "/operator/tenants/new"],
+    ['narrow-gateways', `/t/${world.tenant}/gateways`],
+    ['narrow-gateway', `/t/${world.tenant}/gateways/gw-1`],
+    ['narrow-overview', `/t/${world.tenant}`],
+    ['narrow-wizard', '/operator/tenants/new'],
   ]) {
     await browser.visit(name, path);
   }
-  browser.name = "narrow-navigation";
-  await page
-    .getByRole("button", { name: "Navigation ein- oder ausblenden" })
-    .click();
+  browser.name = 'narrow-navigation';
+  await page.getByRole('button', { name: 'Navigation ein- oder ausblenden' }).click();
   await page.waitForTimeout(300);
-  await browser.shoot("narrow-navigation");
+  await browser.shoot('narrow-navigation');
   await page.setViewportSize({ width: 1360, height: 850 });
 }

@@ -1,14 +1,14 @@
 // Walks every page of the portal in both languages and themes, as operator, reader and field
 // technician, and fails on any console error, CSP violation, failed request or finding of axe.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
-import { Browser } from "./browser.mjs";
-import { signIn } from "./acts.mjs";
-import { firstUse } from "./first_use.mjs";
-import { rights } from "./rights.mjs";
-import { deeds } from "./deeds.mjs";
-import { platformPages, tenantPages } from "./pages.mjs";
-import { World } from "./world.mjs";
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Browser } from './browser.mjs';
+import { signIn } from './acts.mjs';
+import { firstUse } from './first_use.mjs';
+import { rights } from './rights.mjs';
+import { deeds } from './deeds.mjs';
+import { platformPages, tenantPages } from './pages.mjs';
+import { World } from './world.mjs';
 
 const HELP = `usage: tests/e2e/portal [--build DIR] [--out DIR]
        tests/e2e/portal --against URL --user NAME --password-file FILE [--tenant KEY] [--out DIR]
@@ -25,28 +25,26 @@ tries the roles. With --against it only looks at the pages of a server that runs
 
 const { values: given } = parseArgs({
   options: {
-    against: { type: "string" },
-    user: { type: "string" },
-    "password-file": { type: "string" },
-    "new-password-file": { type: "string" },
-    tenant: { type: "string" },
-    build: { type: "string" },
-    out: { type: "string" },
-    quick: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
+    against: { type: 'string' },
+    user: { type: 'string' },
+    'password-file': { type: 'string' },
+    'new-password-file': { type: 'string' },
+    tenant: { type: 'string' },
+    build: { type: 'string' },
+    out: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
   },
 });
 
 function passwordIn(file) {
-  const text = readFileSync(file, "utf8");
-  return (/^password:\s*(\S+)/m.exec(text)?.[1] ?? text.split("\n")[0]).trim();
+  const text = readFileSync(file, 'utf8');
+  return (/^password:\s*(\S+)/m.exec(text)?.[1] ?? text.split('\n')[0]).trim();
 }
 
 const STYLES = given.quick
-  ? [{ language: "de", theme: "light" }]
-  : ["de", "en"].flatMap((language) =>
-      ["light", "dark"].map((theme) => ({ language, theme })),
-    );
+  ? [{ language: 'de', theme: 'light' }]
+  : ['de', 'en'].flatMap((language) => ['light', 'dark'].map((theme) => ({ language, theme })));
 
 async function walkAll(browser, world) {
   for (const style of STYLES) {
@@ -55,30 +53,27 @@ async function walkAll(browser, world) {
       ...(await platformPages(browser, world)),
       ...(await tenantPages(browser, world)),
     ];
-    for (const { name, path, open } of lists)
-      await browser.visit(name, path, open);
+    for (const { name, path, open } of lists) await browser.visit(name, path, open);
   }
 }
 
 async function againstRunning(browser, out) {
   const user = {
     name: given.user,
-    password: passwordIn(given["password-file"]),
+    password: passwordIn(given['password-file']),
   };
-  if (given["new-password-file"])
-    user.newPassword = passwordIn(given["new-password-file"]);
+  if (given['new-password-file']) user.newPassword = passwordIn(given['new-password-file']);
   const world = { url: given.against, tenant: given.tenant, out };
-  await browser.visit("login", "/login");
+  await browser.visit('login', '/login');
   await signIn(browser, user);
-  const session = await browser.get("/api/v1/session");
+  const session = await browser.get('/api/v1/session');
   world.tenant ??= session.tenants[0]?.key;
-  if (!world.tenant)
-    throw new Error("no tenant to look at: name one with --tenant");
+  if (!world.tenant) throw new Error('no tenant to look at: name one with --tenant');
   await walkAll(browser, world);
 }
 
 async function fromNothing(browser, out) {
-  const world = await World.start({ build: given.build ?? "build/plain", out });
+  const world = await World.start({ build: given.build ?? 'build/plain', out });
   try {
     browser.base = world.url;
     await firstUse(browser, world);
@@ -94,31 +89,26 @@ async function fromNothing(browser, out) {
 
 async function main() {
   if (given.help) return console.log(HELP);
-  if (given.against && !(given.user && given["password-file"])) {
-    console.error("portal: --against needs --user and --password-file");
+  if (given.against && !(given.user && given['password-file'])) {
+    console.error('portal: --against needs --user and --password-file');
     process.exit(2);
   }
-  const out = given.out ?? "build/portal";
+  const out = given.out ?? 'build/portal';
   mkdirSync(out, { recursive: true });
   const browser = await Browser.start({
-    base: given.against?.replace(/\/$/, ""),
+    base: given.against?.replace(/\/$/, ''),
     out,
   });
   try {
-    await (given.against
-      ? againstRunning(browser, out)
-      : fromNothing(browser, out));
+    await (given.against ? againstRunning(browser, out) : fromNothing(browser, out));
   } catch (error) {
-    browser.fail("run", error.stack ?? String(error));
-    await browser.shoot("at-the-end");
+    browser.fail('run', error.stack ?? String(error));
+    await browser.shoot('at-the-end');
   } finally {
     await browser.stop();
   }
   const { failures, looked, figures } = browser;
-  writeFileSync(
-    `${out}/report.json`,
-    JSON.stringify({ looked, figures, failures }, null, 2),
-  );
+  writeFileSync(`${out}/report.json`, JSON.stringify({ looked, figures, failures }, null, 2));
   for (const { at, what } of failures) console.error(`FAIL ${at}: ${what}`);
   console.log(
     `portal: ${looked} pages looked at, ${failures.length} failures, ${JSON.stringify(figures)}`,

@@ -4,6 +4,7 @@ import { notifications } from '@mantine/notifications';
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { api, call, callFull, type Schemas } from '@/api/client';
+import { asApiError } from '@/api/problem';
 import { tenantKey, useAction } from '@/api/query';
 import { PageHeader } from '@/components/PageHeader';
 import { PageLoading } from '@/components/PageLoading';
@@ -50,6 +51,7 @@ function SettingsForm({ tenant, etag }: { tenant: Tenant; etag: string | null })
       profile_tolerance_s: tenant.profile_tolerance_s,
       raw_retention_days: tenant.raw_retention_days,
       reading_retention_days: tenant.reading_retention_days,
+      compact_after_days: tenant.compact_after_days,
     },
     validate: {
       name: (value) => (value.trim() ? null : t('common:form.required')),
@@ -78,8 +80,18 @@ function SettingsForm({ tenant, etag }: { tenant: Tenant; etag: string | null })
         }),
     },
   );
+  const submit = form.onSubmit((values) =>
+    save.mutate(values, {
+      onError: (failure) => {
+        const { problem } = asApiError(failure);
+        if (problem?.field && problem.field in values) {
+          form.setFieldError(problem.field, problem.detail ?? problem.title);
+        }
+      },
+    }),
+  );
   return (
-    <form onSubmit={form.onSubmit((values) => save.mutate(values))} noValidate>
+    <form onSubmit={submit} noValidate>
       <Stack maw={620}>
         <Panel title={t('settings.company')}>
           <Stack>
@@ -106,7 +118,7 @@ function SettingsForm({ tenant, etag }: { tenant: Tenant; etag: string | null })
               label={t('settings.tolerance')}
               description={t('settings.toleranceText')}
               min={0}
-              max={3600}
+              max={450}
               allowDecimal={false}
               {...form.getInputProps('profile_tolerance_s')}
             />
@@ -122,6 +134,14 @@ function SettingsForm({ tenant, etag }: { tenant: Tenant; etag: string | null })
               min={1}
               allowDecimal={false}
               {...form.getInputProps('reading_retention_days')}
+            />
+            <NumberInput
+              label={t('settings.compact')}
+              description={t('settings.compactText')}
+              min={1}
+              max={3650}
+              allowDecimal={false}
+              {...form.getInputProps('compact_after_days')}
             />
           </Stack>
         </Panel>
