@@ -63,7 +63,8 @@ describe('units', () => {
   it('take a prefix where the axis would be full of zeros', () => {
     expect(scaleFor('Wh', 9_999)).toEqual({ power: 0, unit: 'Wh' });
     expect(scaleFor('Wh', 10_000)).toEqual({ power: 3, unit: 'kWh' });
-    expect(scaleFor('W', 2e7)).toEqual({ power: 6, unit: 'MW' });
+    expect(scaleFor('Wh', 2e7)).toEqual({ power: 3, unit: 'kWh' });
+    expect(scaleFor('W', 2e8)).toEqual({ power: 6, unit: 'MW' });
     expect(scaleFor('m3', 1e9)).toEqual({ power: 0, unit: 'm³' });
     expect(scaleFor(null, 1e9)).toEqual({ power: 0, unit: '' });
   });

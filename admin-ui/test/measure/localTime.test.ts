@@ -8,6 +8,7 @@ import {
   localMidnight,
   neighbour,
   presetSpan,
+  wholeSpan,
 } from '@/components/measure/localTime';
 
 const at = (text: string) => Date.parse(text);
@@ -60,6 +61,21 @@ describe('spans', () => {
     const short = presetSpan('day', at('2026-03-29T12:00:00Z'));
     expect(neighbour(short, 1)).toEqual(presetSpan('day', at('2026-03-30T12:00:00Z')));
     expect(neighbour({ from: 1000, to: 3000 }, 1)).toEqual({ from: 3000, to: 5000 });
+  });
+
+  it('are widened to whole hours and local days, so that no bar is cut', () => {
+    const span = { from: at('2026-10-25T00:20:00Z'), to: at('2026-10-26T12:10:00Z') };
+    expect(wholeSpan(span, 'raw')).toEqual(span);
+    expect(wholeSpan(span, 'hour')).toEqual({
+      from: at('2026-10-25T00:00:00Z'),
+      to: at('2026-10-26T13:00:00Z'),
+    });
+    expect(wholeSpan(span, 'day')).toEqual({
+      from: at('2026-10-24T22:00:00Z'),
+      to: at('2026-10-26T23:00:00Z'),
+    });
+    const month = presetSpan('month', now);
+    expect(wholeSpan(month, 'month')).toEqual(month);
   });
 
   it('choose the aggregation that a chart can show', () => {

@@ -10,9 +10,11 @@ export function JobProgress({ job }: { job: Job }) {
   const { done, total } = job.progress;
   const count = (value: number) => formatCount(value, i18n.language);
   const text =
-    total === null
-      ? t('job.doneOfUnknown', { done: count(done) })
-      : `${count(done)} / ${count(total)}`;
+    job.state === 'done'
+      ? count(total ?? done)
+      : total === null
+        ? t('job.doneOfUnknown', { done: count(done) })
+        : `${count(done)} / ${count(total)}`;
   return (
     <Group gap="xs" wrap="nowrap">
       <Progress

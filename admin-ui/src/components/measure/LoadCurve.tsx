@@ -194,8 +194,9 @@ export function LoadCurve({ channels, device, newest, now }: Props) {
     [curves, span],
   );
   const band = useMemo(
-    () => (curves.length === 1 && curves[0] && !counted ? curveBand(curves[0], scale.power) : null),
-    [curves, counted, scale],
+    () =>
+      curves.length === 1 && curves[0] && !registers ? curveBand(curves[0], scale.power) : null,
+    [curves, registers, scale],
   );
   const gaps = useMemo(() => shown.flatMap((curve) => curve.gaps), [shown]);
 
@@ -383,6 +384,7 @@ export function LoadCurve({ channels, device, newest, now }: Props) {
               points={shown[inTable]?.points ?? []}
               aggregate={aggregate}
               counted={counted}
+              register={registers}
               scale={scale}
             />
           )}

@@ -14,11 +14,13 @@ interface Props {
   points: Point[];
   aggregate: Aggregate;
   counted: boolean;
+  /** a register's smallest and largest are its first and last: not shown */
+  register: boolean;
   scale: Scale;
 }
 
 /** The chart's values to read, newest first: exact, and for those who do not see the chart. */
-export function ReadingTable({ label, points, aggregate, counted, scale }: Props) {
+export function ReadingTable({ label, points, aggregate, counted, register, scale }: Props) {
   const { t, i18n } = useTranslation('measure');
   const rows = useMemo(() => [...points].reverse(), [points]);
   const number = (value: Point['value'] | undefined) =>
@@ -31,7 +33,7 @@ export function ReadingTable({ label, points, aggregate, counted, scale }: Props
     {
       key: 'at',
       title: t(counted || aggregate !== 'raw' ? 'reading.from' : 'reading.at'),
-      width: 'minmax(126px, 1fr)',
+      width: '136px',
       cell: ({ at }) => <time dateTime={new Date(at).toISOString()}>{time(at)}</time>,
     },
     {
@@ -39,7 +41,7 @@ export function ReadingTable({ label, points, aggregate, counted, scale }: Props
       title: withUnit(
         t(counted ? 'curve.consumption' : aggregate === 'raw' ? 'reading.value' : 'reading.last'),
       ),
-      width: 'minmax(120px, 1fr)',
+      width: 'minmax(124px, 1fr)',
       align: 'right',
       cell: ({ value }) => number(value),
     },
@@ -48,11 +50,11 @@ export function ReadingTable({ label, points, aggregate, counted, scale }: Props
     columns.push({
       key: 'quality',
       title: t('reading.quality'),
-      width: 'minmax(100px, 1fr)',
+      width: 'minmax(80px, 0.8fr)',
       cell: ({ quality }) => (quality ? <QualityTone quality={quality} /> : '–'),
     });
   else {
-    if (!counted)
+    if (!register)
       columns.push(
         {
           key: 'min',
@@ -72,7 +74,7 @@ export function ReadingTable({ label, points, aggregate, counted, scale }: Props
     columns.push({
       key: 'count',
       title: t('reading.count'),
-      width: '80px',
+      width: '58px',
       align: 'right',
       cell: ({ count }) => (count === undefined ? '–' : String(count)),
     });
@@ -84,7 +86,7 @@ export function ReadingTable({ label, points, aggregate, counted, scale }: Props
       list={staticList(rows)}
       rowKey={({ at }) => at}
       rowHeight={28}
-      minWidth={aggregate === 'raw' || counted ? 340 : 500}
+      minWidth={aggregate === 'raw' || register ? 340 : 500}
       height="400px"
       empty={null}
     />

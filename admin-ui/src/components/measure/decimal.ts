@@ -78,10 +78,11 @@ export function formatValue(value: Decimal, scale: Scale, language: string): str
 }
 
 const PREFIXED = new Set(['Wh', 'W', 'varh', 'var', 'VAh', 'VA', 'J']);
-const STEPS: [number, string][] = [
-  [9, 'G'],
-  [6, 'M'],
-  [3, 'k'],
+// Power, prefix, and the power from which on it is used: a household's register stays in kWh.
+const STEPS: [number, string, number][] = [
+  [9, 'G', 11],
+  [6, 'M', 8],
+  [3, 'k', 4],
 ];
 
 export interface Scale {
@@ -92,8 +93,8 @@ export interface Scale {
 /** The unit an axis reads best in: Wh becomes kWh when the largest value is 10,000 Wh or more. */
 export function scaleFor(unit: string | null, largest: number): Scale {
   if (unit !== null && PREFIXED.has(unit))
-    for (const [power, prefix] of STEPS)
-      if (largest >= 10 ** (power + 1)) return { power, unit: prefix + unit };
+    for (const [power, prefix, least] of STEPS)
+      if (largest >= 10 ** least) return { power, unit: prefix + unit };
   return { power: 0, unit: displayUnit(unit) };
 }
 

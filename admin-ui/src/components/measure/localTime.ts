@@ -104,6 +104,19 @@ export function aggregateFor({ from, to }: Span): Aggregate {
   return width <= 400 * DAY ? 'day' : 'month';
 }
 
+/** Widened to whole hours, local days or months: half a bar would look like half the consumption. */
+export function wholeSpan({ from, to }: Span, aggregate: Aggregate): Span {
+  switch (aggregate) {
+    case 'raw':
+      return { from, to };
+    case 'hour':
+      return { from: Math.floor(from / HOUR) * HOUR, to: Math.ceil(to / HOUR) * HOUR };
+    case 'day':
+    case 'month':
+      return { from: presetSpan(aggregate, from).from, to: presetSpan(aggregate, to - 1).to };
+  }
+}
+
 /** ISO text of a German local day, as the export wants it. */
 export function dayText(at: number): string {
   const { year, month, day } = localParts(at);

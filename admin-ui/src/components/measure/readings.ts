@@ -1,7 +1,7 @@
 import { queryOptions } from '@tanstack/react-query';
 import { api, call } from '@/api/client';
 import { tenantKey } from '@/api/query';
-import { HOUR, type Aggregate, type Span } from './localTime';
+import { HOUR, wholeSpan, type Aggregate, type Span } from './localTime';
 import type { AggregateReading, RawReading } from './series';
 
 /** Beyond this a chart shows nothing more; the reader is told and narrows the span. */
@@ -23,11 +23,12 @@ const iso = (at: number) => new Date(at).toISOString();
 async function fetchReadings(
   tenant: string,
   channel: number,
-  { from, to }: Span,
+  span: Span,
   aggregate: Aggregate,
   signal: AbortSignal,
 ): Promise<Readings> {
   const found: Readings = { aggregate, raw: [], items: [], unit: null, truncated: false };
+  const { from, to } = wholeSpan(span, aggregate);
   const margin = aggregate === 'raw' ? MARGIN : 0;
   let cursor: string | undefined;
   do {
@@ -72,9 +73,10 @@ export const readingsQuery = (tenant: string, channel: number, span: Span, aggre
 export async function readingsCsv(
   tenant: string,
   channel: number,
-  { from, to }: Span,
+  span: Span,
   aggregate: Aggregate,
 ): Promise<Blob> {
+  const { from, to } = wholeSpan(span, aggregate);
   const blob = await call(
     api.GET('/api/v1/tenants/{tenant}/channels/{channel}/readings', {
       params: {

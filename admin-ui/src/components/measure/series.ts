@@ -239,19 +239,30 @@ const FIRST = [
   'volume-flow',
 ];
 
+export interface RegisterFacts extends ChannelFacts {
+  tariff: number;
+  subunit: number;
+}
+
+/** Small for what one looks at first: values of the present before kept ones, numbers before texts. */
+function weight(c: RegisterFacts): number {
+  const place = FIRST.indexOf(c.quantity);
+  return (
+    (place < 0 ? FIRST.length : place) +
+    (c.kind === 'number' ? 0 : 1000) +
+    (c.storage !== 0 || c.function !== 'instantaneous' ? 100 : 0) +
+    (c.tariff !== 0 ? 20 : 0) +
+    (c.subunit !== 0 ? 20 : 0)
+  );
+}
+
+/** In the order in which one looks at them; equals stay as they were, kept values by storage. */
+export function inOrder<C extends RegisterFacts>(channels: readonly C[]): C[] {
+  return [...channels].sort((a, b) => weight(a) - weight(b) || a.storage - b.storage);
+}
+
 /** Which channel a meter is known by: its register of the present, else its first measured value. */
-export function mainChannel<C extends ChannelFacts & { tariff: number; subunit: number }>(
-  channels: readonly C[],
-): C | undefined {
-  const weight = (c: C) => {
-    const place = FIRST.indexOf(c.quantity);
-    return (
-      (place < 0 ? FIRST.length : place) +
-      (c.storage !== 0 || c.function !== 'instantaneous' ? 100 : 0) +
-      (c.tariff !== 0 ? 20 : 0) +
-      (c.subunit !== 0 ? 20 : 0)
-    );
-  };
+export function mainChannel<C extends RegisterFacts>(channels: readonly C[]): C | undefined {
   return channels
     .filter(({ kind }) => kind === 'number')
     .reduce<C | undefined>((best, c) => (best && weight(best) <= weight(c) ? best : c), undefined);

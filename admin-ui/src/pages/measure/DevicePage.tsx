@@ -1,4 +1,5 @@
 import {
+  Alert,
   Anchor,
   Button,
   Checkbox,
@@ -16,6 +17,7 @@ import { useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Link, useParams } from 'wouter';
 import { api, call, callFull, type Schemas } from '@/api/client';
+import { asApiError } from '@/api/problem';
 import { tenantKey } from '@/api/query';
 import { EmptyState } from '@/components/EmptyState';
 import { Facts } from '@/components/Facts';
@@ -29,7 +31,7 @@ import { CURVES_MAX, LoadCurve } from '@/components/measure/LoadCurve';
 import { displayUnit } from '@/components/measure/decimal';
 import { channelLabel, deviceTitle, mediumLabel } from '@/components/measure/labels';
 import classes from '@/components/measure/measure.module.css';
-import { mainChannel } from '@/components/measure/series';
+import { inOrder, mainChannel } from '@/components/measure/series';
 import { FrameStateTone, QualityTone, Tone } from '@/components/measure/Tone';
 import { formatQuantity } from '@/lib/decimal';
 import { useNow } from '@/lib/useNow';
@@ -50,14 +52,7 @@ export default function DevicePage() {
   const [editing, setEditing] = useState(false);
   const { data, error, refetch } = useQuery({
     queryKey: tenantKey(tenant, 'device', id),
-    queryFn: async (): Promise<Versioned> => {
-      const { data: device, response } = await callFull(
-        api.GET('/api/v1/tenants/{tenant}/devices/{device}', {
-          params: { path: { tenant, device: id } },
-        }),
-      );
-      return { device, etag: response.headers.get('ETag') };
-    },
+    queryFn: () => loadDevice(tenant, id),
     refetchInterval: 60_000,
   });
   const channels = useQuery({
@@ -102,14 +97,7 @@ export default function DevicePage() {
         {channels.data && <Values device={device} channels={channels.data.items} />}
         <LastFrames device={id} />
       </Stack>
-      {editing && (
-        <EditDevice
-          key={data.etag}
-          current={data}
-          close={() => setEditing(false)}
-          reload={() => void refetch()}
-        />
-      )}
+      {editing && <EditDevice current={data} close={() => setEditing(false)} />}
     </>
   );
 }
@@ -152,28 +140,32 @@ function DeviceFacts({ device }: { device: Device }) {
   );
 }
 
-function EditDevice({
-  current: { device, etag },
-  close,
-  reload,
-}: {
-  current: Versioned;
-  close: () => void;
-  reload: () => void;
-}) {
+const loadDevice = async (tenant: string, id: string): Promise<Versioned> => {
+  const { data: device, response } = await callFull(
+    api.GET('/api/v1/tenants/{tenant}/devices/{device}', {
+      params: { path: { tenant, device: id } },
+    }),
+  );
+  return { device, etag: response.headers.get('ETag') };
+};
+
+function EditDevice({ current, close }: { current: Versioned; close: () => void }) {
   const { t } = useTranslation('measure');
   const { tenant } = useTenant();
   const client = useQueryClient();
+  // What the form was filled with, and what the server has since, where somebody was faster.
+  const [{ device: before }] = useState(current);
+  const [{ device, etag }, setSeen] = useState(current);
+  const { name, place, active, assignment, accept_plaintext } = before;
   const form = useForm({
-    initialValues: {
-      name: device.name,
-      place: device.place,
-      active: device.active,
-      assignment: device.assignment,
-      accept_plaintext: device.accept_plaintext,
-    },
+    initialValues: { name, place, active, assignment, accept_plaintext },
   });
   const run = async (values: typeof form.values) => {
+    // Only what was changed here: other people's fields stay as they made them.
+    const changed = Object.fromEntries(
+      Object.entries(values).filter(([field, value]) => value !== before[field as keyof Device]),
+    ) as Partial<typeof values>;
+    if (Object.keys(changed).length === 0) return;
     try {
       await call(
         api.PATCH('/api/v1/tenants/{tenant}/devices/{device}', {
@@ -181,15 +173,38 @@ function EditDevice({
             path: { tenant, device: device.id },
             header: etag ? { 'If-Match': etag } : {},
           },
-          body: values,
+          body: changed,
         }),
       );
-    } finally {
-      // Also after 412: what somebody else wrote is shown behind the dialog.
-      reload();
-      await client.invalidateQueries({ queryKey: tenantKey(tenant, 'devices') });
+    } catch (failure) {
+      // The dialog shows the refusal and the new state; saving once more is then meant.
+      if (asApiError(failure).kind === 'precondition') {
+        const fresh = await loadDevice(tenant, device.id);
+        setSeen(fresh);
+        client.setQueryData(tenantKey(tenant, 'device', device.id), fresh);
+      }
+      throw failure;
     }
+    await Promise.all([
+      client.invalidateQueries({ queryKey: tenantKey(tenant, 'device', device.id) }),
+      client.invalidateQueries({ queryKey: tenantKey(tenant, 'devices') }),
+    ]);
   };
+  const news = [
+    ...(device.name !== before.name ? [`${t('device.name')}: ${device.name || '–'}`] : []),
+    ...(device.place !== before.place ? [`${t('device.place')}: ${device.place || '–'}`] : []),
+    ...(device.assignment !== before.assignment
+      ? [`${t('device.assignment')}: ${t(`assignment.${device.assignment}`)}`]
+      : []),
+    ...(device.active !== before.active
+      ? [`${t('device.active')}: ${t(device.active ? 'device.activeYes' : 'device.activeNo')}`]
+      : []),
+    ...(device.accept_plaintext !== before.accept_plaintext
+      ? [
+          `${t('device.plaintextShort')}: ${t(device.accept_plaintext ? 'device.plaintextYes' : 'device.plaintextNo')}`,
+        ]
+      : []),
+  ];
   return (
     <FormDialog
       opened
@@ -199,6 +214,16 @@ function EditDevice({
       form={form}
       run={run}
     >
+      {news.length > 0 && (
+        <Alert color="orange" title={t('device.changedTitle')} role="status">
+          {news.map((line) => (
+            <Text key={line} size="sm">
+              {line}
+            </Text>
+          ))}
+          <Text size="sm">{t('device.changedText')}</Text>
+        </Alert>
+      )}
       <TextInput
         label={t('device.name')}
         description={t('device.nameHint')}
@@ -300,61 +325,77 @@ function ChannelTable({
   tick: (channel: Channel) => void;
 }) {
   const { t, i18n } = useTranslation('measure');
+  const [all, setAll] = useState(false);
+  const kept = channels.filter(({ storage }) => storage !== 0).length;
+  const rows = inOrder(channels).filter(
+    ({ id, storage }) => all || storage === 0 || chosen.includes(id),
+  );
   return (
-    <div className={classes.wide} tabIndex={0} role="group" aria-label={t('channel.title')}>
-      <Table verticalSpacing={4}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th w={60}>{t('channel.curve')}</Table.Th>
-            <Table.Th>{t('channel.quantity')}</Table.Th>
-            <Table.Th>OBIS</Table.Th>
-            <Table.Th ta="right">{t('device.lastValue')}</Table.Th>
-            <Table.Th>{t('reading.at')}</Table.Th>
-            <Table.Th>{t('reading.quality')}</Table.Th>
-            <Table.Th>{t('channel.number')}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {channels.map((channel) => {
-            const { id, kind, last, unit, obis } = channel;
-            const label = channelLabel(t, channel);
-            return (
-              <Table.Tr key={id}>
-                <Table.Td>
-                  {kind === 'number' ? (
-                    <Checkbox
-                      size="xs"
-                      checked={chosen.includes(id)}
-                      disabled={chosen.length === 1 && chosen[0] === id}
-                      onChange={() => tick(channel)}
-                      aria-label={t('channel.show', { label })}
-                    />
-                  ) : (
-                    <Text size="xs" c="var(--emt-dimmed)">
-                      {t(`channel.kind.${kind}`)}
-                    </Text>
-                  )}
-                </Table.Td>
-                <Table.Td>{label}</Table.Td>
-                <Table.Td className="mono">{obis ?? '–'}</Table.Td>
-                <Table.Td ta="right" className={classes.value}>
-                  {last
-                    ? kind === 'number'
-                      ? formatQuantity(last.value, displayUnit(unit) || null, i18n.language)
-                      : last.value
-                    : '–'}
-                </Table.Td>
-                <Table.Td>
-                  <Time at={last?.ts} />
-                </Table.Td>
-                <Table.Td>{last ? <QualityTone quality={last.quality} /> : '–'}</Table.Td>
-                <Table.Td>{id}</Table.Td>
-              </Table.Tr>
-            );
-          })}
-        </Table.Tbody>
-      </Table>
-    </div>
+    <>
+      {kept > 0 && (
+        <Switch
+          size="xs"
+          mb="xs"
+          checked={all}
+          onChange={(event) => setAll(event.currentTarget.checked)}
+          label={t('channel.kept', { count: kept })}
+        />
+      )}
+      <div className={classes.wide} tabIndex={0} role="group" aria-label={t('channel.title')}>
+        <Table verticalSpacing={4}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th w={60}>{t('channel.curve')}</Table.Th>
+              <Table.Th>{t('channel.quantity')}</Table.Th>
+              <Table.Th>OBIS</Table.Th>
+              <Table.Th ta="right">{t('device.lastValue')}</Table.Th>
+              <Table.Th>{t('reading.at')}</Table.Th>
+              <Table.Th>{t('reading.quality')}</Table.Th>
+              <Table.Th>{t('channel.number')}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {rows.map((channel) => {
+              const { id, kind, last, unit, obis } = channel;
+              const label = channelLabel(t, channel);
+              return (
+                <Table.Tr key={id}>
+                  <Table.Td>
+                    {kind === 'number' ? (
+                      <Checkbox
+                        size="xs"
+                        checked={chosen.includes(id)}
+                        disabled={chosen.length === 1 && chosen[0] === id}
+                        onChange={() => tick(channel)}
+                        aria-label={t('channel.show', { label })}
+                      />
+                    ) : (
+                      <Text size="xs" c="var(--emt-dimmed)">
+                        {t(`channel.kind.${kind}`)}
+                      </Text>
+                    )}
+                  </Table.Td>
+                  <Table.Td>{label}</Table.Td>
+                  <Table.Td className="mono">{obis ?? '–'}</Table.Td>
+                  <Table.Td ta="right" className={classes.value}>
+                    {last
+                      ? kind === 'number'
+                        ? formatQuantity(last.value, displayUnit(unit) || null, i18n.language)
+                        : last.value
+                      : '–'}
+                  </Table.Td>
+                  <Table.Td>
+                    <Time at={last?.ts} />
+                  </Table.Td>
+                  <Table.Td>{last ? <QualityTone quality={last.quality} /> : '–'}</Table.Td>
+                  <Table.Td>{id}</Table.Td>
+                </Table.Tr>
+              );
+            })}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </>
   );
 }
 

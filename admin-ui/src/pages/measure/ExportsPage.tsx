@@ -282,6 +282,11 @@ function ResultNotes({ files = [], notes = [] }: Partial<Result>) {
   return (
     <>
       {files.length === 0 && <Text size="sm">{t('exports.nothing')}</Text>}
+      {files.map(({ id, file_name }) => (
+        <Text key={id} size="sm" className="mono break">
+          {file_name}
+        </Text>
+      ))}
       {notes.length > 0 && <Notes notes={notes} />}
     </>
   );
