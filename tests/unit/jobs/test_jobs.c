@@ -722,6 +722,7 @@ int main(void)
     tcase_add_test(t, a_full_frame_teaches_what_compact_ones_waited_for);
     tcase_add_test(t, a_dead_workers_job_comes_back);
     tcase_add_test(t, a_waiting_job_that_is_ordered_again_waits_for_the_order);
+    tcase_add_test(t, a_job_that_makes_no_sense_fails_for_good);
     tcase_add_test(t, closed_days_are_packed_on_order);
     tcase_add_test(t, retention_takes_what_is_old_and_nothing_else);
     tcase_add_test(t, a_job_tells_how_far_it_came);
