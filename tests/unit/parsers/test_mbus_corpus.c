@@ -214,6 +214,7 @@ Suite *mbus_corpus_suite(void)
     Suite *s = suite_create("mbus_corpus");
     TCase *c = tcase_create("mbus_corpus");
 
+    tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, every_telegram_decodes_as_stated, 0,
                         (int)(sizeof files / sizeof files[0]));
     suite_add_tcase(s, c);

@@ -490,6 +490,7 @@ Suite *mbus_security_suite(void)
     Suite *s = suite_create("mbus_security");
     TCase *c = tcase_create("mbus_security");
 
+    tcase_set_timeout(c, 60);
     tcase_add_loop_test(c, every_header_mode_and_format, 0, HEADERS * SECURITIES * FORMATS);
     tcase_add_test(c, a_mode_that_is_not_read_is_named);
     tcase_add_test(c, a_gmac_is_named);

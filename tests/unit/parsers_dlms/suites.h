@@ -21,6 +21,7 @@ Suite *hdlc_suite(void);
         const TTest *const tests[] = { __VA_ARGS__ };                                              \
         Suite *s = suite_create(#NAME);                                                            \
         TCase *c = tcase_create(#NAME);                                                            \
+        tcase_set_timeout(c, 60);                                                                  \
         for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++)                                \
             tcase_add_test(c, tests[i]);                                                           \
         suite_add_tcase(s, c);                                                                     \
