@@ -64,7 +64,7 @@ static void take_note(void *ctx, const char *text)
 
 static void run(struct store *s, const struct mscons_export_request *req, struct taken *t)
 {
-    struct mscons_export_handler h = { take_file, take_note, t };
+    struct mscons_export_handler h = { .file = take_file, .note = take_note, .ctx = t };
 
     t->err = mscons_export_run(s, req, &h, &t->diag);
     /* Whatever came out: the connection is ready for the next one. */
