@@ -340,7 +340,7 @@ void trace_format(struct trace *t, const char *name, const uint8_t *p, size_t n,
     put_field(t, name, text, strlen(text), p, n);
 }
 
-void trace_hex(struct trace *t, const char *name, const uint8_t *p, size_t n)
+void trace_put_hex(struct trace *t, const char *name, const uint8_t *p, size_t n)
 {
     char text[2 * EXPLAIN_FIELD_BYTES + 4];
     size_t shown = n < EXPLAIN_FIELD_BYTES ? n : EXPLAIN_FIELD_BYTES;

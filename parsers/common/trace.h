@@ -46,7 +46,12 @@ void trace_close(struct trace *t, const uint8_t *p);
 void trace_text(struct trace *t, const char *name, const char *text, const uint8_t *p, size_t n);
 void trace_format(struct trace *t, const char *name, const uint8_t *p, size_t n, const char *fmt,
                   ...) EMT_PRINTF(5, 6);
-void trace_hex(struct trace *t, const char *name, const uint8_t *p, size_t n);
+void trace_put_hex(struct trace *t, const char *name, const uint8_t *p, size_t n);
+static inline void trace_hex(struct trace *t, const char *name, const uint8_t *p, size_t n)
+{
+    if (t)
+        trace_put_hex(t, name, p, n);
+}
 void trace_number(struct trace *t, const char *name, uint64_t value, const uint8_t *p, size_t n);
 
 struct trace_record {

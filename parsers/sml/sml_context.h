@@ -37,8 +37,12 @@ struct sml_context {
  * over. */
 bool sml_context_server(struct sml_context *ctx, const uint8_t *p, size_t n);
 /* What was read from `start` on, with the readings from number `first` on, for the trace. */
-void sml_context_record(struct sml_context *ctx, const struct reader *in, const uint8_t *start,
-                        unsigned first, const char *text);
+static inline void sml_context_record(struct sml_context *ctx, const struct reader *in,
+                                      const uint8_t *start, unsigned first, const char *text)
+{
+    if (ctx->b.trace && !in->failed)
+        decode_build_record(&ctx->b, start, (size_t)(in->data + in->pos - start), first, text);
+}
 /* A time, with its defect counted. */
 void sml_context_time(struct sml_context *ctx, struct reader *in, struct sml_time *out);
 

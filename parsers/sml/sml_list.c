@@ -22,13 +22,6 @@ bool sml_context_server(struct sml_context *ctx, const uint8_t *p, size_t n)
     return false;
 }
 
-void sml_context_record(struct sml_context *ctx, const struct reader *in, const uint8_t *start,
-                        unsigned first, const char *text)
-{
-    if (ctx->b.trace && !in->failed)
-        decode_build_record(&ctx->b, start, (size_t)(in->data + in->pos - start), first, text);
-}
-
 void sml_context_time(struct sml_context *ctx, struct reader *in, struct sml_time *out)
 {
     sml_time_read(in, out);
