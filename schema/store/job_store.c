@@ -78,7 +78,10 @@ static const struct store_statement statements[STATEMENTS] = {
     /* clang-format off */
     [JOB_DONE_EXPORT] = { "job_done_export", 4,
         "UPDATE job j SET state = CASE WHEN $4::bool THEN 4 ELSE 3 END, ended_at = now(),"
-        " lease_until = NULL, last_error = NULL, result = jsonb_build_object("
+        " lease_until = NULL, last_error = NULL,"
+        " progress_done = CASE WHEN $4::bool THEN progress_done"
+        "  ELSE coalesce(progress_total, progress_done) END,"
+        " result = jsonb_build_object("
         "  'notes', to_jsonb($3::text[]), 'files', coalesce((SELECT jsonb_agg(jsonb_build_object("
         "   'id', f.file_id, 'kind', f.kind, 'pid', f.pid, 'sender', f.sender,"
         "   'receiver', f.receiver, 'reference', f.reference, 'file_name', f.file_name,"
