@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include "base/error.h"
 #include "base/reader.h"
+#include "parsers/dlms_client.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,9 +17,9 @@
 #define ACSE_RLRE 0x63
 
 /* Mechanisms of authentication (…8.2.n). */
-#define ACSE_MECHANISM_NONE 0
-#define ACSE_MECHANISM_LOW 1
-#define ACSE_MECHANISM_GMAC 5
+#define ACSE_MECHANISM_NONE DLMS_MECHANISM_NONE
+#define ACSE_MECHANISM_LOW DLMS_MECHANISM_LOW
+#define ACSE_MECHANISM_GMAC DLMS_MECHANISM_GMAC
 /* Contexts (…8.1.n): logical names without and with ciphering. */
 #define ACSE_CONTEXT_LN 1
 #define ACSE_CONTEXT_LN_CIPHERED 3

@@ -1,7 +1,7 @@
 /* With HLS (IEC 62056-5-3, mechanism 5): AARQ carries our challenge, AARE the meter's; we answer
  * with reply_to_HLS_authentication (method 1 of 0-0:40.0.0), control 10, counter and a tag over the
  * meter's challenge; the meter's return value is the same over ours. */
-#include "dlms_client.h"
+#include "parsers/dlms_client.h"
 
 #include "base/cipher.h"
 #include "base/reader.h"

@@ -8,7 +8,7 @@
  *
  * Bytes become messages first (assemble), messages events; a cell of the table that is left out
  * ends the reading. */
-#include "iec_line.h"
+#include "parsers/iec_line.h"
 
 #include "iec_frame.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "parsers/sml_stream.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,9 +16,6 @@
 
 #define SML_START_LEN 8
 #define SML_END_LEN 8
-/* Longest file looked for on the line of a meter, and at a gateway. */
-#define SML_FILE_METER_MAX 8192
-#define SML_FILE_GATEWAY_MAX 65536
 
 enum sml_envelope {
     SML_ENVELOPE_INTACT,
@@ -62,25 +60,5 @@ size_t sml_transport_offset(const uint8_t *frame, const struct sml_frame *f, siz
 EMT_CHECKED enum emt_err sml_transport_find(const uint8_t *data, size_t len, size_t max, bool last,
                                             size_t *at, struct sml_frame *out,
                                             unsigned long *damaged);
-
-/* A line that delivers bytes in pieces. */
-struct sml_stream {
-    uint8_t *buf; /* max bytes, of the caller */
-    size_t max;   /* longest file */
-    size_t len;
-    unsigned long files;
-    unsigned long damaged; /* starts without an intact file */
-};
-
-void sml_stream_init(struct sml_stream *s, uint8_t *buf, size_t max);
-/* Takes n bytes and calls put for every intact file, with its envelope; the bytes live for the
- * call. Stops with the first error of put. */
-EMT_CHECKED enum emt_err
-sml_stream_push(struct sml_stream *s, const uint8_t *p, size_t n,
-                enum emt_err (*put)(void *ctx, const uint8_t *file, size_t len), void *ctx);
-/* The line fell silent or ended: what waits for its end is damaged, and searched for files. */
-EMT_CHECKED enum emt_err
-sml_stream_flush(struct sml_stream *s,
-                 enum emt_err (*put)(void *ctx, const uint8_t *file, size_t len), void *ctx);
 
 #endif

@@ -1,6 +1,6 @@
 /* A meter that says anything: the machine ends or goes on, in bounds, and sends no more than its
  * retries allow. */
-#include "iec62056_21/iec_line.h"
+#include "parsers/iec_line.h"
 
 #include <stdlib.h>
 

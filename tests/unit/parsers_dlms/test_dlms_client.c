@@ -2,7 +2,7 @@
  * example of AARQ and AARE. */
 #include "base/cipher.h"
 #include "dlms/dlms_acse.h"
-#include "dlms/dlms_client.h"
+#include "parsers/dlms_client.h"
 #include "dlms/dlms_security.h"
 #include "suites.h"
 #include "support.h"

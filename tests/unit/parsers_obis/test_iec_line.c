@@ -1,6 +1,6 @@
 /* Conversations after IEC 62056-21, 6.4 and 6.5, as scripts: what we send, what the meter says. */
 #include "iec62056_21/iec_frame.h"
-#include "iec62056_21/iec_line.h"
+#include "parsers/iec_line.h"
 #include "suites.h"
 #include "support.h"
 

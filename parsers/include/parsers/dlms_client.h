@@ -22,6 +22,10 @@
 struct cipher;
 
 #define DLMS_CHALLENGE_MAX 64
+/* Mechanisms of authentication (IEC 62056-5-3): none, password, GMAC. */
+#define DLMS_MECHANISM_NONE 0
+#define DLMS_MECHANISM_LOW 1
+#define DLMS_MECHANISM_GMAC 5
 /* Most bytes of one answer put together from blocks. */
 #define DLMS_ANSWER_MAX ((size_t)1024 * 1024)
 
@@ -37,7 +41,7 @@ enum dlms_client_state {
 
 struct dlms_client_config {
     uint16_t client, server; /* wPorts */
-    uint8_t mechanism;       /* ACSE_MECHANISM_NONE, _LOW, _GMAC (dlms_acse.h) */
+    uint8_t mechanism;       /* DLMS_MECHANISM_NONE, _LOW, _GMAC */
     const uint8_t *secret;   /* LOW: password; GMAC: our challenge, 8 to 64 random bytes */
     size_t secret_len;       /* copied */
     bool ciphered;           /* requests and answers are encrypted and authenticated */
