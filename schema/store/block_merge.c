@@ -91,7 +91,7 @@ static bool room(void **list, size_t *cap, size_t need, size_t size)
 
 static int rank_of(const struct block_value *v)
 {
-    return quality_rank((enum quality)((unsigned)v->quality & 0xffu));
+    return quality_stored_rank(v->quality);
 }
 
 /* Channel, time, higher rank, place: the first of a time is the one that stands. */

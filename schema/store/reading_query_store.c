@@ -96,12 +96,12 @@ static enum emt_err run_range(struct store *s, const struct store_statement *st,
 
 static struct stored_reading reading_of(const struct block_value *v)
 {
-    unsigned quality = (unsigned)v->quality;
-
     return (struct stored_reading){ .ts = v->ts,
                                     .value = decimal_of(v->mantissa, v->exponent),
-                                    .quality = (enum quality)(quality & 0xffu),
-                                    .time_source = (enum time_source)(quality >> 8 & 0xffu) };
+                                    .quality = quality_of_stored(v->quality),
+                                    .time_source =
+                                        (enum time_source)quality_stored_source(v->quality),
+                                    .stored_quality = v->quality };
 }
 
 /* ---- one channel ---- */
@@ -293,7 +293,7 @@ static enum emt_err last_row(const struct store_result *r, int row, struct store
 
     if (err == EMT_OK &&
         (best->ts == EMT_TIME_NONE || got.ts > best->ts ||
-         (got.ts == best->ts && quality_rank(got.quality) > quality_rank(best->quality))))
+         (got.ts == best->ts && quality_stored_rank(got.stored_quality) > quality_stored_rank(best->stored_quality))))
         *best = got;
     return err;
 }

@@ -64,7 +64,7 @@ static void row_value(const struct store_result *r, int row, struct block_value 
 
 static int rank_of(const struct block_value *v)
 {
-    return quality_rank((enum quality)((unsigned)v->quality & 0xffu));
+    return quality_stored_rank(v->quality);
 }
 
 /* The row's value against the best so far: earlier, or of higher rank at the same time. */

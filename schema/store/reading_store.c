@@ -12,8 +12,10 @@ enum {
     STATEMENTS
 };
 
-/* quality_rank() of model/quality.h; a test holds the two together. */
-#define RANK(q) "(CASE " q " & 255 WHEN 0 THEN 1 WHEN 5 THEN 2 ELSE 0 END)"
+/* quality_stored_rank() of model/quality.h; a test holds the two together. */
+#define RANK(q)                                                                                    \
+    "(CASE WHEN " q " & 16384 <> 0 THEN 2 WHEN " q " & 255 = 0 THEN 1 WHEN " q                     \
+    " & 255 = 5 THEN 2 ELSE 0 END)"
 #define VALUES                                                                                     \
     "unnest($2::int8[], $3::timestamptz[], $4::int8[], $5::int2[], $6::int2[]) AS u(channel_id, "  \
     "ts, mantissa, exponent, quality)"

@@ -118,6 +118,11 @@ enum emt_err api_channel_get(struct api_call *c);
 enum emt_err api_reading_list(struct api_call *c); /* api_reading.c */
 enum emt_err api_reading_bulk(struct api_call *c);
 enum emt_err api_conflict_list(struct api_call *c);
+enum emt_err api_history_list(struct api_call *c); /* api_correction.c */
+enum emt_err api_correction_list(struct api_call *c);
+enum emt_err api_correction_create(struct api_call *c);
+enum emt_err api_correction_withdraw(struct api_call *c);
+enum emt_err api_conflict_decide(struct api_call *c);
 enum emt_err api_frame_list(struct api_call *c); /* api_frame.c */
 enum emt_err api_frame_get(struct api_call *c);  /* api_frame_detail.c */
 enum emt_err api_event_list(struct api_call *c);

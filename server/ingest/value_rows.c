@@ -39,7 +39,7 @@ void value_rows_clear(struct value_rows *r, emt_time now)
 
 static int rank_of(int16_t quality)
 {
-    return quality_rank((enum quality)(quality & 255));
+    return quality_stored_rank(quality);
 }
 
 static void text_hash(const char *text, uint8_t out[16])

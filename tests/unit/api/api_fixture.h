@@ -85,6 +85,7 @@ TCase *gateway_tests(void);
 TCase *device_tests(void);
 TCase *meter_key_tests(void);
 TCase *reading_tests(void);
+TCase *correction_tests(void);
 TCase *market_tests(void);
 TCase *request_tests(void);
 

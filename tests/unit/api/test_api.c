@@ -14,6 +14,7 @@ int main(void)
     suite_add_tcase(suite, device_tests());
     suite_add_tcase(suite, meter_key_tests());
     suite_add_tcase(suite, reading_tests());
+    suite_add_tcase(suite, correction_tests());
     suite_add_tcase(suite, market_tests());
     suite_add_tcase(suite, request_tests());
     SRunner *sr = srunner_create(suite);

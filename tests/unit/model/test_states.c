@@ -74,5 +74,67 @@ START_TEST(qualities_have_names)
 }
 END_TEST
 
+START_TEST(a_person_stands_above_the_meter)
+{
+    ck_assert_int_eq(quality_stored_rank(QUALITY_MEASURED | 0x300), 1);
+    ck_assert_int_eq(quality_stored_rank(QUALITY_INVALID | 0x100), 0);
+    ck_assert_int_eq(quality_stored_rank(QUALITY_INVALID | 0x100 | QUALITY_BY_HAND), 2);
+    ck_assert_int_eq(quality_stored_rank(QUALITY_CORRECTED), 2);
+    ck_assert_int_eq(quality_of_stored(QUALITY_INVALID | 0x100 | QUALITY_BY_HAND), QUALITY_INVALID);
+    ck_assert_int_eq(quality_stored_source(QUALITY_INVALID | 0x300 | QUALITY_BY_HAND), 3);
+}
+END_TEST
+
+START_TEST(a_computed_value_is_as_good_as_its_worst_input)
+{
+    ck_assert_int_eq(quality_worse(QUALITY_MEASURED, QUALITY_CORRECTED), QUALITY_CORRECTED);
+    ck_assert_int_eq(quality_worse(QUALITY_INVALID, QUALITY_ESTIMATED), QUALITY_INVALID);
+    ck_assert_int_eq(quality_worse(QUALITY_SUBSTITUTE, QUALITY_PROVISIONAL), QUALITY_SUBSTITUTE);
+    ck_assert_int_eq(quality_worse((enum quality)99, QUALITY_MEASURED), QUALITY_INVALID);
+}
+END_TEST
+
+/* The table of docs/generic-schema.md. */
+START_TEST(each_status_outside_has_one_quality)
+{
+    static const struct {
+        unsigned cosem;
+        enum quality quality;
+    } cosem[] = {
+        { 0x00, QUALITY_MEASURED }, { 0x01, QUALITY_INVALID },  { 0x02, QUALITY_PROVISIONAL },
+        { 0x04, QUALITY_INVALID },  { 0x06, QUALITY_INVALID },  { 0x08, QUALITY_MEASURED },
+        { 0x20, QUALITY_MEASURED }, { 0x80, QUALITY_MEASURED },
+    };
+    static const struct {
+        unsigned oms;
+        enum quality quality;
+    } oms[] = {
+        { 0x00, QUALITY_MEASURED },    { 0x01, QUALITY_MEASURED }, { 0x02, QUALITY_INVALID },
+        { 0x03, QUALITY_MEASURED },    { 0x04, QUALITY_MEASURED }, { 0x08, QUALITY_INVALID },
+        { 0x10, QUALITY_PROVISIONAL }, { 0x18, QUALITY_INVALID },  { 0xe0, QUALITY_MEASURED },
+    };
+    enum quality q;
+
+    for (size_t i = 0; i < sizeof cosem / sizeof cosem[0]; i++)
+        ck_assert_int_eq(quality_from_cosem(cosem[i].cosem), cosem[i].quality);
+    for (size_t i = 0; i < sizeof oms / sizeof oms[0]; i++)
+        ck_assert_int_eq(quality_from_oms(oms[i].oms), oms[i].quality);
+    for (unsigned i = 0; i < QUALITIES; i++) {
+        const char *qualifier = quality_mscons((enum quality)i);
+
+        if (qualifier && i != QUALITY_CORRECTED) {
+            ck_assert_int_eq(quality_from_mscons(qualifier, &q), EMT_OK);
+            ck_assert_int_eq(q, i);
+        }
+    }
+    ck_assert_int_eq(quality_from_mscons("201", &q), EMT_OK);
+    ck_assert_int_eq(q, QUALITY_SUBSTITUTE);
+    ck_assert_int_eq(quality_from_mscons("79", &q), EMT_ENOTFOUND);
+    ck_assert_int_eq(quality_from_mscons("", &q), EMT_ENOTFOUND);
+}
+END_TEST
+
 SUITE(states, frame_states_have_names_and_a_retry, protocols_and_formats_have_names,
-      a_measured_value_beats_a_formed_one, what_may_be_sent_has_a_qualifier, qualities_have_names)
+      a_measured_value_beats_a_formed_one, what_may_be_sent_has_a_qualifier, qualities_have_names,
+      a_person_stands_above_the_meter, a_computed_value_is_as_good_as_its_worst_input,
+      each_status_outside_has_one_quality)

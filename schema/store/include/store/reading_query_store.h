@@ -19,6 +19,7 @@ struct stored_reading {
     struct decimal value;
     enum quality quality;
     enum time_source time_source;
+    int16_t stored_quality; /* both, and what else the number says (model/quality.h) */
 };
 
 /* Most values of one call. */
