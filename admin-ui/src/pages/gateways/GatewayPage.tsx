@@ -137,15 +137,19 @@ function MasterData({ gateway }: { gateway: Gateway }) {
   );
 }
 
+const NEVER_CONNECTED: Record<Gateway['state'], string> = {
+  announced: 'gateways.notEnrolled',
+  enrolled: 'gateways.neverSeen',
+  revoked: 'gateways.neverAndRevoked',
+};
+
 function ConnectionPanel({ gateway }: { gateway: Gateway }) {
   const { t } = useTranslation('shell');
   const { connection } = gateway;
   if (!connection) {
     return (
       <Panel title={t('gateways.connectionLabel')}>
-        <Text size="sm">
-          {t(gateway.state === 'announced' ? 'gateways.notEnrolled' : 'gateways.neverSeen')}
-        </Text>
+        <Text size="sm">{t(NEVER_CONNECTED[gateway.state])}</Text>
       </Panel>
     );
   }
