@@ -63,6 +63,10 @@ function(emt_fuzz name)
     if(EMT_FUZZ)
         add_executable(fuzz_${name} ${ARG_SOURCES})
         target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+        if(NOT TARGET fuzz_targets)
+            add_custom_target(fuzz_targets) # all of them, and nothing else
+        endif()
+        add_dependencies(fuzz_targets fuzz_${name})
     else()
         add_executable(fuzz_${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.c)
         add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${ARG_CORPUS}

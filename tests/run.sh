@@ -11,7 +11,7 @@ Installs the Debian packages of tests/packages.txt that are missing, builds buil
 unit tests, fuzz corpora, layering, the portal's own checks and the end-to-end tests (each starts and stops its own PostgreSQL), the
 portal in a browser and the packages among them.
 
-  --full        long variants: 200 crashes instead of 20, fuzzers for a minute each, corpora scored, packages in a fresh system
+  --full        long variants: 200 crashes instead of 20, fuzzers for a minute instead of ten seconds each, corpora scored, packages in a fresh system
   --quick       release build only, kept from the last run; no sanitizers
   --no-install  install nothing
   --no-portal   neither build nor test the portal (it needs npm's registry, once)
@@ -70,7 +70,10 @@ fi
 
 if [ -n "$full" ]; then
     step "fuzzers, a minute each"
-    tests/fuzz/run.sh 60
+    tests/fuzz/run --seconds 60
+elif [ -z "$quick" ]; then
+    step "fuzzers, ten seconds each"
+    tests/fuzz/run --seconds 10
 fi
 step "every test"
 ctest --preset release -j "$jobs" --output-on-failure
