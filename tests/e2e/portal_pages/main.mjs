@@ -21,6 +21,7 @@ tries the roles. With --against it only looks at the pages of a server that runs
   --password-file FILE   its first line, or the line "password: …" of a first-login file
   --new-password-file F  where that one is a one-time password: what to exchange it for
   --tenant KEY           whose pages to walk, default the first one
+  --two                  German light and English dark only: each language and theme once
   --quick                one language and theme only`;
 
 const { values: given } = parseArgs({
@@ -32,6 +33,7 @@ const { values: given } = parseArgs({
     tenant: { type: 'string' },
     build: { type: 'string' },
     out: { type: 'string' },
+    two: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -44,7 +46,14 @@ function passwordIn(file) {
 
 const STYLES = given.quick
   ? [{ language: 'de', theme: 'light' }]
-  : ['de', 'en'].flatMap((language) => ['light', 'dark'].map((theme) => ({ language, theme })));
+  : given.two
+    ? [
+        { language: 'de', theme: 'light' },
+        { language: 'en', theme: 'dark' },
+      ]
+    : ['de', 'en'].flatMap((language) =>
+        ['light', 'dark'].map((theme) => ({ language, theme })),
+      );
 
 async function walkAll(browser, world) {
   for (const style of STYLES) {
@@ -53,7 +62,8 @@ async function walkAll(browser, world) {
       ...(await platformPages(browser, world)),
       ...(await tenantPages(browser, world)),
     ];
-    for (const { name, path, open } of lists) await browser.visit(name, path, open);
+    for (const { name, path, open } of lists)
+      await browser.visit(name, path, open);
   }
 }
 
@@ -62,13 +72,15 @@ async function againstRunning(browser, out) {
     name: given.user,
     password: passwordIn(given['password-file']),
   };
-  if (given['new-password-file']) user.newPassword = passwordIn(given['new-password-file']);
+  if (given['new-password-file'])
+    user.newPassword = passwordIn(given['new-password-file']);
   const world = { url: given.against, tenant: given.tenant, out };
   await browser.visit('login', '/login');
   await signIn(browser, user);
   const session = await browser.get('/api/v1/session');
   world.tenant ??= session.tenants[0]?.key;
-  if (!world.tenant) throw new Error('no tenant to look at: name one with --tenant');
+  if (!world.tenant)
+    throw new Error('no tenant to look at: name one with --tenant');
   await walkAll(browser, world);
 }
 
@@ -100,7 +112,9 @@ async function main() {
     out,
   });
   try {
-    await (given.against ? againstRunning(browser, out) : fromNothing(browser, out));
+    await (given.against
+      ? againstRunning(browser, out)
+      : fromNothing(browser, out));
   } catch (error) {
     browser.fail('run', error.stack ?? String(error));
     await browser.shoot('at-the-end');
@@ -108,7 +122,10 @@ async function main() {
     await browser.stop();
   }
   const { failures, looked, figures } = browser;
-  writeFileSync(`${out}/report.json`, JSON.stringify({ looked, figures, failures }, null, 2));
+  writeFileSync(
+    `${out}/report.json`,
+    JSON.stringify({ looked, figures, failures }, null, 2),
+  );
   for (const { at, what } of failures) console.error(`FAIL ${at}: ${what}`);
   console.log(
     `portal: ${looked} pages looked at, ${failures.length} failures, ${JSON.stringify(figures)}`,
