@@ -3,12 +3,9 @@
 #include "agent/command_memory.h"
 #include "agent/gateway_config.h"
 #include "agent/host.h"
-#include "base/cipher.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/writer.h"
 #include "pki/tls_context.h"
-#include "pki/trust.h"
+#include "renewal.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -20,7 +17,6 @@
 #include "base/banned.h"
 
 #define SOFTWARE "emt-agent 0.1.0"
-#define PEM_MAX 65536u
 #define GROUP_US 50000L /* longest wait of a frame for the common sync */
 #define GROUP_BYTES ((size_t)256 << 10)
 
@@ -31,57 +27,12 @@ struct gateway {
     struct spool *spool;
     struct command_memory *commands;
     struct uplink_client *client;
+    struct renewal *renewal;
     struct event *group; /* the common sync */
     size_t group_bytes;
     uint64_t submitted;
     bool broken;
 };
-
-/* --- identity --- */
-
-struct identity {
-    char *key, *chain, *ca;
-    size_t key_len, chain_len, ca_len;
-};
-
-static void identity_release(struct identity *id)
-{
-    if (id->key)
-        cipher_wipe(id->key, id->key_len);
-    free(id->key);
-    free(id->chain);
-    free(id->ca);
-}
-
-static enum emt_err load_tls(const struct gateway_config *c, struct tls_context **out,
-                             struct emt_diag *diag)
-{
-    struct identity id = { 0 };
-    struct trust *trust = trust_new();
-    enum emt_err err = trust ? EMT_OK : EMT_ENOMEM;
-
-    if (err == EMT_OK)
-        err = file_read(c->key, PEM_MAX, &id.key, &id.key_len, diag);
-    if (err == EMT_OK)
-        err = file_read(c->certificate, PEM_MAX, &id.chain, &id.chain_len, diag);
-    if (err == EMT_OK)
-        err = file_read(c->ca, PEM_MAX, &id.ca, &id.ca_len, diag);
-    if (err == EMT_OK)
-        err = trust_add_pem(trust, id.ca, id.ca_len, diag);
-    if (err == EMT_OK) {
-        struct tls_settings settings = { .profile = TLS_PROFILE_AGENT,
-                                         .chain_pem = id.chain,
-                                         .chain_len = id.chain_len,
-                                         .key_pem = id.key,
-                                         .key_len = id.key_len,
-                                         .trust = trust,
-                                         .session_cache = 1 };
-        err = tls_context_new(&settings, out, diag);
-    }
-    identity_release(&id);
-    trust_unref(trust);
-    return err;
-}
 
 /* --- spool --- */
 
@@ -161,6 +112,8 @@ static void on_up(void *ctx)
 {
     struct gateway *g = ctx;
 
+    if (g->renewal)
+        renewal_look(g->renewal);
     if (g->options.events.up)
         g->options.events.up(g->options.ctx);
 }
@@ -196,6 +149,13 @@ static void on_fill_status(void *ctx, struct uplink_status *status)
     status->frames_heard = g->submitted;
 }
 
+static bool on_certificate(void *ctx, const struct uplink_certificate_issued *issued)
+{
+    struct gateway *g = ctx;
+
+    return g->renewal && renewal_answer(g->renewal, issued);
+}
+
 static enum emt_err make_client(struct gateway *g, struct tls_context *tls)
 {
     struct gateway_config *c = &g->config;
@@ -216,7 +176,7 @@ static enum emt_err make_client(struct gateway *g, struct tls_context *tls)
         .backoff_first_ms = c->backoff_first_ms,
         .backoff_most_ms = c->backoff_most_ms,
         .status_interval_ms = c->status_interval_ms,
-        .events = { on_up, on_down, on_acked, on_progress, on_fill_status },
+        .events = { on_up, on_down, on_acked, on_progress, on_fill_status, on_certificate },
         .ctx = g,
     };
 
@@ -235,7 +195,7 @@ static enum emt_err build(struct gateway *g, struct emt_diag *diag)
         g->config.nendpoints = 1;
     }
     host_hardware(g->hardware, sizeof g->hardware);
-    err = load_tls(&g->config, &tls, diag);
+    err = renewal_load_tls(&g->config, &tls, diag);
     if (err == EMT_OK)
         err = open_spool(g, diag);
     if (err == EMT_OK)
@@ -243,6 +203,8 @@ static enum emt_err build(struct gateway *g, struct emt_diag *diag)
     if (err == EMT_OK)
         err = make_client(g, tls);
     tls_context_unref(tls); /* NULL is fine */
+    if (err == EMT_OK)
+        err = renewal_new(&g->config, g->options.base, g->client, &g->renewal, diag);
     if (err != EMT_OK)
         return err;
     g->group = evtimer_new(g->options.base, on_group, g);
@@ -275,6 +237,7 @@ void gateway_close(struct gateway *g)
         give_up(g);
     if (g->group)
         event_free(g->group);
+    renewal_free(g->renewal);
     uplink_client_free(g->client);
     command_memory_free(g->commands);
     spool_close(g->spool);

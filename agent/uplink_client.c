@@ -528,6 +528,36 @@ bool uplink_client_ready(const struct uplink_client *c)
     return c->state == CLIENT_READY;
 }
 
+bool uplink_client_may_renew(const struct uplink_client *c)
+{
+    return c->state == CLIENT_READY && c->may_renew;
+}
+
+bool uplink_client_request_certificate(struct uplink_client *c, const void *csr, size_t len)
+{
+    struct uplink_message m = { .kind = UPLINK_CERTIFICATE_REQUEST };
+
+    m.u.certificate_request.csr = csr;
+    m.u.certificate_request.len = len;
+    if (!uplink_client_may_renew(c) || !client_put(c, &m))
+        return false;
+    client_flush(c);
+    return c->state == CLIENT_READY;
+}
+
+void uplink_client_set_tls(struct uplink_client *c, struct tls_context *tls)
+{
+    struct tls_context *old = c->config.tls;
+
+    c->config.tls = tls_context_ref(tls);
+    tls_context_unref(old);
+}
+
+emt_time uplink_client_time(const struct uplink_client *c)
+{
+    return clock_now() + c->clock_ahead;
+}
+
 void uplink_client_counters(const struct uplink_client *c, struct uplink_client_counters *out)
 {
     *out = c->counters;

@@ -68,7 +68,8 @@ struct uplink_client {
     int64_t ready_ms, heard_ms; /* monotonic */
     uint32_t idle_ms;
     size_t max_message;
-    bool may_gap, may_status, may_log;
+    bool may_gap, may_status, may_log, may_renew;
+    int64_t clock_ahead; /* of the head-end, microseconds; outlives the session */
     bool proved; /* an acknowledgement came: the next failure starts from the shortest wait */
     uint64_t send_next;
     uint64_t credit;

@@ -25,7 +25,7 @@
 #define RESEND_EVERY_MS 200
 #define RETRY_MOST_MS 3600000u /* what a Bye may ask for */
 
-static const char *const capabilities[] = { "gap", "status", "log", "command" };
+static const char *const capabilities[] = { "gap", "status", "log", "command", "certificate" };
 
 static struct timeval timeval_of(int64_t ms)
 {
@@ -173,6 +173,9 @@ static void handle_welcome(struct uplink_client *c, const struct uplink_welcome 
     c->may_gap = agreed(w, "gap");
     c->may_status = agreed(w, "status");
     c->may_log = agreed(w, "log");
+    c->may_renew = agreed(w, "certificate");
+    if (w->server_time != EMT_TIME_NONE)
+        c->clock_ahead = w->server_time - clock_now();
     c->ready_ms = c->heard_ms = clock_mono_ms();
     c->counters.sessions++;
     client_move(c, CLIENT_READY);
@@ -548,6 +551,12 @@ static void answer_ping(struct uplink_client *c, uint64_t nonce)
     (void)client_put(c, &m); /* a failure has ended the session */
 }
 
+static void handle_certificate(struct uplink_client *c, const struct uplink_certificate_issued *a)
+{
+    if (c->config.events.certificate && c->config.events.certificate(c->config.ctx, a))
+        client_fail(c, "the certificate was renewed", 1);
+}
+
 static void handle_ready(struct uplink_client *c, const struct uplink_message *m)
 {
     switch (m->kind) {
@@ -568,6 +577,9 @@ static void handle_ready(struct uplink_client *c, const struct uplink_message *m
     case UPLINK_BYE:
         handle_bye(c, &m->u.bye);
         break;
+    case UPLINK_CERTIFICATE_ISSUED:
+        handle_certificate(c, &m->u.certificate_issued);
+        break;
     case UPLINK_HELLO:
     case UPLINK_WELCOME:
     case UPLINK_FRAMES:
@@ -575,6 +587,7 @@ static void handle_ready(struct uplink_client *c, const struct uplink_message *m
     case UPLINK_STATUS:
     case UPLINK_LOG:
     case UPLINK_COMMAND_RESULT:
+    case UPLINK_CERTIFICATE_REQUEST:
         client_fail(c, "the head-end sent what only a gateway sends", 0);
         break;
     }

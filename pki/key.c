@@ -124,6 +124,17 @@ enum emt_err key_kind_of(const EVP_PKEY *key, enum key_kind *out)
     return err;
 }
 
+enum emt_err key_kind_of_pem(const char *pem, size_t n, enum key_kind *out)
+{
+    EVP_PKEY *key = NULL;
+    enum emt_err err = key_from_pem(pem, n, &key, NULL);
+
+    if (err == EMT_OK)
+        err = key_kind_of(key, out);
+    EVP_PKEY_free(key);
+    return err;
+}
+
 const EVP_MD *key_digest(const EVP_PKEY *key)
 {
     return EVP_PKEY_get_bits(key) >= 384 ? EVP_sha384() : EVP_sha256();

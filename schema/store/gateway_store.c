@@ -13,6 +13,9 @@ enum {
     ENROLMENT_LOCK,
     ENROLMENT_USE,
     CERTIFICATE_INSERT,
+    CERTIFICATE_RENEWABLE,
+    CERTIFICATES_RETIRE,
+    CERTIFICATES_WARN,
     COMMAND_INSERT,
     COMMAND_LIST,
     COMMAND_GET,
@@ -91,6 +94,17 @@ static const struct store_statement statements[STATEMENTS] = {
         "INSERT INTO gateway_certificate"
         " (tenant_id, fingerprint, gateway_id, serial, not_before, not_after)"
         " VALUES ($1, $2, $3, $4, $5, $6)" },
+    [CERTIFICATE_RENEWABLE] = { "certificate_renewable", 3,
+        "SELECT t.key, g.external_id, g.state <> 2 AND t.state = 0 AND c.revoked_at IS NULL,"
+        " (SELECT count(*) FROM gateway_certificate o WHERE o.tenant_id = $1 AND o.gateway_id = $2"
+        "   AND o.first_used_at IS NULL AND o.issued_at > now() - interval '1 hour')"
+        " FROM gateway g JOIN tenant t ON t.id = g.tenant_id"
+        " JOIN gateway_certificate c ON c.tenant_id = g.tenant_id AND c.gateway_id = g.gateway_id"
+        "  AND c.fingerprint = $3"
+        " WHERE g.tenant_id = $1 AND g.gateway_id = $2 FOR UPDATE OF g" },
+    [CERTIFICATES_RETIRE] = { "certificates_retire", 1,
+        "SELECT certificates_retire(make_interval(secs => $1::int8))" },
+    [CERTIFICATES_WARN] = { "certificates_warn", 0, "SELECT certificates_warn()" },
     [COMMAND_INSERT] = { "command_insert", 7,
         "INSERT INTO command (tenant_id, gateway_id, idempotency_key, name, arguments, expires_at)"
         " SELECT $1, $2, $3, $4, $5, $6"
@@ -252,6 +266,30 @@ enum emt_err certificate_insert(struct store *s, int32_t tenant, const uint8_t *
     p_time(&p[4], not_before);
     p_time(&p[5], not_after);
     return store_run(s, &statements[CERTIFICATE_INSERT], p, NULL);
+}
+
+enum emt_err certificate_renewable(struct store *s, int32_t tenant, int64_t gateway_id,
+                                   const uint8_t *fingerprint, struct store_result **out)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], gateway_id);
+    p_bytes(&p[2], fingerprint, 32);
+    return store_run_row(s, &statements[CERTIFICATE_RENEWABLE], p, out);
+}
+
+enum emt_err certificates_retire(struct store *s, int64_t grace_s, int64_t *n)
+{
+    struct store_param p[1];
+
+    p_int8(&p[0], grace_s);
+    return store_run_number(s, &statements[CERTIFICATES_RETIRE], p, n);
+}
+
+enum emt_err certificates_warn(struct store *s, int64_t *n)
+{
+    return store_run_number(s, &statements[CERTIFICATES_WARN], NULL, n);
 }
 
 enum emt_err command_insert(struct store *s, int32_t tenant, int64_t gateway_id,

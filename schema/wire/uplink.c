@@ -40,6 +40,10 @@ const char *uplink_kind_name(enum uplink_kind kind)
         return "bye";
     case UPLINK_CREDIT:
         return "credit";
+    case UPLINK_CERTIFICATE_REQUEST:
+        return "certificate-request";
+    case UPLINK_CERTIFICATE_ISSUED:
+        return "certificate-issued";
     }
     return "unknown";
 }

@@ -26,6 +26,8 @@ static_assert((int)EMT__V1__ENVELOPE__BODY_COMMAND == (int)UPLINK_COMMAND,
               "kinds are the body's field numbers");
 static_assert((int)EMT__V1__ENVELOPE__BODY_CREDIT == (int)UPLINK_CREDIT,
               "kinds are the body's field numbers");
+static_assert((int)EMT__V1__ENVELOPE__BODY_CERTIFICATE_ISSUED == (int)UPLINK_CERTIFICATE_ISSUED,
+              "kinds are the body's field numbers");
 
 /* Memory for one message: a full one of 1 MiB and 4,096 frames takes below 3 MiB. Two bytes on the
  * wire can become a struct of fifty, so without this bound a message of empty elements would take
@@ -262,6 +264,26 @@ static enum emt_err decode_bye(const Emt__V1__Bye *b, struct uplink_bye *m)
     return get_text(b->reason, &m->reason);
 }
 
+static enum emt_err decode_request(const Emt__V1__CertificateRequest *b,
+                                   struct uplink_certificate_request *m)
+{
+    m->csr = b->csr.data;
+    m->len = b->csr.len;
+    return uplink_check_count(b->csr.len, UPLINK_CSR_MAX);
+}
+
+static enum emt_err decode_issued(const Emt__V1__CertificateIssued *b,
+                                  struct uplink_certificate_issued *m)
+{
+    enum emt_err err = uplink_check_count(b->chain.len, UPLINK_CHAIN_MAX);
+
+    m->chain = b->chain.data;
+    m->len = b->chain.len;
+    m->retry_after_ms = b->retry_after_ms;
+    TRY(err, get_text(b->reason, &m->reason));
+    return err;
+}
+
 static enum emt_err decode_body(const Emt__V1__Envelope *e, struct bounded *mem,
                                 struct uplink_message *m)
 {
@@ -295,6 +317,10 @@ static enum emt_err decode_body(const Emt__V1__Envelope *e, struct bounded *mem,
     case UPLINK_CREDIT:
         m->u.credit_bytes = e->credit->credit_bytes;
         return EMT_OK;
+    case UPLINK_CERTIFICATE_REQUEST:
+        return decode_request(e->certificate_request, &m->u.certificate_request);
+    case UPLINK_CERTIFICATE_ISSUED:
+        return decode_issued(e->certificate_issued, &m->u.certificate_issued);
     }
     return EMT_EMALFORMED; /* no body, or one of a later version */
 }

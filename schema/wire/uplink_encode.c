@@ -298,6 +298,38 @@ static enum emt_err encode_bye(const struct uplink_bye *m, struct writer *w)
     return pack(&e, w);
 }
 
+static enum emt_err encode_request(const struct uplink_certificate_request *m, struct writer *w)
+{
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
+    Emt__V1__CertificateRequest b = EMT__V1__CERTIFICATE_REQUEST__INIT;
+    enum emt_err err = uplink_check_count(m->len, UPLINK_CSR_MAX);
+
+    if (err != EMT_OK)
+        return err;
+    b.csr = bytes_of(m->csr, m->len);
+    e.body_case = EMT__V1__ENVELOPE__BODY_CERTIFICATE_REQUEST;
+    e.certificate_request = &b;
+    return pack(&e, w);
+}
+
+static enum emt_err encode_issued(const struct uplink_certificate_issued *m, struct writer *w)
+{
+    Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
+    Emt__V1__CertificateIssued b = EMT__V1__CERTIFICATE_ISSUED__INIT;
+    enum emt_err err = uplink_check_count(m->len, UPLINK_CHAIN_MAX);
+
+    if (err == EMT_OK)
+        err = uplink_check_text(m->reason);
+    if (err != EMT_OK)
+        return err;
+    b.chain = bytes_of(m->chain, m->len);
+    b.reason = text_of(m->reason);
+    b.retry_after_ms = m->retry_after_ms;
+    e.body_case = EMT__V1__ENVELOPE__BODY_CERTIFICATE_ISSUED;
+    e.certificate_issued = &b;
+    return pack(&e, w);
+}
+
 static enum emt_err encode_number(const struct uplink_message *m, struct writer *w)
 {
     Emt__V1__Envelope e = EMT__V1__ENVELOPE__INIT;
@@ -348,6 +380,10 @@ enum emt_err uplink_encode(const struct uplink_message *m, struct writer *w)
         return encode_command_result(&m->u.command_result, w);
     case UPLINK_BYE:
         return encode_bye(&m->u.bye, w);
+    case UPLINK_CERTIFICATE_REQUEST:
+        return encode_request(&m->u.certificate_request, w);
+    case UPLINK_CERTIFICATE_ISSUED:
+        return encode_issued(&m->u.certificate_issued, w);
     }
     return EMT_EMALFORMED;
 }

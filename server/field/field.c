@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "pki/tls_context.h"
+#include "renewal.h"
 #include "shard.h"
 
 #include <stdlib.h>
@@ -56,6 +57,8 @@ static void defaults(struct field_settings *s)
         s->session_queue_bytes = (size_t)256 * 1024;
     if (s->commands == 0)
         s->commands = 64;
+    if (s->leaf_lifetime_s == 0)
+        s->leaf_lifetime_s = INT64_C(365) * 86400;
 }
 
 static bool settings_copy(struct field *f, const struct field_settings *s)
@@ -150,6 +153,21 @@ static enum emt_err pool_new(struct field *f, struct emt_diag *diag)
     return err == EMT_OK ? EMT_OK : emt_fail(diag, err, "cannot start the handshake threads");
 }
 
+static enum emt_err renewal_start(struct field *f, struct emt_diag *diag)
+{
+    const struct field_settings *s = &f->shared.settings;
+    struct renewal_settings rs = { .conninfo = s->conninfo,
+                                   .master = s->master,
+                                   .leaf_lifetime_us = s->leaf_lifetime_s * EMT_SECOND,
+                                   .grace_s = s->certificate_grace_s,
+                                   .metrics = &f->shared.metrics,
+                                   .answer = shard_renewed };
+    enum emt_err err = renewal_new(&rs, &f->shared.renewal);
+
+    seal_key_wipe(&rs.master);
+    return err == EMT_OK ? EMT_OK : emt_fail(diag, err, "cannot start the renewal thread");
+}
+
 static enum emt_err loops_start(struct field *f, struct emt_diag *diag)
 {
     for (; f->started < f->shared.nshards; f->started++) {
@@ -171,6 +189,7 @@ static void field_free(struct field *f)
     /* The loops give work to the pool, and the pool gives connections to the loops, which refuse
      * them now. */
     handshake_pool_free(sh->pool);
+    renewal_free(sh->renewal);
     for (unsigned i = 0; i < sh->nshards; i++)
         shard_free(sh->shards[i]);
     free(sh->shards);
@@ -213,6 +232,8 @@ enum emt_err field_start(const struct field_settings *s, struct field **out, str
         err = shards_new(f, diag);
     if (err == EMT_OK)
         err = pool_new(f, diag);
+    if (err == EMT_OK)
+        err = renewal_start(f, diag);
     if (err == EMT_OK)
         err = listen_all(f, s, diag);
     if (err == EMT_OK)

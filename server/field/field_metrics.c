@@ -73,6 +73,12 @@ void field_metrics_init(struct field_metrics *f, struct metrics *m)
         metrics_counter(m, "emt_field_commands_sent_total", NULL, "Commands sent to gateways.");
     f->commands_answered = metrics_counter(m, "emt_field_commands_answered_total", NULL,
                                            "Results of commands received.");
+    f->renewed = labelled(m, "emt_field_certificates_total", "result", "issued",
+                          "Requests of gateways for a new certificate.");
+    f->renew_refused = labelled(m, "emt_field_certificates_total", "result", "refused",
+                                "Requests of gateways for a new certificate.");
+    f->retired = metrics_counter(m, "emt_field_certificates_retired_total", NULL,
+                                 "Certificates revoked because a younger one took their place.");
     f->status = metrics_counter(m, "emt_field_status_total", NULL, "Status messages received.");
     f->log_lines =
         metrics_counter(m, "emt_field_log_lines_total", NULL, "Log lines of gateways received.");

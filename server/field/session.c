@@ -42,6 +42,10 @@ static const struct ending endings[SESSION_ENDINGS] = {
     [ENDING_MEMORY] = { "memory", true, 5000, 30000 },
 };
 
+/* A gateway whose request for a certificate is refused asks again after this. */
+#define RENEW_LEAST_MS 60000
+#define RENEW_MOST_MS 120000
+
 /* Why an event ends a session that did not foresee it, or whose table says so. */
 static const enum session_ending event_endings[SESSION_EVENTS] = {
     [EV_HELLO] = ENDING_PROTOCOL,
@@ -52,6 +56,7 @@ static const enum session_ending event_endings[SESSION_EVENTS] = {
     [EV_PING] = ENDING_PROTOCOL,
     [EV_PONG] = ENDING_PROTOCOL,
     [EV_COMMAND_RESULT] = ENDING_PROTOCOL,
+    [EV_CERTIFICATE_REQUEST] = ENDING_PROTOCOL,
     [EV_BYE] = ENDING_PEER_BYE,
     [EV_FOREIGN] = ENDING_PROTOCOL,
     [EV_TOO_LONG] = ENDING_TOO_LONG,
@@ -64,6 +69,7 @@ static const enum session_ending event_endings[SESSION_EVENTS] = {
     [EV_COMMITTED] = ENDING_PROTOCOL,
     [EV_CREDIT] = ENDING_PROTOCOL,
     [EV_COMMAND] = ENDING_PROTOCOL,
+    [EV_CERTIFICATE] = ENDING_PROTOCOL,
     [EV_FENCED] = ENDING_SUPERSEDED,
     [EV_REPLACED] = ENDING_SUPERSEDED,
     [EV_REVOKED] = ENDING_REVOKED,
@@ -86,6 +92,7 @@ static const char *const event_names[SESSION_EVENTS] = {
     [EV_PING] = "Ping",
     [EV_PONG] = "Pong",
     [EV_COMMAND_RESULT] = "CommandResult",
+    [EV_CERTIFICATE_REQUEST] = "CertificateRequest",
     [EV_BYE] = "Bye",
     [EV_FOREIGN] = "foreign message",
     [EV_TOO_LONG] = "too long",
@@ -98,6 +105,7 @@ static const char *const event_names[SESSION_EVENTS] = {
     [EV_COMMITTED] = "committed",
     [EV_CREDIT] = "credit",
     [EV_COMMAND] = "command",
+    [EV_CERTIFICATE] = "certificate",
     [EV_FENCED] = "fenced",
     [EV_REPLACED] = "replaced",
     [EV_REVOKED] = "revoked",
@@ -107,7 +115,7 @@ static const char *const event_names[SESSION_EVENTS] = {
 };
 
 /* What the head-end uses of what an agent offers. */
-static const char *const capabilities[] = { "gap", "status", "log", "command" };
+static const char *const capabilities[] = { "gap", "status", "log", "command", "certificate" };
 #define CAPABILITIES (sizeof capabilities / sizeof capabilities[0])
 
 const char *session_ending_name(enum session_ending e)
@@ -425,6 +433,34 @@ static enum emt_err command_result(struct session *s, const struct session_input
     return EMT_OK;
 }
 
+static enum emt_err certificate_refuse(struct session *s, const char *reason)
+{
+    struct uplink_message m = { .kind = UPLINK_CERTIFICATE_ISSUED };
+
+    m.u.certificate_issued.reason = reason;
+    m.u.certificate_issued.retry_after_ms = spread(RENEW_LEAST_MS, RENEW_MOST_MS);
+    return send(s, &m);
+}
+
+static enum emt_err certificate_request(struct session *s, const struct session_input *in)
+{
+    enum emt_err err;
+
+    if (s->renewing)
+        return certificate_refuse(s, "under-way");
+    err = s->ops->renew(s->host_ctx, s, &in->message->u.certificate_request);
+    if (err != EMT_OK)
+        return certificate_refuse(s, "busy");
+    s->renewing = true;
+    return EMT_OK;
+}
+
+static enum emt_err certificate(struct session *s, const struct session_input *in)
+{
+    s->renewing = false;
+    return send(s, in->message);
+}
+
 /* The timer of READY: silence. Half of it asks, all of it ends. */
 static enum emt_err check_idle(struct session *s, const struct session_input *in)
 {
@@ -485,9 +521,11 @@ static const struct step table[SESSION_STATES][SESSION_EVENTS] = {
                         [EV_PING] = { SESSION_READY, pong },
                         [EV_PONG] = { SESSION_READY, ponged },
                         [EV_COMMAND_RESULT] = { SESSION_READY, command_result },
+                        [EV_CERTIFICATE_REQUEST] = { SESSION_READY, certificate_request },
                         [EV_COMMITTED] = { SESSION_READY, committed },
                         [EV_CREDIT] = { SESSION_READY, credit },
                         [EV_COMMAND] = { SESSION_READY, command },
+                        [EV_CERTIFICATE] = { SESSION_READY, certificate },
                         [EV_TIMEOUT] = { SESSION_READY, check_idle },
                         [EV_AGE] = { SESSION_DRAINING, bye_age },
                         [EV_STOP] = { SESSION_DRAINING, bye_stop } },
@@ -500,9 +538,11 @@ static const struct step table[SESSION_STATES][SESSION_EVENTS] = {
                            [EV_PING] = { SESSION_DRAINING, pong },
                            [EV_PONG] = { SESSION_DRAINING, ponged },
                            [EV_COMMAND_RESULT] = { SESSION_DRAINING, command_result },
+                           [EV_CERTIFICATE_REQUEST] = { SESSION_DRAINING, NULL },
                            [EV_COMMITTED] = { SESSION_DRAINING, committed },
                            [EV_CREDIT] = { SESSION_DRAINING, NULL },
                            [EV_COMMAND] = { SESSION_DRAINING, NULL },
+                           [EV_CERTIFICATE] = { SESSION_DRAINING, NULL },
                            [EV_AGE] = { SESSION_DRAINING, NULL },
                            [EV_STOP] = { SESSION_DRAINING, NULL } },
 };
@@ -617,6 +657,9 @@ void session_message(struct session *s, const struct uplink_message *m)
     case UPLINK_COMMAND_RESULT:
         ev = EV_COMMAND_RESULT;
         break;
+    case UPLINK_CERTIFICATE_REQUEST:
+        ev = EV_CERTIFICATE_REQUEST;
+        break;
     case UPLINK_BYE:
         ev = EV_BYE;
         break;
@@ -624,6 +667,7 @@ void session_message(struct session *s, const struct uplink_message *m)
     case UPLINK_ACK:
     case UPLINK_COMMAND:
     case UPLINK_CREDIT:
+    case UPLINK_CERTIFICATE_ISSUED:
         break;
     }
     session_handle(s, ev, &in);

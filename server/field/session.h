@@ -39,6 +39,7 @@ enum session_event {
     EV_PING,
     EV_PONG,
     EV_COMMAND_RESULT,
+    EV_CERTIFICATE_REQUEST,
     EV_BYE,
     EV_FOREIGN, /* a message that only we send */
     /* the link */
@@ -53,8 +54,9 @@ enum session_event {
     EV_COMMITTED,
     EV_CREDIT, /* the credit may have changed */
     EV_COMMAND,
-    EV_FENCED,   /* another node owns the gateway */
-    EV_REPLACED, /* a newer session on this node owns the gateway */
+    EV_CERTIFICATE, /* the answer to a request of the gateway */
+    EV_FENCED,      /* another node owns the gateway */
+    EV_REPLACED,    /* a newer session on this node owns the gateway */
     EV_REVOKED,
     EV_TIMEOUT, /* too long in this state, or silent */
     EV_AGE,
@@ -114,7 +116,7 @@ struct session_owned {
 
 /* What comes with an event; borrowed for the call. Unused members are NULL or 0. */
 struct session_input {
-    const struct uplink_message *message; /* messages of the gateway, and EV_COMMAND */
+    const struct uplink_message *message; /* messages of the gateway, EV_COMMAND, EV_CERTIFICATE */
     const struct session_owned *owned;    /* EV_CLAIMED */
     enum session_ending refusal;          /* EV_REFUSED */
     const struct ingest_report *report;   /* EV_COMMITTED */
@@ -138,6 +140,9 @@ struct session_ops {
     void (*status)(void *host, struct session *s, const struct uplink_status *st);
     void (*log)(void *host, struct session *s, const struct uplink_log *l);
     void (*command_result)(void *host, struct session *s, const struct uplink_command_result *r);
+    /* A new certificate is asked for: EV_CERTIFICATE answers, later. EMT_ELIMIT: too many ask. */
+    enum emt_err (*renew)(void *host, struct session *s,
+                          const struct uplink_certificate_request *r);
     /* It is READY. */
     void (*ready)(void *host, struct session *s);
     /* It is CLOSED: s->ending says why. Called once; the last call of a session. */
@@ -181,6 +186,7 @@ struct session {
     uint64_t nonce;
 
     unsigned open_commands;
+    bool renewing; /* a request for a certificate is under way */
     int64_t log_window_ms;
     unsigned log_lines;
     uint64_t frames, bytes, repeated, log_dropped;

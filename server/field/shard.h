@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 struct loop;
+struct renewal;
 struct shard;
 struct tls_conn;
 
@@ -27,6 +28,7 @@ struct field_shared {
     struct handshake_log handshake_log;
     struct handshake_pool *pool;
     struct roster *roster;
+    struct renewal *renewal;
     pthread_mutex_t tls_mutex; /* guards the contexts */
     struct tls_context *tls12, *tls13;
     struct shard **shards;
@@ -49,6 +51,9 @@ EMT_CHECKED enum emt_err shard_listen(struct shard *s, const struct listener_add
 void shard_handshake_up(void *owner, struct tls_conn *tls, int fd, const char *peer);
 void shard_handshake_failed(void *owner, enum handshake_outcome o, const char *reason,
                             const char *peer);
+
+/* A struct renewal_answer, given; its owner is the shard. On the loop's thread. */
+void shard_renewed(void *answer);
 
 /* Any thread. Commands and revocations now. */
 void shard_wake(struct shard *s);

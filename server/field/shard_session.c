@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "loop/loop.h"
 #include "loop/metrics.h"
+#include "renewal.h"
 #include "shard_internal.h"
 
 #include <stdlib.h>
@@ -13,6 +14,9 @@
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
+
+/* A gateway that was refused a certificate asks again after this. */
+#define RENEWAL_RETRY_MS 300000
 
 static struct conn *conn_of(struct session *s)
 {
@@ -189,6 +193,40 @@ static void op_command_result(void *host, struct session *s, const struct uplink
                    r->text);
 }
 
+static enum emt_err op_renew(void *host, struct session *s,
+                             const struct uplink_certificate_request *r)
+{
+    struct shard *sh = host;
+    struct renewal_request q = { .loop = sh->loop,
+                                 .owner = sh,
+                                 .tenant = s->owned.tenant,
+                                 .gateway = s->owned.gateway,
+                                 .epoch = s->owned.epoch };
+
+    memcpy(q.fingerprint, s->peer.fingerprint, sizeof q.fingerprint);
+    return renewal_ask(sh->shared->renewal, &q, r->csr, r->len);
+}
+
+void shard_renewed(void *answer)
+{
+    struct renewal_answer *a = answer;
+    struct session *s = shard_session_of(a->owner, a->tenant, a->gateway);
+    struct uplink_message m = { .kind = UPLINK_CERTIFICATE_ISSUED };
+    struct uplink_certificate_issued *c = &m.u.certificate_issued;
+
+    c->chain = (const uint8_t *)a->chain;
+    c->len = a->len;
+    c->reason = a->reason;
+    c->retry_after_ms = a->reason ? RENEWAL_RETRY_MS : 0;
+    /* Of the session that asked only: the next one asks for itself. */
+    if (s && s->owned.epoch == a->epoch) {
+        LOG_INFO("certificate-renewal", LOG_S("tenant", s->peer.tenant),
+                 LOG_S("gateway", s->peer.gateway), LOG_S("refused", a->reason));
+        session_handle(s, EV_CERTIFICATE, &(struct session_input){ .message = &m });
+    }
+    renewal_answer_free(a);
+}
+
 /* ---- one gateway, one session ---- */
 
 /* For another loop of this node: a younger session of this gateway stands elsewhere. */
@@ -331,6 +369,7 @@ const struct session_ops shard_session_ops = {
     .status = op_status,
     .log = op_log,
     .command_result = op_command_result,
+    .renew = op_renew,
     .ready = op_ready,
     .closed = op_closed,
 };

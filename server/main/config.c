@@ -141,6 +141,7 @@ enum emt_err config_init(struct config *c, unsigned https_port)
                    .handshake_ms = 10000,
                    .idle_ms = 180000,
                    .session_age_ms = INT64_C(47) * 3600000,
+                   .certificate_grace_ms = MS_PER_DAY,
                    .session_queue_bytes = (int64_t)256 << 10,
                    .budget_bytes = (int64_t)64 << 20 },
         .api = { .threads = 1,
@@ -404,7 +405,9 @@ static void read_field(struct section *s)
     get_ms(s, "session_age", 60000, 2 * MS_PER_DAY, &f->session_age_ms);
     get_size(s, "session_queue", 4096, (int64_t)64 << 20, &f->session_queue_bytes);
     get_size(s, "budget", (int64_t)1 << 20, (int64_t)64 << 30, &f->budget_bytes);
-    get_ms(s, "leaf_lifetime", MS_PER_DAY, 3650 * MS_PER_DAY, &s->c->leaf_lifetime_ms);
+    get_ms(s, "certificate_grace", 0, 30 * MS_PER_DAY, &f->certificate_grace_ms);
+    /* Short lives are for tests of renewal. */
+    get_ms(s, "leaf_lifetime", 60000, 3650 * MS_PER_DAY, &s->c->leaf_lifetime_ms);
 }
 
 static void read_api(struct section *s)

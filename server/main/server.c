@@ -326,6 +326,8 @@ static enum emt_err start_field(struct server *v, struct emt_diag *diag)
                                 .session_age_ms = (uint32_t)f->session_age_ms,
                                 .session_queue_bytes = (size_t)f->session_queue_bytes,
                                 .commands = (unsigned)f->commands,
+                                .leaf_lifetime_s = c->leaf_lifetime_ms / 1000,
+                                .certificate_grace_s = f->certificate_grace_ms / 1000,
                                 .conninfo = c->conninfo,
                                 .master = v->master,
                                 .node_id = node_id(v->node),

@@ -35,6 +35,9 @@ struct uplink_client_events {
     void (*progress)(void *ctx);
     /* Adds what only the program knows: frames_heard, metrics (borrowed until the call after). */
     void (*fill_status)(void *ctx, struct uplink_status *status);
+    /* The answer to uplink_client_request_certificate(). true: uplink_client_set_tls() was called,
+     * and the session gives way to one with the new certificate. */
+    bool (*certificate)(void *ctx, const struct uplink_certificate_issued *issued);
 };
 
 struct uplink_client_config {
@@ -77,6 +80,15 @@ void uplink_client_stop(struct uplink_client *c);
 void uplink_client_kick(struct uplink_client *c);
 /* A line for the head-end (level as syslog). Kept while there is no session, the last 16. */
 void uplink_client_log(struct uplink_client *c, uint32_t level, const char *text);
+
+/* There is a session, and its head-end issues certificates. */
+bool uplink_client_may_renew(const struct uplink_client *c);
+/* false: it could not be sent. */
+bool uplink_client_request_certificate(struct uplink_client *c, const void *csr, size_t len);
+/* Counts from the next attempt on; a reference is taken. */
+void uplink_client_set_tls(struct uplink_client *c, struct tls_context *tls);
+/* Now, by the clock of the head-end as its last Welcome told it: the gateway's own may be wrong. */
+emt_time uplink_client_time(const struct uplink_client *c);
 
 bool uplink_client_ready(const struct uplink_client *c);
 /* There is a session, and everything durable is acknowledged. */

@@ -21,6 +21,8 @@
 enum key_kind { KEY_P256, KEY_P384, KEY_BRAINPOOL_P256R1, KEY_BRAINPOOL_P384R1 };
 /* "P-256", "brainpoolP256r1", …; EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err key_kind_parse(const char *name, enum key_kind *out);
+/* Of a private key (PKCS#8, PEM). EMT_EMALFORMED no key; EMT_EUNSUPPORTED none of the kinds. */
+EMT_CHECKED enum emt_err key_kind_of_pem(const char *pem, size_t n, enum key_kind *out);
 
 /* A CA with its private key in memory. */
 struct authority;

@@ -28,6 +28,7 @@ struct head_end {
     int listener;
     uint16_t port;
     struct tls_context *ctx;
+    struct authority *tenant;
     struct arena *arena;
     int fd;
     struct tls_conn *tls;
@@ -98,7 +99,7 @@ static void make_identities(struct head_end *h, const char *dir)
     writer_release(&chain);
     writer_release(&key);
     writer_release(&csr);
-    authority_free(tenant);
+    h->tenant = tenant;
     authority_free(servers);
     authority_free(root);
     trust_unref(trust);
@@ -136,6 +137,21 @@ struct head_end *head_end_new(const char *dir)
     return h;
 }
 
+void head_end_certify(struct head_end *h, const char *csr, size_t len, struct writer *chain)
+{
+    struct leaf_info info;
+    struct emt_diag diag = { 0 };
+
+    ck_assert_msg(authority_issue_gateway(h->tenant, csr, len, "acme", "gw-1", clock_now(), EMT_DAY,
+                                          chain, &info, &diag) == EMT_OK,
+                  "%s", diag.text);
+}
+
+const char *head_end_peer_serial(const struct head_end *h)
+{
+    return tls_conn_peer(h->tls)->serial;
+}
+
 void head_end_free(struct head_end *h)
 {
     if (!h)
@@ -145,6 +161,7 @@ void head_end_free(struct head_end *h)
     head_end_close(h);
     close(h->listener);
     tls_context_unref(h->ctx);
+    authority_free(h->tenant);
     arena_free(h->arena);
     writer_release(&h->in);
     free(h);

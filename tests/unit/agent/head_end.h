@@ -4,6 +4,7 @@
 #ifndef TESTS_AGENT_HEAD_END_H
 #define TESTS_AGENT_HEAD_END_H
 
+#include "base/writer.h"
 #include "wire/uplink.h"
 
 #include <stdbool.h>
@@ -21,7 +22,13 @@ void head_end_run(struct head_end *h, void (*script)(struct head_end *h, void *a
 bool head_end_done(struct head_end *h);
 void head_end_join(struct head_end *h);
 
+/* A certificate of the gateway for this request: chain as PEM. */
+void head_end_certify(struct head_end *h, const char *csr, size_t len, struct writer *chain);
+
 /* For the script. */
+
+/* Hexadecimal, of the certificate that the gateway shows in this connection. */
+const char *head_end_peer_serial(const struct head_end *h);
 
 /* The next connection, with TLS up. */
 void head_end_accept(struct head_end *h);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "head_end.h"
+#include "pki/authority.h"
 
 #include <check.h>
 #include <event2/event.h>
@@ -64,9 +65,16 @@ static void setup(void)
 
 static void remove_files(void)
 {
-    static const char *const names[] = { "gateway.key",   "gateway.pem", "ca.pem",
-                                         "agent.yaml",    "spool",       "commands",
-                                         "spool.damaged", "spool.new" };
+    static const char *const names[] = { "gateway.key",
+                                         "gateway.pem",
+                                         "ca.pem",
+                                         "agent.yaml",
+                                         "spool",
+                                         "commands",
+                                         "spool.damaged",
+                                         "spool.new",
+                                         "gateway.pem.renewed",
+                                         "gateway.pem.renewed.damaged" };
     char path[128];
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -195,7 +203,7 @@ static void script_simple(struct head_end *h, void *arg)
     ck_assert_uint_eq(hello.version_min, 1);
     ck_assert_uint_eq(hello.next_seq, 301);
     ck_assert_uint_eq(hello.oldest_seq, 1);
-    ck_assert_uint_eq(hello.ncapabilities, 4);
+    ck_assert_uint_eq(hello.ncapabilities, 5);
     ck_assert_str_eq(hello.software, "emt-agent 0.1.0");
     welcome(h, 0, 1000000);
     expect_frames(h, 1, 300);
@@ -656,6 +664,188 @@ START_TEST(a_long_backlog_passes_a_thin_line_in_one_session)
 }
 END_TEST
 
+/* ---- a new certificate ---- */
+
+static char serial_before[65], serial_after[65];
+
+/* Welcome of a head-end by whose clock the certificate's last hours have come. */
+static void greet_late(struct head_end *h)
+{
+    static const char *const capabilities[] = { "gap", "certificate" };
+    struct uplink_message m = { .kind = UPLINK_WELCOME };
+
+    head_end_accept(h);
+    head_end_expect(h, UPLINK_HELLO);
+    m.u.welcome = (struct uplink_welcome){ .version = UPLINK_VERSION,
+                                           .credit_bytes = 100000,
+                                           .capabilities = capabilities,
+                                           .ncapabilities = 2,
+                                           .server_time = clock_now() + 20 * EMT_HOUR };
+    head_end_send(h, &m);
+}
+
+static void issue(struct head_end *h)
+{
+    struct uplink_certificate_request q =
+        head_end_expect(h, UPLINK_CERTIFICATE_REQUEST).u.certificate_request;
+    struct uplink_message m = { .kind = UPLINK_CERTIFICATE_ISSUED };
+    struct writer chain;
+
+    writer_init_heap(&chain, 65536);
+    head_end_certify(h, (const char *)q.csr, q.len, &chain);
+    m.u.certificate_issued.chain = chain.data;
+    m.u.certificate_issued.len = chain.len;
+    head_end_send(h, &m);
+    writer_release(&chain);
+}
+
+static void script_renewal(struct head_end *h, void *arg)
+{
+    (void)arg;
+    greet_late(h);
+    snprintf(serial_before, sizeof serial_before, "%s", head_end_peer_serial(h));
+    issue(h);
+    head_end_close(h); /* it dials again by itself */
+    greet_late(h);
+    snprintf(serial_after, sizeof serial_after, "%s", head_end_peer_serial(h));
+}
+
+static void read_leaf(struct leaf_info *out)
+{
+    char path[128];
+    char *pem = NULL;
+    size_t n = 0;
+
+    snprintf(path, sizeof path, "%s/gateway.pem", dir);
+    ck_assert_int_eq(file_read(path, 65536, &pem, &n, NULL), EMT_OK);
+    ck_assert_int_eq(certificate_info(pem, n, out, NULL), EMT_OK);
+    free(pem);
+}
+
+static bool ready_twice(void)
+{
+    return ups == 2;
+}
+
+START_TEST(a_certificate_near_its_end_is_replaced_and_used_at_once)
+{
+    struct leaf_info leaf;
+    char path[128];
+
+    run(script_renewal, ready_twice);
+    ck_assert_str_ne(serial_before, serial_after);
+    read_leaf(&leaf);
+    ck_assert_str_eq(leaf.serial, serial_after);
+    snprintf(path, sizeof path, "%s/gateway.pem.renewed", dir);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    gateway_close(gateway); /* what lies there serves after a restart */
+    open_gateway();
+}
+END_TEST
+
+static void script_foreign(struct head_end *h, void *arg)
+{
+    struct uplink_message m = { .kind = UPLINK_CERTIFICATE_ISSUED };
+    struct writer key, csr, chain;
+
+    (void)arg;
+    greet_late(h);
+    snprintf(serial_before, sizeof serial_before, "%s", head_end_peer_serial(h));
+    head_end_expect(h, UPLINK_CERTIFICATE_REQUEST);
+    /* A certificate, but for another key. */
+    writer_init_heap(&key, 65536);
+    writer_init_heap(&csr, 65536);
+    writer_init_heap(&chain, 65536);
+    ck_assert_int_eq(csr_new(KEY_P256, "gateway", &key, &csr, NULL), EMT_OK);
+    head_end_certify(h, (const char *)csr.data, csr.len, &chain);
+    m.u.certificate_issued.chain = chain.data;
+    m.u.certificate_issued.len = chain.len;
+    head_end_send(h, &m);
+    m.u.certificate_issued = (struct uplink_certificate_issued){ NULL, 0, "unasked", 0 };
+    head_end_send(h, &m);
+    head_end_expect_silence(h, 200);
+    writer_release(&key);
+    writer_release(&csr);
+    writer_release(&chain);
+}
+
+START_TEST(a_certificate_for_another_key_changes_nothing)
+{
+    struct leaf_info leaf;
+
+    run(script_foreign, NULL);
+    read_leaf(&leaf);
+    ck_assert_str_eq(leaf.serial, serial_before);
+    ck_assert_uint_eq(downs, 0);
+}
+END_TEST
+
+static void script_old_head_end(struct head_end *h, void *arg)
+{
+    (void)arg;
+    greet(h, 0, 100000);
+    head_end_expect_silence(h, 1500);
+}
+
+START_TEST(a_head_end_that_does_not_offer_it_is_not_asked)
+{
+    run(script_old_head_end, NULL);
+    ck_assert_uint_eq(downs, 0);
+}
+END_TEST
+
+/* The pair that a killed agent left: written, and nothing or only the key replaced since. */
+static void leave_pair(struct leaf_info *leaf, bool key_replaced, bool whole)
+{
+    struct writer key, csr, pair;
+    char path[128];
+
+    gateway_close(gateway);
+    gateway = NULL;
+    writer_init_heap(&key, 65536);
+    writer_init_heap(&csr, 65536);
+    writer_init_heap(&pair, 131072);
+    ck_assert_int_eq(csr_new(KEY_P256, "gateway", &key, &csr, NULL), EMT_OK);
+    head_end_certify(head, (const char *)csr.data, csr.len, &pair);
+    ck_assert_int_eq(certificate_info((const char *)pair.data, pair.len, leaf, NULL), EMT_OK);
+    if (whole)
+        writer_bytes(&pair, key.data, key.len);
+    snprintf(path, sizeof path, "%s/gateway.pem.renewed", dir);
+    ck_assert_int_eq(file_write(path, pair.data, pair.len, 0600, NULL), EMT_OK);
+    snprintf(path, sizeof path, "%s/gateway.key", dir);
+    if (key_replaced)
+        ck_assert_int_eq(file_write(path, key.data, key.len, 0600, NULL), EMT_OK);
+    writer_release(&key);
+    writer_release(&csr);
+    writer_release(&pair);
+}
+
+START_TEST(an_interrupted_replacement_is_finished_at_the_next_start)
+{
+    struct leaf_info expected, leaf;
+
+    leave_pair(&expected, _i == 1, true);
+    open_gateway();
+    read_leaf(&leaf);
+    ck_assert_str_eq(leaf.serial, expected.serial);
+}
+END_TEST
+
+START_TEST(a_pair_without_its_key_is_put_aside)
+{
+    struct leaf_info useless, before, leaf;
+    char path[128];
+
+    read_leaf(&before);
+    leave_pair(&useless, false, false);
+    open_gateway();
+    read_leaf(&leaf);
+    ck_assert_str_eq(leaf.serial, before.serial);
+    snprintf(path, sizeof path, "%s/gateway.pem.renewed.damaged", dir);
+    ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("agent_uplink_client");
@@ -664,6 +854,11 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, frames_arrive_in_order_and_are_acknowledged);
+    tcase_add_test(t, a_certificate_near_its_end_is_replaced_and_used_at_once);
+    tcase_add_test(t, a_certificate_for_another_key_changes_nothing);
+    tcase_add_test(t, a_head_end_that_does_not_offer_it_is_not_asked);
+    tcase_add_loop_test(t, an_interrupted_replacement_is_finished_at_the_next_start, 0, 2);
+    tcase_add_test(t, a_pair_without_its_key_is_put_aside);
     tcase_add_test(t, after_a_lost_connection_the_rest_is_sent_again);
     tcase_add_test(t, a_head_end_that_went_back_gets_acknowledged_frames_again);
     tcase_add_test(t, frames_keep_within_the_credit);

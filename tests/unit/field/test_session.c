@@ -10,13 +10,13 @@
 #include <string.h>
 
 struct outside {
-    unsigned sent[UPLINK_CREDIT + 1]; /* by kind */
-    struct uplink_message last[UPLINK_CREDIT + 1];
+    unsigned sent[UPLINK_CERTIFICATE_ISSUED + 1]; /* by kind */
+    struct uplink_message last[UPLINK_CERTIFICATE_ISSUED + 1];
     struct uplink_rejected rejected; /* of the last Ack */
-    unsigned claims, opened, frames, gaps, ready, closed, statuses, logs, results;
+    unsigned claims, opened, frames, gaps, ready, closed, statuses, logs, results, renewals;
     uint64_t gap_from, gap_to;
     size_t credit, longest;
-    enum emt_err send_err, frame_err, gap_err, open_err, claim_err;
+    enum emt_err send_err, frame_err, gap_err, open_err, claim_err, renew_err;
 };
 
 static struct outside out;
@@ -103,6 +103,17 @@ static void fake_status(void *host, struct session *s, const struct uplink_statu
     ((struct outside *)host)->statuses++;
 }
 
+static enum emt_err fake_renew(void *host, struct session *s,
+                               const struct uplink_certificate_request *r)
+{
+    struct outside *o = host;
+
+    (void)s;
+    (void)r;
+    o->renewals++;
+    return o->renew_err;
+}
+
 static void fake_log(void *host, struct session *s, const struct uplink_log *l)
 {
     (void)s;
@@ -140,6 +151,7 @@ static const struct session_ops ops = {
     .status = fake_status,
     .log = fake_log,
     .command_result = fake_result,
+    .renew = fake_renew,
     .ready = fake_ready,
     .closed = fake_closed,
 };
@@ -294,7 +306,7 @@ END_TEST
 START_TEST(messages_that_only_we_send_end_the_session)
 {
     static const enum uplink_kind ours[] = { UPLINK_WELCOME, UPLINK_ACK, UPLINK_COMMAND,
-                                             UPLINK_CREDIT };
+                                             UPLINK_CREDIT, UPLINK_CERTIFICATE_ISSUED };
 
     for (unsigned i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         enter(SESSION_READY);
@@ -505,6 +517,32 @@ START_TEST(small_drifts_of_credit_are_not_told)
 }
 END_TEST
 
+START_TEST(one_request_for_a_certificate_at_a_time)
+{
+    struct uplink_message issued = { .kind = UPLINK_CERTIFICATE_ISSUED };
+    const uint8_t chain[] = "chain";
+
+    enter(SESSION_READY);
+    say(UPLINK_CERTIFICATE_REQUEST);
+    say(UPLINK_CERTIFICATE_REQUEST);
+    ck_assert_uint_eq(out.renewals, 1);
+    ck_assert_uint_eq(out.sent[UPLINK_CERTIFICATE_ISSUED], 1);
+    ck_assert_str_eq(out.last[UPLINK_CERTIFICATE_ISSUED].u.certificate_issued.reason, "under-way");
+    issued.u.certificate_issued.chain = chain;
+    issued.u.certificate_issued.len = sizeof chain;
+    session_handle(&session, EV_CERTIFICATE, &(struct session_input){ .message = &issued });
+    ck_assert_uint_eq(out.sent[UPLINK_CERTIFICATE_ISSUED], 2);
+    ck_assert_uint_eq(out.last[UPLINK_CERTIFICATE_ISSUED].u.certificate_issued.len, sizeof chain);
+    out.renew_err = EMT_ELIMIT;
+    say(UPLINK_CERTIFICATE_REQUEST);
+    ck_assert_uint_eq(out.renewals, 2);
+    ck_assert_str_eq(out.last[UPLINK_CERTIFICATE_ISSUED].u.certificate_issued.reason, "busy");
+    ck_assert_uint_ge(out.last[UPLINK_CERTIFICATE_ISSUED].u.certificate_issued.retry_after_ms,
+                      1000);
+    ck_assert_int_eq(session.state, SESSION_READY);
+}
+END_TEST
+
 START_TEST(a_used_up_budget_says_busy)
 {
     enter(SESSION_READY);
@@ -692,6 +730,7 @@ int main(void)
     tcase_add_test(c, a_lowered_credit_binds_from_its_pong_on);
     tcase_add_test(c, a_credit_raised_meanwhile_counts);
     tcase_add_test(c, small_drifts_of_credit_are_not_told);
+    tcase_add_test(c, one_request_for_a_certificate_at_a_time);
     tcase_add_test(c, a_used_up_budget_says_busy);
     tcase_add_test(c, frames_sent_again_are_passed_over);
     tcase_add_test(c, frames_that_were_committed_before_are_acknowledged_at_once);

@@ -246,9 +246,37 @@ START_TEST(small_messages_come_back)
 }
 END_TEST
 
+START_TEST(certificates_come_back_within_their_bounds)
+{
+    static uint8_t text[UPLINK_CHAIN_MAX + 1];
+    struct uplink_message q = { .kind = UPLINK_CERTIFICATE_REQUEST };
+    struct uplink_message a = { .kind = UPLINK_CERTIFICATE_ISSUED };
+    struct writer w;
+
+    memset(text, 'A', sizeof text);
+    q.u.certificate_request = (struct uplink_certificate_request){ text, UPLINK_CSR_MAX };
+    ck_assert_uint_eq(through(&q).u.certificate_request.len, UPLINK_CSR_MAX);
+    a.u.certificate_issued = (struct uplink_certificate_issued){ text, UPLINK_CHAIN_MAX, NULL, 0 };
+    struct uplink_certificate_issued b = through(&a).u.certificate_issued;
+    ck_assert_uint_eq(b.len, UPLINK_CHAIN_MAX);
+    ck_assert_mem_eq(b.chain, text, UPLINK_CHAIN_MAX);
+    a.u.certificate_issued = (struct uplink_certificate_issued){ NULL, 0, "busy", 5000 };
+    b = through(&a).u.certificate_issued;
+    ck_assert_uint_eq(b.len, 0);
+    ck_assert_str_eq(b.reason, "busy");
+    ck_assert_uint_eq(b.retry_after_ms, 5000);
+    writer_init_heap(&w, UPLINK_MESSAGE_MAX);
+    q.u.certificate_request.len++;
+    ck_assert_int_eq(uplink_encode(&q, &w), EMT_ELIMIT);
+    a.u.certificate_issued = (struct uplink_certificate_issued){ text, sizeof text, NULL, 0 };
+    ck_assert_int_eq(uplink_encode(&a, &w), EMT_ELIMIT);
+    writer_release(&w);
+}
+END_TEST
+
 START_TEST(each_kind_has_a_name)
 {
-    for (int k = UPLINK_HELLO; k <= UPLINK_CREDIT; k++)
+    for (int k = UPLINK_HELLO; k <= UPLINK_CERTIFICATE_ISSUED; k++)
         ck_assert_str_ne(uplink_kind_name((enum uplink_kind)k), "unknown");
     ck_assert_str_eq(uplink_kind_name((enum uplink_kind)0), "unknown");
 }
@@ -510,6 +538,7 @@ int main(void)
     tcase_add_test(t, status_and_log_come_back);
     tcase_add_test(t, command_and_result_come_back);
     tcase_add_test(t, small_messages_come_back);
+    tcase_add_test(t, certificates_come_back_within_their_bounds);
     tcase_add_test(t, each_kind_has_a_name);
     tcase_add_test(t, prefix_knows_its_bounds);
     tcase_add_test(t, encoder_refuses_what_is_too_much);

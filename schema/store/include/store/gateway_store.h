@@ -83,6 +83,18 @@ EMT_CHECKED enum emt_err certificate_insert(struct store *s, int32_t tenant,
                                             const uint8_t *fingerprint, int64_t gateway_id,
                                             const char *serial, emt_time not_before,
                                             emt_time not_after);
+/* (key of the tenant, external_id, good bool, number issued within the hour and never used) of the
+ * gateway that shows this certificate; locks the gateway until the end of the transaction.
+ * EMT_ENOTFOUND it is not the gateway's. */
+EMT_CHECKED enum emt_err certificate_renewable(struct store *s, int32_t tenant, int64_t gateway_id,
+                                               const uint8_t *fingerprint,
+                                               struct store_result **out);
+/* Over all tenants, outside of a transaction: revokes certificates whose place a younger one has
+ * taken for longer than grace_s; *n of them. */
+EMT_CHECKED enum emt_err certificates_retire(struct store *s, int64_t grace_s, int64_t *n);
+/* Over all tenants, outside of a transaction: events for gateways whose certificate ends within 90,
+ * 30 or 7 days, each told once; *n of them. */
+EMT_CHECKED enum emt_err certificates_warn(struct store *s, int64_t *n);
 /* EMT_ELIMIT: the gateway has `most` open ones. */
 EMT_CHECKED enum emt_err command_insert(struct store *s, int32_t tenant, int64_t gateway_id,
                                         const uint8_t *key16, const char *name,

@@ -27,6 +27,8 @@ struct arena;
 #define UPLINK_SPOOL_ID_LEN 16
 #define UPLINK_KEY_LEN 16
 #define UPLINK_PREFIX_LEN 4
+#define UPLINK_CSR_MAX 8192u    /* bytes of a certificate request */
+#define UPLINK_CHAIN_MAX 65536u /* bytes of a certificate and its chain */
 
 enum uplink_kind {
     UPLINK_HELLO = 1,
@@ -42,6 +44,8 @@ enum uplink_kind {
     UPLINK_COMMAND_RESULT,
     UPLINK_BYE,
     UPLINK_CREDIT,
+    UPLINK_CERTIFICATE_REQUEST,
+    UPLINK_CERTIFICATE_ISSUED,
 };
 const char *uplink_kind_name(enum uplink_kind kind);
 
@@ -129,6 +133,17 @@ struct uplink_bye {
     uint32_t retry_after_ms;
 };
 
+struct uplink_certificate_request {
+    const uint8_t *csr;
+    size_t len;
+};
+struct uplink_certificate_issued {
+    const uint8_t *chain;
+    size_t len; /* 0: refused */
+    const char *reason;
+    uint32_t retry_after_ms;
+};
+
 struct uplink_message {
     enum uplink_kind kind;
     union {
@@ -144,6 +159,8 @@ struct uplink_message {
         struct uplink_command_result command_result;
         struct uplink_bye bye;
         uint64_t credit_bytes; /* credit */
+        struct uplink_certificate_request certificate_request;
+        struct uplink_certificate_issued certificate_issued;
     } u;
 };
 

@@ -36,6 +36,9 @@ struct field_settings {
     uint32_t session_age_ms;    /* default 47 h */
     size_t session_queue_bytes; /* bytes queued to one gateway, default 256 KiB */
     unsigned commands;          /* open per gateway, default 64 */
+    int64_t leaf_lifetime_s;    /* certificates that renewal issues, default 365 days */
+    int64_t certificate_grace_s; /* a replaced certificate stays good after the first use of the new
+                                    one, 0: not at all */
     const char *conninfo;
     struct seal_key master;
     int64_t node_id;
