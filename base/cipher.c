@@ -306,7 +306,37 @@ void cipher_sha256(const void *p, size_t n, uint8_t out[32])
         SHA256_Update(&ctx, p, n);
     SHA256_Final(out, &ctx);
 }
+
+struct cipher_digest {
+    SHA256_CTX ctx;
+};
+
+struct cipher_digest *cipher_digest_new(void)
+{
+    struct cipher_digest *d = malloc(sizeof *d);
+
+    if (d)
+        SHA256_Init(&d->ctx);
+    return d;
+}
+
+void cipher_digest_add(struct cipher_digest *d, const void *p, size_t n)
+{
+    if (n)
+        SHA256_Update(&d->ctx, p, n);
+}
+
+void cipher_digest_end(struct cipher_digest *d, uint8_t out[32])
+{
+    SHA256_Final(out, &d->ctx);
+    SHA256_Init(&d->ctx);
+}
 #pragma GCC diagnostic pop
+
+void cipher_digest_free(struct cipher_digest *d)
+{
+    free(d);
+}
 
 enum emt_err cipher_hmac_sha256(const uint8_t *key, size_t key_len, const void *p, size_t n,
                                 uint8_t out[32])

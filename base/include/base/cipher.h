@@ -57,6 +57,13 @@ EMT_CHECKED enum emt_err cipher_aes_gcm_open(struct cipher *c, const uint8_t *ke
                                              const uint8_t *tag, size_t tag_len, uint8_t *out);
 
 void cipher_sha256(const void *p, size_t n, uint8_t out[32]);
+/* The same over parts that do not stand in memory at once. */
+struct cipher_digest;
+struct cipher_digest *cipher_digest_new(void); /* NULL when out of memory */
+void cipher_digest_add(struct cipher_digest *d, const void *p, size_t n);
+/* The hash of what was added, and d begins anew. */
+void cipher_digest_end(struct cipher_digest *d, uint8_t out[32]);
+void cipher_digest_free(struct cipher_digest *d); /* NULL is fine */
 EMT_CHECKED enum emt_err cipher_hmac_sha256(const uint8_t *key, size_t key_len, const void *p,
                                             size_t n, uint8_t out[32]);
 /* Cryptographic random bytes; EMT_EINTERNAL when the system has none. */
