@@ -80,7 +80,7 @@ static const struct store_statement statements[STATEMENTS] = {
         "INSERT INTO enrolment (tenant_id, gateway_id, token_hash, expires_at)"
         " VALUES ($1, $2, $3, $4) RETURNING enrolment_id" },
     [ENROLMENT_LOCK] = { "enrolment_lock", 4,
-        "SELECT e.gateway_id, g.external_id, t.key, e.used_at IS NOT NULL, e.expires_at <= $4"
+        "SELECT e.gateway_id, g.external_id, coalesce(t.certificate_name, t.key), e.used_at IS NOT NULL, e.expires_at <= $4"
         " FROM enrolment e"
         " JOIN gateway g ON g.tenant_id = e.tenant_id AND g.gateway_id = e.gateway_id"
         " JOIN tenant t ON t.id = e.tenant_id"
@@ -95,7 +95,7 @@ static const struct store_statement statements[STATEMENTS] = {
         " (tenant_id, fingerprint, gateway_id, serial, not_before, not_after)"
         " VALUES ($1, $2, $3, $4, $5, $6)" },
     [CERTIFICATE_RENEWABLE] = { "certificate_renewable", 3,
-        "SELECT t.key, g.external_id, g.state <> 2 AND t.state = 0 AND c.revoked_at IS NULL,"
+        "SELECT coalesce(t.certificate_name, t.key), g.external_id, g.state <> 2 AND t.state = 0 AND c.revoked_at IS NULL,"
         " (SELECT count(*) FROM gateway_certificate o WHERE o.tenant_id = $1 AND o.gateway_id = $2"
         "   AND o.first_used_at IS NULL AND o.issued_at > now() - interval '1 hour')"
         " FROM gateway g JOIN tenant t ON t.id = g.tenant_id"

@@ -21,6 +21,7 @@ enum {
     COMMAND_TAKE,
     COMMAND_RESULT,
     REVOKED,
+    FOREIGN,
     STATEMENTS
 };
 
@@ -34,7 +35,7 @@ static const struct store_statement statements[STATEMENTS] = {
     [TENANT] = { "session_tenant", 1, "SELECT set_config('app.tenant', $1::text, true)" },
     [FIND] = { "session_find", 1, "SELECT tenant_id, row_id FROM directory_find(1::int2, $1::bytea)" },
     [FACTS] = { "session_facts", 5,
-        "SELECT t.state, t.key = $4, g.state, g.external_id = $5, c.fingerprint IS NOT NULL,"
+        "SELECT t.state, coalesce(t.certificate_name, t.key) = $4, g.state, g.external_id = $5, c.fingerprint IS NOT NULL,"
         "  c.revoked_at IS NOT NULL, coalesce(s.held_until > now(), false)"
         " FROM gateway g JOIN tenant t ON t.id = g.tenant_id"
         " LEFT JOIN gateway_certificate c ON c.tenant_id = g.tenant_id AND c.fingerprint = $3"
@@ -46,7 +47,8 @@ static const struct store_statement statements[STATEMENTS] = {
     [CLAIM] = { "session_claim", 12,
         "WITH fit AS ("
         " SELECT g.gateway_id FROM gateway g"
-        " JOIN tenant t ON t.id = g.tenant_id AND t.state = 0 AND t.key = $4"
+        " JOIN tenant t ON t.id = g.tenant_id AND t.state = 0"
+        "  AND coalesce(t.certificate_name, t.key) = $4"
         " JOIN gateway_certificate c ON c.tenant_id = g.tenant_id AND c.gateway_id = g.gateway_id"
         "  AND c.fingerprint = $3 AND c.revoked_at IS NULL"
         " WHERE g.tenant_id = $1 AND g.gateway_id = $2 AND g.external_id = $5 AND g.state <> 2"
@@ -129,6 +131,7 @@ static const struct store_statement statements[STATEMENTS] = {
         "  outcome = $4, result = $5, ended_at = $6"
         " WHERE tenant_id = $1 AND gateway_id = $2 AND idempotency_key = $3 AND state < 2" },
     [REVOKED] = { "session_revoked", 0, "SELECT certificates_revoked()" },
+    [FOREIGN] = { "session_foreign", 0, "SELECT tenant_authorities_foreign()" },
 };
 /* clang-format on */
 
@@ -352,6 +355,11 @@ enum emt_err session_send_command_result(struct store *s, int32_t tenant, int64_
 enum emt_err session_send_revoked(struct store *s, store_done *done, void *ctx)
 {
     return store_send(s, &statements[REVOKED], NULL, done, ctx);
+}
+
+enum emt_err session_send_foreign(struct store *s, store_done *done, void *ctx)
+{
+    return store_send(s, &statements[FOREIGN], NULL, done, ctx);
 }
 
 bool session_read_revoked(const struct store_result *r, int row, uint8_t fingerprint[32])

@@ -4,6 +4,7 @@
 #include "ctl_deliver.h"
 #include "ctl_export.h"
 #include "ctl_mscons.h"
+#include "ctl_tenant.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,8 @@ static const struct command commands[] = {
     { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",
       ctl_export },
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },
+    { "tenant", "export | import | delete ...", "move a tenant elsewhere, or remove it",
+      ctl_tenant_command },
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -143,6 +143,9 @@ EMT_CHECKED enum emt_err session_send_command_result(struct store *s, int32_t te
 /* Fingerprints of all certificates that count no more; in a segment without tenant. One row each.
  */
 EMT_CHECKED enum emt_err session_send_revoked(struct store *s, store_done *done, void *ctx);
+/* PEM of the authorities that came with their tenant from another installation, in the same
+ * segment. One row each, column 0. */
+EMT_CHECKED enum emt_err session_send_foreign(struct store *s, store_done *done, void *ctx);
 /* false: no fingerprint. */
 bool session_read_revoked(const struct store_result *r, int row, uint8_t fingerprint[32]);
 
