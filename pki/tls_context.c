@@ -325,6 +325,16 @@ static enum emt_err check_settings(const struct tls_settings *s, struct emt_diag
     return EMT_OK;
 }
 
+/* Renegotiation is refused by OpenSSL, with this warning; who asks is counted. */
+static void on_info(const SSL *ssl, int where, int ret)
+{
+    struct tls_conn *c = SSL_get_app_data(ssl);
+
+    if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT &&
+        (ret & 0xff) == SSL_AD_NO_RENEGOTIATION && c)
+        atomic_fetch_add(&c->ctx->renegotiations, 1);
+}
+
 static bool set_common(struct tls_context *ctx)
 {
     /* Tickets would carry the session outside of our cache, where no revocation reaches it. */
@@ -335,6 +345,7 @@ static bool set_common(struct tls_context *ctx)
     /* Whole seconds, so never below the exact check of ours. */
     SSL_CTX_set_timeout(ctx->ssl, (long)(ctx->max_age_us / EMT_SECOND) + 1);
     SSL_CTX_set_cert_verify_callback(ctx->ssl, verify_peer, ctx);
+    SSL_CTX_set_info_callback(ctx->ssl, on_info);
     return set_versions(ctx->ssl, ctx->profile) && set_algorithms(ctx->ssl, ctx->profile);
 }
 
@@ -415,6 +426,7 @@ void tls_context_counters(struct tls_context *c, struct tls_counters *out)
     out->resumed = atomic_load_explicit(&c->resumed, memory_order_relaxed);
     out->failed = atomic_load_explicit(&c->failed, memory_order_relaxed);
     out->stale_refused = atomic_load_explicit(&c->stale_refused, memory_order_relaxed);
+    out->renegotiations = atomic_load_explicit(&c->renegotiations, memory_order_relaxed);
 }
 
 void context_keep_session(struct tls_context *ctx, const char *name, SSL_SESSION *session)

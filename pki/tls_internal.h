@@ -27,7 +27,7 @@ struct tls_context {
     uint8_t pin[32];
     bool cache;
     int64_t max_age_us;
-    atomic_uint_fast64_t handshakes, resumed, failed, stale_refused;
+    atomic_uint_fast64_t handshakes, resumed, failed, stale_refused, renegotiations;
     /* Client: the last session, for the next connection to the same name. */
     pthread_mutex_t lock;
     SSL_SESSION *last;

@@ -1,6 +1,7 @@
 #include "verify.h"
 
 #include "certificate.h"
+#include "key.h"
 #include "pki/trust.h"
 
 #include <arpa/inet.h>
@@ -137,6 +138,24 @@ static enum emt_err fill_peer(STACK_OF(X509) * chain, struct tls_peer *peer,
     return EMT_OK;
 }
 
+/* Our own profile beyond RFC 5280: keys of the named curves only, and a leaf that may sign, which
+ * is what TLS has it do (OpenSSL's purpose is content with keyAgreement). */
+static enum emt_err check_profile(STACK_OF(X509) * chain, struct verify_failure *f)
+{
+    enum key_kind kind;
+
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        EVP_PKEY *key = X509_get0_pubkey(sk_X509_value(chain, i));
+        if (!key || key_kind_of(key, &kind) != EMT_OK)
+            return refuse(f, X509_V_ERR_EE_KEY_TOO_SMALL,
+                          "certificate verify failed: ", "key type or curve not allowed");
+    }
+    if (X509_get_key_usage(sk_X509_value(chain, 0)) != KU_DIGITAL_SIGNATURE)
+        return refuse(f, X509_V_ERR_INVALID_PURPOSE,
+                      "certificate verify failed: ", "key usage is not digitalSignature alone");
+    return EMT_OK;
+}
+
 /* What the platform asks beyond the mathematics of the chain. */
 static enum emt_err judge(const struct verify_request *q, STACK_OF(X509) * chain,
                           struct identity *id, struct verify_failure *f)
@@ -148,6 +167,8 @@ static enum emt_err judge(const struct verify_request *q, STACK_OF(X509) * chain
         return refuse(f, X509_V_ERR_CERT_REVOKED, "", "revoked");
 
     enum emt_err err = fill_peer(chain, &id->peer, f);
+    if (err == EMT_OK && q->tenant_leaf)
+        err = check_profile(chain, f);
     if (err == EMT_OK && q->tenant_leaf)
         err = check_tenant(chain, &id->peer, f);
     id->peer.first_handshake = q->now;

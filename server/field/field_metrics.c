@@ -79,6 +79,9 @@ void field_metrics_init(struct field_metrics *f, struct metrics *m)
                                 "Requests of gateways for a new certificate.");
     f->retired = metrics_counter(m, "emt_field_certificates_retired_total", NULL,
                                  "Certificates revoked because a younger one took their place.");
+    f->renegotiations =
+        metrics_gauge(m, "emt_field_renegotiations_refused", NULL,
+                      "Renegotiations refused since the server's certificate was made.");
     f->status = metrics_counter(m, "emt_field_status_total", NULL, "Status messages received.");
     f->log_lines =
         metrics_counter(m, "emt_field_log_lines_total", NULL, "Log lines of gateways received.");

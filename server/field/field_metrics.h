@@ -37,7 +37,7 @@ struct field_metrics {
     struct metric *limits[FIELD_LIMITS];
     struct metric *claims_ok, *claims_refused, *claims_failed, *claim_time;
     struct metric *commands_sent, *commands_answered;
-    struct metric *renewed, *renew_refused, *retired;
+    struct metric *renewed, *renew_refused, *retired, *renegotiations;
     struct metric *status, *log_lines, *journal_dropped;
 };
 void field_metrics_init(struct field_metrics *f, struct metrics *m);

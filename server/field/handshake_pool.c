@@ -26,7 +26,15 @@ static const char *const outcome_names[HANDSHAKE_OUTCOMES] = {
     [HANDSHAKE_GARBAGE] = "garbage",
     [HANDSHAKE_NO_COMMON] = "no-common-profile",
     [HANDSHAKE_NO_CERTIFICATE] = "no-certificate",
+    [HANDSHAKE_NO_ALPN] = "no-alpn",
     [HANDSHAKE_BAD_CERTIFICATE] = "bad-certificate",
+    [HANDSHAKE_EXPIRED] = "expired",
+    [HANDSHAKE_NOT_YET_VALID] = "not-yet-valid",
+    [HANDSHAKE_WRONG_TENANT] = "wrong-tenant",
+    [HANDSHAKE_SELF_SIGNED] = "self-signed",
+    [HANDSHAKE_WEAK] = "weak-certificate",
+    [HANDSHAKE_WRONG_USAGE] = "wrong-key-usage",
+    [HANDSHAKE_STALE] = "session-too-old",
     [HANDSHAKE_REVOKED] = "revoked",
     [HANDSHAKE_REFUSED] = "refused-by-peer",
     [HANDSHAKE_TIMEOUT] = "timeout",
@@ -70,6 +78,31 @@ struct handshake_pool {
     struct worker workers[];
 };
 
+/* What pki/ and OpenSSL call it (X509_verify_cert_error_string). */
+static enum handshake_outcome judge_certificate(const char *reason)
+{
+    static const struct {
+        const char *part;
+        enum handshake_outcome outcome;
+    } known[] = {
+        { "expired session", HANDSHAKE_STALE },
+        { "has expired", HANDSHAKE_EXPIRED },
+        { "not yet valid", HANDSHAKE_NOT_YET_VALID },
+        { "organisation does not match", HANDSHAKE_WRONG_TENANT },
+        { "revoked", HANDSHAKE_REVOKED },
+        { "self-signed", HANDSHAKE_SELF_SIGNED },
+        { "too weak", HANDSHAKE_WEAK },
+        { "curve", HANDSHAKE_WEAK },
+        { "ey usage", HANDSHAKE_WRONG_USAGE },
+        { "purpose", HANDSHAKE_WRONG_USAGE },
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strstr(reason, known[i].part))
+            return known[i].outcome;
+    return HANDSHAKE_BAD_CERTIFICATE;
+}
+
 enum handshake_outcome handshake_judge(enum emt_err err, const char *reason)
 {
     if (err == EMT_EAUTH) {
@@ -77,10 +110,12 @@ enum handshake_outcome handshake_judge(enum emt_err err, const char *reason)
             return HANDSHAKE_NO_CERTIFICATE;
         if (strncmp(reason, "refused by peer", 15) == 0)
             return HANDSHAKE_REFUSED;
-        return strstr(reason, "revoked") ? HANDSHAKE_REVOKED : HANDSHAKE_BAD_CERTIFICATE;
+        return judge_certificate(reason);
     }
     if (strcmp(reason, "http-request") == 0)
         return HANDSHAKE_HTTP;
+    if (strcmp(reason, "no common alpn") == 0)
+        return HANDSHAKE_NO_ALPN;
     if (strncmp(reason, "no common", 9) == 0)
         return HANDSHAKE_NO_COMMON;
     if (err == EMT_EIO)

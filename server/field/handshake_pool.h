@@ -22,7 +22,15 @@ enum handshake_outcome {
     HANDSHAKE_GARBAGE,   /* something else that is no TLS */
     HANDSHAKE_NO_COMMON, /* TLS, but no common version, suite or protocol */
     HANDSHAKE_NO_CERTIFICATE,
-    HANDSHAKE_BAD_CERTIFICATE,
+    HANDSHAKE_NO_ALPN,
+    HANDSHAKE_BAD_CERTIFICATE, /* for none of the reasons that have a name of their own */
+    HANDSHAKE_EXPIRED,
+    HANDSHAKE_NOT_YET_VALID,
+    HANDSHAKE_WRONG_TENANT,
+    HANDSHAKE_SELF_SIGNED,
+    HANDSHAKE_WEAK, /* digest, key or curve */
+    HANDSHAKE_WRONG_USAGE,
+    HANDSHAKE_STALE, /* resumed later than allowed */
     HANDSHAKE_REVOKED,
     HANDSHAKE_REFUSED, /* the peer does not like our certificate */
     HANDSHAKE_TIMEOUT,

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "loop/loop.h"
 #include "loop/metrics.h"
+#include "pki/tls_context.h"
 #include "pki/trust.h"
 #include "revocation.h"
 #include "shard_internal.h"
@@ -151,6 +152,18 @@ static void on_revocation_changed(void *ctx)
 
 /* ---- time ---- */
 
+/* TLS 1.3 has none. */
+static int64_t renegotiations(struct field_shared *shared)
+{
+    struct tls_counters c = { 0 };
+
+    pthread_mutex_lock(&shared->tls_mutex);
+    if (shared->tls12)
+        tls_context_counters(shared->tls12, &c);
+    pthread_mutex_unlock(&shared->tls_mutex);
+    return (int64_t)c.renegotiations;
+}
+
 static void on_tick(void *arg)
 {
     struct shard *sh = arg;
@@ -167,6 +180,7 @@ static void on_tick(void *arg)
         commands_poll(sh->commands, db);
     }
     if (sh->revocation) {
+        metric_set(sh->metrics->renegotiations, renegotiations(sh->shared));
         metric_set(sh->metrics->handshakes_waiting, handshake_pool_count(sh->shared->pool));
         if (sh->ticks % REVOCATION_TICKS == 1)
             revocation_poll(sh->revocation, db);

@@ -207,7 +207,30 @@ START_TEST(failures_are_judged_by_error_and_reason)
 {
     ck_assert_int_eq(handshake_judge(EMT_EAUTH, "no client certificate"), HANDSHAKE_NO_CERTIFICATE);
     ck_assert_int_eq(handshake_judge(EMT_EAUTH, "no common name"), HANDSHAKE_BAD_CERTIFICATE);
-    ck_assert_int_eq(handshake_judge(EMT_EMALFORMED, "no common alpn"), HANDSHAKE_NO_COMMON);
+    ck_assert_int_eq(handshake_judge(EMT_EMALFORMED, "no common alpn"), HANDSHAKE_NO_ALPN);
+    ck_assert_int_eq(handshake_judge(EMT_EMALFORMED, "no common version"), HANDSHAKE_NO_COMMON);
+    static const struct {
+        const char *reason;
+        enum handshake_outcome outcome;
+    } certificates[] = {
+        { "revoked", HANDSHAKE_REVOKED },
+        { "expired session", HANDSHAKE_STALE },
+        { "certificate verify failed: certificate has expired", HANDSHAKE_EXPIRED },
+        { "certificate verify failed: certificate is not yet valid", HANDSHAKE_NOT_YET_VALID },
+        { "organisation does not match issuer", HANDSHAKE_WRONG_TENANT },
+        { "certificate verify failed: self-signed certificate", HANDSHAKE_SELF_SIGNED },
+        { "certificate verify failed: CA signature digest algorithm too weak", HANDSHAKE_WEAK },
+        { "certificate verify failed: key type or curve not allowed", HANDSHAKE_WEAK },
+        { "certificate on a curve that is not allowed", HANDSHAKE_WEAK },
+        { "certificate verify failed: key usage is not digitalSignature alone",
+          HANDSHAKE_WRONG_USAGE },
+        { "certificate verify failed: Key usage keyCertSign invalid for non-CA cert",
+          HANDSHAKE_WRONG_USAGE },
+        { "certificate verify failed: unsuitable certificate purpose", HANDSHAKE_WRONG_USAGE },
+    };
+    for (size_t i = 0; i < sizeof certificates / sizeof certificates[0]; i++)
+        ck_assert_int_eq(handshake_judge(EMT_EAUTH, certificates[i].reason),
+                         certificates[i].outcome);
     ck_assert_int_eq(handshake_judge(EMT_EMALFORMED, "not-tls"), HANDSHAKE_GARBAGE);
     ck_assert_int_eq(handshake_judge(EMT_EAUTH, "refused by peer: unknown ca"), HANDSHAKE_REFUSED);
     ck_assert_int_eq(handshake_judge(EMT_EIO, "peer closed"), HANDSHAKE_PEER_CLOSED);
