@@ -20,6 +20,9 @@
 #define TENANT_CA_LIFETIME (INT64_C(3650) * EMT_DAY)
 #define TENANT_PAGE_MAX 200
 
+/* In the order of enum key_kind. */
+static const char *const key_kind_names[] = { "P-256", "P-384", "brainpoolP256r1",
+                                              "brainpoolP384r1", NULL };
 static const char *const policy_names[] = { "learn", "allow-list", "ignore", NULL };
 
 static json_t *tenant_json(const struct tenant *t)
@@ -185,7 +188,8 @@ enum emt_err api_tenant_update(struct api_call *c)
 
 /* The tenant's CA under the platform's root. */
 static enum emt_err make_ca(struct api_call *c, struct store *admin, int32_t id, const char *key,
-                            const struct seal_key *data_key, struct emt_diag *diag)
+                            enum key_kind kind, const struct seal_key *data_key,
+                            struct emt_diag *diag)
 {
     struct authority *root = NULL;
     struct authority *ca = NULL;
@@ -205,7 +209,7 @@ static enum emt_err make_ca(struct api_call *c, struct store *admin, int32_t id,
     writer_clear(&chain);
     snprintf(name, sizeof name, "EMT Tenant CA %s", key);
     if (err == EMT_OK)
-        err = authority_new_sub(root, KEY_P256, key, name, c->now, TENANT_CA_LIFETIME, &ca, diag);
+        err = authority_new_sub(root, kind, key, name, c->now, TENANT_CA_LIFETIME, &ca, diag);
     if (err == EMT_OK)
         err = authority_chain_pem(ca, &chain);
     if (err == EMT_OK)
@@ -226,6 +230,7 @@ static enum emt_err make_ca(struct api_call *c, struct store *admin, int32_t id,
 static enum emt_err make_tenant(struct api_call *c, struct store *admin, const struct api_value *v,
                                 struct tenant *t, char secret[128], struct emt_diag *diag)
 {
+    enum key_kind kind = v[3].present ? (enum key_kind)v[3].number : KEY_P256;
     struct seal_key data_key;
     char prefix[32];
     char set[64];
@@ -240,7 +245,7 @@ static enum emt_err make_tenant(struct api_call *c, struct store *admin, const s
     snprintf(set, sizeof set, "SET LOCAL app.tenant = '%d'", (int)id);
     err = store_script(admin, set, diag);
     if (err == EMT_OK)
-        err = make_ca(c, admin, id, v[0].text, &data_key, diag);
+        err = make_ca(c, admin, id, v[0].text, kind, &data_key, diag);
     seal_key_wipe(&data_key);
     snprintf(prefix, sizeof prefix, "emt_%d_", (int)id);
     if (err == EMT_OK)
@@ -283,15 +288,16 @@ enum emt_err api_tenant_create(struct api_call *c)
         { "key", FIELD_TEXT, true, false, 1, 63, NULL },
         { "name", FIELD_TEXT, true, false, 1, 200, NULL },
         { "own_mp_id", FIELD_TEXT, false, false, 13, 13, NULL },
+        { "key_kind", FIELD_ENUM, false, false, 0, 0, key_kind_names },
     };
-    struct api_value v[3];
+    struct api_value v[4];
     struct emt_diag diag = { 0 };
     struct tenant t;
     char secret[128] = "";
     json_t *body = NULL;
     bool ok = false;
 
-    api_body(c, fields, 3, v, &body, &ok);
+    api_body(c, fields, 4, v, &body, &ok);
     if (ok && v[2].present)
         ok = good_mp_id(c, v[2].text);
     if (!ok) {
