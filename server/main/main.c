@@ -131,17 +131,21 @@ static const char *below(struct config *c, const char *dir, const char *name)
 static enum emt_err load_embedded(const struct options *o, struct config *c, struct emt_diag *diag)
 {
     const char *file = below(c, o->embedded, "emtd.yaml");
-    enum emt_err err = file ? EMT_OK : EMT_ENOMEM;
+    const char *outbox = below(c, o->embedded, "outbox");
+    enum emt_err err = file && outbox ? EMT_OK : EMT_ENOMEM;
 
+    /* One machine of its own: files may stay on it and go to its neighbours, unless the file says
+     * otherwise. */
+    if (err == EMT_OK) {
+        c->delivery_root = outbox;
+        c->private_networks = true;
+    }
     if (err == EMT_OK && access(file, F_OK) == 0)
         err = config_load(c, file, diag);
     if (err != EMT_OK)
         return err;
     c->state_dir = config_text(c, o->embedded);
     c->master_key = below(c, o->embedded, "master.key");
-    /* One machine of its own: files may stay on it and go to its neighbours. */
-    c->delivery_root = below(c, o->embedded, "outbox");
-    c->private_networks = true;
     c->conninfo = "set when it runs";
     return c->state_dir && c->master_key ? config_check(c, file, diag) : EMT_ENOMEM;
 }
@@ -217,6 +221,8 @@ static int print_config(const struct options *o)
     char path[PATH_MAX], dir[PATH_MAX];
     char *conninfo = NULL;
     struct emt_diag diag = { .line = 0 };
+    struct options at = *o;
+    struct config c;
     size_t len;
     long p = o->port;
 
@@ -226,6 +232,13 @@ static int print_config(const struct options *o)
         return EXIT_FAILED;
     }
     conninfo[strcspn(conninfo, "\n")] = 0;
+    at.embedded = dir;
+    enum emt_err err = load_config(&at, &c, &diag);
+    if (err != EMT_OK) {
+        config_release(&c);
+        free(conninfo);
+        return complain(&diag, err);
+    }
     printf("# Another node on the database of %s\n"
            "state_dir: \"%s/node-%ld\"\n"
            "master_key: \"%s/master.key\"\n"
@@ -233,8 +246,10 @@ static int print_config(const struct options *o)
            "field:\n  listen12: [\"0.0.0.0:%ld\"]\n  listen13: [\"0.0.0.0:%ld\"]\n"
            "api:\n  listen: [\"0.0.0.0:%ld\"]\n"
            "metrics:\n  listen: \"127.0.0.1:%ld\"\n"
-           "delivery:\n  root: \"%s/outbox\"\n  private_networks: true\n",
-           dir, dir, p, dir, conninfo, p ? p - 1000 : 0, p ? p - 999 : 0, p, p ? p + 1000 : 0, dir);
+           "delivery:\n  root: \"%s\"\n  private_networks: %s\n",
+           dir, dir, p, dir, conninfo, p ? p - 1000 : 0, p ? p - 999 : 0, p, p ? p + 1000 : 0,
+           c.delivery_root, c.private_networks ? "true" : "false");
+    config_release(&c);
     free(conninfo);
     return 0;
 }
