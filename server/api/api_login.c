@@ -66,6 +66,19 @@ static enum emt_err exchange(struct api_call *c, struct login_try *t)
     return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "user");
 }
 
+/* The verification takes a while: a reset or the end of the user in between counts. From here on
+ * such a change waits for this login, and ends its session with the others. */
+static enum emt_err still_valid(struct login_try *t, bool *valid)
+{
+    struct platform_user now;
+    enum emt_err err = user_lock(t->admin, t->user.id, &now);
+
+    *valid =
+        err == EMT_OK && !now.disabled && strcmp(now.password_hash, t->user.password_hash) == 0;
+    cipher_wipe(now.password_hash, sizeof now.password_hash);
+    return err == EMT_ENOTFOUND ? EMT_OK : err;
+}
+
 static enum emt_err check(struct api_call *c, struct login_try *t)
 {
     enum emt_err err = user_find(t->admin, t->name, &t->user);
@@ -77,6 +90,11 @@ static enum emt_err check(struct api_call *c, struct login_try *t)
     const char *hash = known ? t->user.password_hash : password_hash_of_nobody();
     bool good = password_verify(hash, t->password) == EMT_OK;
     if (!known || !good || t->user.disabled)
+        return wrong(c, t, known);
+    err = still_valid(t, &good);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "user");
+    if (!good)
         return wrong(c, t, known);
     snprintf(c->who.actor, sizeof c->who.actor, "user:%.100s", t->user.name);
     text_clean(c->who.actor);

@@ -14,6 +14,7 @@
 #include "store/secret_store.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -439,4 +440,34 @@ int64_t sql_number(const char *fmt, ...)
     va_end(ap);
     ck_assert_int_lt(n, (int)sizeof text);
     return pg_fixture_number(platform.pg, text);
+}
+
+static struct {
+    pthread_t thread;
+    char text[1000];
+} other;
+
+static void *run_other(void *arg)
+{
+    pg_fixture_sql(platform.pg, arg);
+    return NULL;
+}
+
+void meanwhile(const char *fmt, ...)
+{
+    char text[900];
+    va_list ap;
+
+    va_start(ap, fmt);
+    ck_assert_int_lt(vsnprintf(text, sizeof text, fmt, ap), (int)sizeof text);
+    va_end(ap);
+    snprintf(other.text, sizeof other.text, "begin; %s; select pg_sleep(2); commit", text);
+    ck_assert_int_eq(pthread_create(&other.thread, NULL, run_other, other.text), 0);
+    while (sql_number("select count(*) from pg_stat_activity where wait_event = 'PgSleep'") == 0)
+        ;
+}
+
+void meanwhile_over(void)
+{
+    pthread_join(other.thread, NULL);
 }

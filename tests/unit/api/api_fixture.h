@@ -77,6 +77,10 @@ int64_t channel_new(const struct test_tenant *t, const char *ident, int kind, co
 /* printf into the database, as superuser. */
 void sql(const char *fmt, ...) EMT_PRINTF(1, 2);
 int64_t sql_number(const char *fmt, ...) EMT_PRINTF(1, 2);
+/* The same as somebody else's transaction: it was run when this returns, holds its locks for a
+ * while and commits. Once per test; ends with meanwhile_over(). */
+void meanwhile(const char *fmt, ...) EMT_PRINTF(1, 2);
+void meanwhile_over(void);
 
 /* The suites. */
 TCase *platform_tests(void);

@@ -316,6 +316,22 @@ START_TEST(a_scope_opens_one_thing)
 }
 END_TEST
 
+START_TEST(a_reset_during_a_login_ends_it)
+{
+    struct seat s;
+    int64_t id = platform_user("lola", PASSWORD, false, PLATFORM_AUDITOR);
+
+    log_in(&s, 201, "lola", PASSWORD, NULL);
+    meanwhile("update platform_user set password_hash = 'another', one_time = true where id = %lld;"
+              " delete from user_session where user_id = %lld",
+              (long long)id, (long long)id);
+    log_in(&s, 401, "lola", PASSWORD, NULL);
+    meanwhile_over();
+    ck_assert_int_eq(
+        sql_number("select count(*) from user_session where user_id = %lld", (long long)id), 0);
+}
+END_TEST
+
 TCase *user_tests(void)
 {
     TCase *c = tcase_create("user");
@@ -328,5 +344,6 @@ TCase *user_tests(void)
     tcase_add_test(c, a_user_that_breaks_a_rule_is_not_made);
     tcase_add_test(c, a_tenant_has_its_own_users);
     tcase_add_test(c, a_scope_opens_one_thing);
+    tcase_add_test(c, a_reset_during_a_login_ends_it);
     return c;
 }
