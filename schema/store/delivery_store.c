@@ -4,6 +4,7 @@ enum {
     TARGET_INSERT,
     TARGET_UPDATE,
     TARGET_DELETE,
+    TARGET_LOCK,
     TARGET_GET,
     TARGET_LIST,
     SECRET_SET,
@@ -46,14 +47,18 @@ enum {
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
-    [TARGET_INSERT] = { "target_insert", 20,
+    [TARGET_INSERT] = { "target_insert", 21,
         "INSERT INTO delivery_target (tenant_id, " TARGET_COLUMNS ")"
-        " VALUES ($1, " TARGET_VALUES ") RETURNING target_id" },
+        " SELECT $1::int4, " TARGET_VALUES
+        " WHERE (SELECT count(*) FROM delivery_target WHERE tenant_id = $1) < $21"
+        " RETURNING target_id" },
     [TARGET_UPDATE] = { "target_update", 21,
         "UPDATE delivery_target SET (" TARGET_COLUMNS ") = ROW(" TARGET_VALUES "),"
         " revision = revision + 1 WHERE tenant_id = $1 AND target_id = $21" },
     [TARGET_DELETE] = { "target_delete", 2,
         "DELETE FROM delivery_target WHERE tenant_id = $1 AND target_id = $2" },
+    [TARGET_LOCK] = { "target_lock", 2,
+        "SELECT target_id FROM delivery_target WHERE tenant_id = $1 AND target_id = $2 FOR UPDATE" },
     [TARGET_GET] = { "target_get", 2,
         TARGET_SELECT " WHERE t.tenant_id = $1 AND t.target_id = $2" },
     [TARGET_LIST] = { "target_list", 3,
@@ -127,10 +132,12 @@ static void target_params(struct store_param p[20], int32_t tenant, const struct
 enum emt_err target_insert(struct store *s, int32_t tenant, const struct target_row *row,
                            int64_t *id)
 {
-    struct store_param p[20];
+    struct store_param p[21];
 
     target_params(p, tenant, row);
-    return store_run_number(s, &statements[TARGET_INSERT], p, id);
+    p_int8(&p[20], TARGETS_MOST);
+    enum emt_err err = store_run_number(s, &statements[TARGET_INSERT], p, id);
+    return err == EMT_ENOTFOUND ? EMT_ELIMIT : err;
 }
 
 enum emt_err target_update(struct store *s, int32_t tenant, int64_t id,
@@ -155,6 +162,14 @@ enum emt_err target_delete(struct store *s, int32_t tenant, int64_t id)
 
     two(p, tenant, id);
     return store_run_touch(s, &statements[TARGET_DELETE], p);
+}
+
+enum emt_err target_lock(struct store *s, int32_t tenant, int64_t id)
+{
+    struct store_param p[2];
+
+    two(p, tenant, id);
+    return store_run_touch(s, &statements[TARGET_LOCK], p);
 }
 
 enum emt_err target_get(struct store *s, int32_t tenant, int64_t id, struct store_result **out)

@@ -1,6 +1,6 @@
 #include "store/schedule_store.h"
 
-enum { INSERT, UPDATE, DELETE, GET, LIST, EXPORTED, DUE, ADVANCE, STATEMENTS };
+enum { INSERT, UPDATE, DELETE, LOCK, GET, LIST, EXPORTED, DUE, ADVANCE, STATEMENTS };
 
 #define COLUMNS                                                                                    \
     "name, cron, local_time, pid, location, days, hold_gaps, test, run_missed, enabled,"           \
@@ -17,14 +17,17 @@ enum { INSERT, UPDATE, DELETE, GET, LIST, EXPORTED, DUE, ADVANCE, STATEMENTS };
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
-    [INSERT] = { "schedule_insert", 14,
-        "INSERT INTO export_schedule (tenant_id, " COLUMNS ") VALUES ($1, " VALUES ")"
+    [INSERT] = { "schedule_insert", 15,
+        "INSERT INTO export_schedule (tenant_id, " COLUMNS ") SELECT $1::int4, " VALUES
+        " WHERE (SELECT count(*) FROM export_schedule WHERE tenant_id = $1) < $15"
         " RETURNING schedule_id" },
     [UPDATE] = { "schedule_update", 15,
         "UPDATE export_schedule SET (" COLUMNS ") = ROW(" VALUES "), revision = revision + 1"
         " WHERE tenant_id = $1 AND schedule_id = $15" },
     [DELETE] = { "schedule_delete", 2,
         "DELETE FROM export_schedule WHERE tenant_id = $1 AND schedule_id = $2" },
+    [LOCK] = { "schedule_lock", 2,
+        "SELECT schedule_id FROM export_schedule WHERE tenant_id = $1 AND schedule_id = $2 FOR UPDATE" },
     [GET] = { "schedule_get", 2, SELECT " WHERE tenant_id = $1 AND schedule_id = $2" },
     [LIST] = { "schedule_list", 3,
         SELECT " WHERE tenant_id = $1 AND schedule_id > $2"
@@ -78,10 +81,12 @@ static void row_params(struct store_param p[14], int32_t tenant, const struct sc
 enum emt_err schedule_insert(struct store *s, int32_t tenant, const struct schedule_row *row,
                              int64_t *id)
 {
-    struct store_param p[14];
+    struct store_param p[15];
 
     row_params(p, tenant, row);
-    return store_run_number(s, &statements[INSERT], p, id);
+    p_int8(&p[14], SCHEDULES_MOST);
+    enum emt_err err = store_run_number(s, &statements[INSERT], p, id);
+    return err == EMT_ENOTFOUND ? EMT_ELIMIT : err;
 }
 
 enum emt_err schedule_update(struct store *s, int32_t tenant, int64_t id,
@@ -106,6 +111,14 @@ enum emt_err schedule_delete(struct store *s, int32_t tenant, int64_t id)
 
     two(p, tenant, id);
     return store_run_touch(s, &statements[DELETE], p);
+}
+
+enum emt_err schedule_lock(struct store *s, int32_t tenant, int64_t id)
+{
+    struct store_param p[2];
+
+    two(p, tenant, id);
+    return store_run_touch(s, &statements[LOCK], p);
 }
 
 enum emt_err schedule_get(struct store *s, int32_t tenant, int64_t id, struct store_result **out)

@@ -193,6 +193,9 @@ static enum emt_err problem_of(struct api_call *c, enum emt_err err)
     if (err == EMT_ECONFLICT)
         return api_problem(c, 409, "conflict", NULL,
                            "the name is taken, or there is no such target");
+    if (err == EMT_ELIMIT)
+        return api_problem(c, 409, "conflict", NULL, "there are %d schedules, as many as may be",
+                           SCHEDULES_MOST);
     return api_store_problem(c, err, "schedule");
 }
 
@@ -255,7 +258,9 @@ enum emt_err api_schedule_update(struct api_call *c)
     api_body(c, fields, MEMBERS, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum emt_err err = schedule_get(c->store, c->tenant, id, &r);
+    enum emt_err err = schedule_lock(c->store, c->tenant, id);
+    if (err == EMT_OK)
+        err = schedule_get(c->store, c->tenant, id, &r);
     if (err != EMT_OK)
         err = api_store_problem(c, err, "schedule");
     else if (api_if_match(c, schedule_json(r, 0), lively))
@@ -272,7 +277,9 @@ enum emt_err api_schedule_delete(struct api_call *c)
 
     if (!api_param_number(c, 0, "schedule", &id))
         return EMT_OK;
-    enum emt_err err = schedule_get(c->store, c->tenant, id, &r);
+    enum emt_err err = schedule_lock(c->store, c->tenant, id);
+    if (err == EMT_OK)
+        err = schedule_get(c->store, c->tenant, id, &r);
     if (err != EMT_OK)
         return api_store_problem(c, err, "schedule");
     bool unchanged = api_if_match(c, schedule_json(r, 0), lively);
@@ -290,6 +297,7 @@ enum emt_err api_schedule_run(struct api_call *c)
 {
     struct store_result *r = NULL;
     char payload[48];
+    char dedupe[32];
     int64_t id = 0;
     int64_t job = 0;
 
@@ -298,11 +306,12 @@ enum emt_err api_schedule_run(struct api_call *c)
     enum emt_err err = schedule_get(c->store, c->tenant, id, &r);
     store_result_free(r);
     snprintf(payload, sizeof payload, "{\"id\": %lld}", (long long)id);
+    snprintf(dedupe, sizeof dedupe, "%lld", (long long)id); /* the path may say 007 */
     if (err == EMT_OK)
-        err = job_store_order(c->store, c->tenant, "schedule", c->param[0], payload, EMT_TIME_NONE,
+        err = job_store_order(c->store, c->tenant, "schedule", dedupe, payload, EMT_TIME_NONE,
                               c->who.actor, &job);
     if (err == EMT_OK)
-        err = api_audit(c, "schedule.run", c->param[0], "job %lld", (long long)job);
+        err = api_audit(c, "schedule.run", dedupe, "job %lld", (long long)job);
     c->wake = true;
     return err == EMT_OK ? api_job_accepted(c, job) : api_store_problem(c, err, "schedule");
 }

@@ -11,12 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
 #define PEM_MOST 65536
 #define SECRET_MOST 16384
+#define PATH_MOST 1000
+#define PAGE_MOST 100
 
 static const char *const kind_names[] = { "local", "sftp",          "ftp",  "ftps",
                                           "https", "ftps-implicit", "mail", NULL };
@@ -56,7 +59,7 @@ static const struct api_field fields[MEMBERS] = {
     [KIND] = { "kind", FIELD_ENUM, false, false, 0, 0, kind_names },
     [HOST] = { "host", FIELD_TEXT, false, false, 0, 253, NULL },
     [PORT] = { "port", FIELD_INT, false, false, 0, 65535, NULL },
-    [PATH] = { "path", FIELD_TEXT, false, false, 0, 1000, NULL },
+    [PATH] = { "path", FIELD_TEXT, false, false, 0, PATH_MOST, NULL },
     [USER] = { "user", FIELD_TEXT, false, false, 0, 200, NULL },
     [HOST_KEY] = { "host_key", FIELD_TEXT, false, false, 0, 60, NULL },
     [CA] = { "ca", FIELD_TEXT, false, false, 0, PEM_MOST, NULL },
@@ -151,6 +154,9 @@ enum emt_err api_target_list(struct api_call *c)
 
     if (!api_page_read(c, 1000, 100, true, &page))
         return EMT_OK;
+    /* Certificates make them long: the answer goes on behind its `next` instead. */
+    if (page.limit > PAGE_MOST)
+        page.limit = PAGE_MOST;
     enum emt_err err = target_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, NULL, 0, target_json)
                          : api_store_problem(c, err, "targets");
@@ -264,7 +270,7 @@ static void merge(struct api_call *c, struct change *x, const struct store_resul
                                                    : r != NULL && c_bool(r, 0, TARGET_IMPLICIT_TLS);
 }
 
-/* For the check only that there is one counts. */
+/* Of one that is kept only that there is one counts. */
 static const char *secret_of(const struct change *x, enum member m, const struct store_result *r)
 {
     const char *purpose = purposes[m - FIRST_SECRET];
@@ -272,7 +278,7 @@ static const char *secret_of(const struct change *x, enum member m, const struct
     size_t n = strlen(purpose);
 
     if (x->v[m].present)
-        return x->v[m].null ? NULL : "given";
+        return x->v[m].null ? NULL : x->v[m].text;
     while (*have != '\0') {
         size_t word = strcspn(have, " ");
 
@@ -304,6 +310,7 @@ static bool is_complete(struct api_call *c, struct change *x, const struct store
     const struct target_row *row = &x->row;
     const char *const lists[3] = { row->mail_to, row->mail_cc, row->mail_bcc };
     char *copies[3] = { strdup(lists[0]), strdup(lists[1]), strdup(lists[2]) };
+    char path[4 * PATH_MOST + 2];
     struct emt_diag diag = { 0 };
     struct delivery_mail mail = { .from = or_null(row->mail_from),
                                   .to = x->addresses[0],
@@ -317,6 +324,7 @@ static bool is_complete(struct api_call *c, struct change *x, const struct store
                                  .host_key = or_null(row->host_key),
                                  .password = secret_of(x, PASSWORD, r),
                                  .private_key = secret_of(x, PRIVATE_KEY, r),
+                                 .bearer = secret_of(x, BEARER, r),
                                  .client_pem = or_null(row->client_pem),
                                  .client_key_pem = secret_of(x, CLIENT_KEY, r),
                                  .plain_allowed = row->plain_allowed,
@@ -336,8 +344,9 @@ static bool is_complete(struct api_call *c, struct change *x, const struct store
     if (err == EMT_OK && (*row->sign_pem != '\0') != (secret_of(x, SIGN_KEY, r) != NULL))
         err = emt_fail(&diag, EMT_EMALFORMED, "sign_key: certificate and key belong together");
     /* A local path stands below the operator's folder. */
+    snprintf(path, sizeof path, "/%s", row->path);
     if (local)
-        t.path = "/";
+        t.path = path;
     if (err == EMT_OK)
         err = delivery_check(&t, &diag);
     for (size_t i = 0; i < 3; i++)
@@ -347,6 +356,29 @@ static bool is_complete(struct api_call *c, struct change *x, const struct store
     api_problem(c, 400, "invalid", diag.key[0] != '\0' ? diag.key : NULL, "%s%s%s", diag.key,
                 diag.key[0] != '\0' ? ": " : "", diag.text);
     return false;
+}
+
+/* What a server is shown goes to the one it was given for: who may point the target elsewhere must
+ * not get to read it there. False: answered. */
+static bool stays_in_place(struct api_call *c, const struct change *x, const struct store_result *r)
+{
+    static const enum member shown[] = { PASSWORD, BEARER };
+    const struct target_row *row = &x->row;
+
+    if (strcmp(row->kind, c_text(r, 0, TARGET_KIND)) == 0 &&
+        strcasecmp(row->host, c_text(r, 0, TARGET_HOST)) == 0 &&
+        row->port == c_int(r, 0, TARGET_PORT))
+        return true;
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        const char *name = fields[shown[i]].name;
+
+        if (!x->v[shown[i]].present && secret_of(x, shown[i], r) != NULL) {
+            api_problem(c, 400, "invalid", name,
+                        "%s: is needed again, or null, where kind, host or port change", name);
+            return false;
+        }
+    }
+    return true;
 }
 
 static enum emt_err keep_secret(struct api_call *c, const struct seal_key *key, int64_t id,
@@ -403,7 +435,13 @@ enum emt_err api_target_create(struct api_call *c)
         if (err == EMT_OK)
             err = api_audit(c, "target.create", x.row.name, "target %lld, %s", (long long)id,
                             x.row.kind);
-        err = err == EMT_OK ? answer_target(c, 201, id) : api_store_problem(c, err, "target");
+        if (err == EMT_OK)
+            err = answer_target(c, 201, id);
+        else if (err == EMT_ELIMIT)
+            err = api_problem(c, 409, "conflict", NULL, "there are %d targets, as many as may be",
+                              TARGETS_MOST);
+        else
+            err = api_store_problem(c, err, "target");
     }
     change_release(&x);
     api_body_wipe(body);
@@ -414,7 +452,7 @@ static enum emt_err update(struct api_call *c, struct change *x, int64_t id,
                            const struct store_result *r)
 {
     merge(c, x, r);
-    if (c->status != 0 || !is_complete(c, x, r))
+    if (c->status != 0 || !is_complete(c, x, r) || !stays_in_place(c, x, r))
         return EMT_OK;
     enum emt_err err = target_update(c->store, c->tenant, id, &x->row);
     if (err == EMT_OK)
@@ -437,7 +475,9 @@ enum emt_err api_target_update(struct api_call *c)
     api_body(c, fields, MEMBERS, x.v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum emt_err err = target_get(c->store, c->tenant, id, &r);
+    enum emt_err err = target_lock(c->store, c->tenant, id);
+    if (err == EMT_OK)
+        err = target_get(c->store, c->tenant, id, &r);
     if (err != EMT_OK)
         err = api_store_problem(c, err, "target");
     else if (api_if_match(c, target_json(r, 0), NULL))
@@ -455,7 +495,9 @@ enum emt_err api_target_delete(struct api_call *c)
 
     if (!api_param_number(c, 0, "target", &id))
         return EMT_OK;
-    enum emt_err err = target_get(c->store, c->tenant, id, &r);
+    enum emt_err err = target_lock(c->store, c->tenant, id);
+    if (err == EMT_OK)
+        err = target_get(c->store, c->tenant, id, &r);
     if (err != EMT_OK)
         return api_store_problem(c, err, "target");
     bool unchanged = api_if_match(c, target_json(r, 0), NULL);
@@ -476,6 +518,7 @@ enum emt_err api_target_test(struct api_call *c)
 {
     struct store_result *r = NULL;
     char payload[48];
+    char dedupe[32];
     int64_t id = 0;
     int64_t job = 0;
 
@@ -484,11 +527,12 @@ enum emt_err api_target_test(struct api_call *c)
     enum emt_err err = target_get(c->store, c->tenant, id, &r);
     store_result_free(r);
     snprintf(payload, sizeof payload, "{\"id\": %lld}", (long long)id);
+    snprintf(dedupe, sizeof dedupe, "%lld", (long long)id); /* the path may say 007 */
     if (err == EMT_OK)
-        err = job_store_order(c->store, c->tenant, "delivery-test", c->param[0], payload,
-                              EMT_TIME_NONE, c->who.actor, &job);
+        err = job_store_order(c->store, c->tenant, "delivery-test", dedupe, payload, EMT_TIME_NONE,
+                              c->who.actor, &job);
     if (err == EMT_OK)
-        err = api_audit(c, "target.test", c->param[0], "job %lld", (long long)job);
+        err = api_audit(c, "target.test", dedupe, "job %lld", (long long)job);
     c->wake = true;
     return err == EMT_OK ? api_job_accepted(c, job) : api_store_problem(c, err, "target");
 }

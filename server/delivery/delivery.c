@@ -161,6 +161,11 @@ static enum emt_err check_remote(const struct delivery_target *t, struct emt_dia
         return wrong(diag, "host", "is no name or address of a server");
     if (is_set(t->user) && !is_one_line(t->user))
         return wrong(diag, "user", "holds a control character");
+    /* In FTP and HTTP they end with the line: another one would be a command or a header. */
+    if (is_set(t->password) && !is_one_line(t->password))
+        return wrong(diag, "password", "holds a control character");
+    if (is_set(t->bearer) && !is_one_line(t->bearer))
+        return wrong(diag, "bearer", "holds a control character");
     if (is_set(t->client_pem) != is_set(t->client_key_pem))
         return wrong(diag, "client_key", "a client certificate and its key belong together");
     switch (t->kind) {

@@ -713,6 +713,106 @@ START_TEST(a_body_beyond_reason_is_refused_in_words)
 }
 END_TEST
 
+/* ---- targets and schedules ---- */
+
+#define TARGET                                                                                     \
+    "{\"name\":\"p\",\"kind\":\"https\",\"host\":\"a.example\",\"path\":\"/in\","                  \
+    "\"bearer\":\"sesame-sesame\"}"
+
+START_TEST(a_targets_secret_goes_nowhere_else)
+{
+    static const char *const elsewhere[] = { "{\"host\":\"b.example\"}", "{\"port\":444}",
+                                             "{\"kind\":\"ftps\"}" };
+    static const char *const here[] = { "{\"path\":\"/b\"}", "{\"host\":\"A.example\",\"port\":0}",
+                                        "{\"host\":\"b.example\",\"bearer\":\"another\"}",
+                                        "{\"host\":\"c.example\",\"bearer\":null}",
+                                        "{\"host\":\"d.example\"}" };
+    struct test_tenant t;
+
+    tenant_new(&t, "elsewhere");
+    ask(201, t.key, "POST", TARGET, "/api/v1/tenants/elsewhere/targets");
+    int64_t id = int_at("id");
+    for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+        ask(400, t.key, "PATCH", elsewhere[i], "/api/v1/tenants/elsewhere/targets/%" PRId64, id);
+        check_problem("invalid", "bearer");
+    }
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
+        ask(200, t.key, "PATCH", here[i], "/api/v1/tenants/elsewhere/targets/%" PRId64, id);
+    ask(400, t.key, "PATCH", "{\"bearer\":\"a\\r\\nX-Own: b\"}",
+        "/api/v1/tenants/elsewhere/targets/%" PRId64, id);
+    check_problem("invalid", "bearer");
+    ask(400, t.key, "POST", "{\"name\":\"l\",\"kind\":\"local\",\"path\":\"a\\nb\"}",
+        "/api/v1/tenants/elsewhere/targets");
+    check_problem("invalid", "path");
+}
+END_TEST
+
+START_TEST(a_target_changed_meanwhile_is_not_overwritten)
+{
+    struct test_tenant t;
+    char match[100];
+
+    tenant_new(&t, "at-once");
+    ask(201, t.key, "POST", TARGET, "/api/v1/tenants/at-once/targets");
+    int64_t id = int_at("id");
+    snprintf(match, sizeof match, "If-Match: %s\r\n", last_header("ETag"));
+    char path[100];
+    snprintf(path, sizeof path, "/api/v1/tenants/at-once/targets/%" PRId64, id);
+    meanwhile(
+        "update delivery_target set path = '/theirs', revision = 2 where target_id = %" PRId64, id);
+    ask_more(412, t.key, match, "PATCH", "{\"user\":\"u\"}", path);
+    meanwhile_over();
+    ask(200, t.key, "PATCH", "{\"user\":\"u\"}", "%s", path);
+    ck_assert_str_eq(text_at("path"), "/theirs");
+}
+END_TEST
+
+START_TEST(a_schedule_changed_meanwhile_is_not_overwritten)
+{
+    struct test_tenant t;
+    char match[100];
+    char path[100];
+
+    tenant_new(&t, "on-time");
+    ask(201, t.key, "POST", "{\"name\":\"s\",\"cron\":\"0 3 * * *\",\"pid\":\"13018\"}",
+        "/api/v1/tenants/on-time/schedules");
+    int64_t id = int_at("id");
+    snprintf(match, sizeof match, "If-Match: %s\r\n", last_header("ETag"));
+    snprintf(path, sizeof path, "/api/v1/tenants/on-time/schedules/%" PRId64, id);
+    meanwhile("update export_schedule set days = 7, revision = 2 where schedule_id = %" PRId64, id);
+    ask_more(412, t.key, match, "PATCH", "{\"test\":true}", path);
+    meanwhile_over();
+    /* Written in another way it is the same one: a waiting run is not ordered twice. */
+    ask(202, t.key, "POST", "{}", "%s/run", path);
+    ask(202, t.key, "POST", "{}", "/api/v1/tenants/on-time/schedules/000%" PRId64 "/run", id);
+    ck_assert_int_eq(sql_number("select count(*) from job where tenant_id = %d", t.id), 1);
+}
+END_TEST
+
+START_TEST(schedules_and_targets_of_a_tenant_are_limited)
+{
+    struct test_tenant t;
+
+    tenant_new(&t, "limited");
+    sql("insert into delivery_target (tenant_id, name, kind) select %d, 'n' || i, 'local'"
+        " from generate_series(1, 999) i",
+        t.id);
+    sql("insert into export_schedule (tenant_id, name, cron, pid) select %d, 'n' || i,"
+        " '0 3 * * *', 13018 from generate_series(1, 999) i",
+        t.id);
+    ask(201, t.key, "POST", TARGET, "/api/v1/tenants/limited/targets");
+    ask(409, t.key, "POST", "{\"name\":\"l\",\"kind\":\"local\",\"path\":\"a\"}",
+        "/api/v1/tenants/limited/targets");
+    ask(201, t.key, "POST", "{\"name\":\"s\",\"cron\":\"0 3 * * *\",\"pid\":\"13018\"}",
+        "/api/v1/tenants/limited/schedules");
+    ask(409, t.key, "POST", "{\"name\":\"t\",\"cron\":\"0 3 * * *\",\"pid\":\"13018\"}",
+        "/api/v1/tenants/limited/schedules");
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/limited/targets?limit=1000");
+    ck_assert_uint_eq(items(), 100);
+    ck_assert_ptr_nonnull(value_at("next"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("api_foundation");
@@ -744,6 +844,10 @@ int main(void)
     tcase_add_test(c, the_audit_is_listed_and_verified);
     tcase_add_test(c, who_reads_a_load_profile_is_noted_once_in_ten_minutes);
     tcase_add_test(c, a_body_beyond_reason_is_refused_in_words);
+    tcase_add_test(c, a_targets_secret_goes_nowhere_else);
+    tcase_add_test(c, a_target_changed_meanwhile_is_not_overwritten);
+    tcase_add_test(c, a_schedule_changed_meanwhile_is_not_overwritten);
+    tcase_add_test(c, schedules_and_targets_of_a_tenant_are_limited);
     suite_add_tcase(suite, c);
     SRunner *sr = srunner_create(suite);
     srunner_run_all(sr, CK_NORMAL);

@@ -162,6 +162,8 @@ START_TEST(incomplete_targets_are_named)
         { { .kind = DELIVERY_FTPS, .host = "h", .path = "a\rDELE b" }, "path" },
         { { .kind = DELIVERY_FTPS, .host = "h", .path = "a\" \"b" }, "path" },
         { { .kind = DELIVERY_FTPS, .host = "-h" }, "host" },
+        { { .kind = DELIVERY_FTPS, .host = "h", .password = "a\r\nDELE b" }, "password" },
+        { { .kind = DELIVERY_HTTPS, .host = "h", .path = "/", .bearer = "a\r\nX: b" }, "bearer" },
         { { .kind = DELIVERY_FTPS, .host = "h", .client_pem = "x" }, "client_key" },
         { { .kind = DELIVERY_HTTPS, .host = "h" }, "path" },
         { { .kind = DELIVERY_HTTPS, .host = "h/x@y", .path = "/" }, "host" },

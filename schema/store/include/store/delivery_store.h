@@ -23,7 +23,8 @@ struct target_row {
     bool plain_allowed, implicit_tls;
 };
 
-/* EMT_ECONFLICT the name is taken. */
+#define TARGETS_MOST 1000 /* of a tenant */
+/* EMT_ECONFLICT the name is taken; EMT_ELIMIT there are TARGETS_MOST. */
 EMT_CHECKED enum emt_err target_insert(struct store *s, int32_t tenant,
                                        const struct target_row *row, int64_t *id);
 /* Raises the revision. EMT_ENOTFOUND, EMT_ECONFLICT. */
@@ -31,6 +32,9 @@ EMT_CHECKED enum emt_err target_update(struct store *s, int32_t tenant, int64_t 
                                        const struct target_row *row);
 /* EMT_ECONFLICT a schedule or a delivery names it; EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err target_delete(struct store *s, int32_t tenant, int64_t id);
+
+/* Until the transaction ends nobody else changes it. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err target_lock(struct store *s, int32_t tenant, int64_t id);
 
 /* Columns of target_get() and target_list(). */
 enum target_column {

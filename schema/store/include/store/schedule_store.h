@@ -21,12 +21,17 @@ struct schedule_row {
     int64_t target, second_target; /* 0: none */
     emt_time next_run_at;          /* EMT_TIME_NONE while not enabled */
 };
-/* EMT_ECONFLICT the name is taken, or there is no such target. */
+#define SCHEDULES_MOST 1000 /* of a tenant */
+/* EMT_ECONFLICT the name is taken, or there is no such target; EMT_ELIMIT there are SCHEDULES_MOST.
+ */
 EMT_CHECKED enum emt_err schedule_insert(struct store *s, int32_t tenant,
                                          const struct schedule_row *row, int64_t *id);
 EMT_CHECKED enum emt_err schedule_update(struct store *s, int32_t tenant, int64_t id,
                                          const struct schedule_row *row);
 EMT_CHECKED enum emt_err schedule_delete(struct store *s, int32_t tenant, int64_t id);
+
+/* Until the transaction ends nobody else changes it. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err schedule_lock(struct store *s, int32_t tenant, int64_t id);
 
 /* Columns of schedule_get() and schedule_list(). */
 enum schedule_column {
