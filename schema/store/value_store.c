@@ -19,6 +19,8 @@ enum {
     LOCK,
     ROWS,
     LATE,
+    LOOK_ROWS,
+    LOOK_LATE,
     BLOCKS,
     ROWS_DELETE,
     LATE_DELETE,
@@ -48,6 +50,10 @@ static const struct store_statement statements[STATEMENTS] = {
         "SELECT ts, mantissa, exponent, quality FROM reading" AT_TIMES " ORDER BY ts FOR UPDATE" },
     [LATE] = { "value_late", 5,
         "SELECT ts, mantissa, exponent, quality FROM reading_late" AT_TIMES " ORDER BY ts FOR UPDATE" },
+    [LOOK_ROWS] = { "value_look_rows", 5,
+        "SELECT ts, mantissa, exponent, quality FROM reading" AT_TIMES },
+    [LOOK_LATE] = { "value_look_late", 5,
+        "SELECT ts, mantissa, exponent, quality FROM reading_late" AT_TIMES },
     [BLOCKS] = { "value_blocks", 3,
         "SELECT span_start, span, data FROM reading_block"
         " WHERE tenant_id = $1 AND channel_id = $2 AND span_start = ANY($3::timestamptz[])"
@@ -232,25 +238,25 @@ static enum emt_err read_rows(struct call *c, unsigned statement, unsigned place
     return EMT_OK;
 }
 
-static enum emt_err read_standing(struct call *c)
+static enum emt_err lock_channel(struct call *c)
 {
     struct store_param p[2];
-    struct store_result *r;
 
     p_int4(&p[0], c->tenant);
     p_int8(&p[1], c->channel);
-    enum emt_err err = store_run_row(c->s, &statements[LOCK], p, &r);
-    if (err != EMT_OK)
-        return err;
-    store_result_free(r);
+    return store_run_touch(c->s, &statements[LOCK], p);
+}
+
+static enum emt_err read_standing(struct call *c, unsigned rows, unsigned late)
+{
     for (size_t i = 0; i < c->n; i++) {
         if (!store_array_time(c->times, c->changes[i].v.ts))
             return EMT_ENOMEM;
     }
-    err = read_blocks(c);
+    enum emt_err err = read_blocks(c);
     if (err == EMT_OK)
-        err = read_rows(c, ROWS, IN_ROW);
-    return err == EMT_OK ? read_rows(c, LATE, IN_LATE) : err;
+        err = read_rows(c, rows, IN_ROW);
+    return err == EMT_OK ? read_rows(c, late, IN_LATE) : err;
 }
 
 /* ---- deciding ---- */
@@ -501,13 +507,8 @@ static enum emt_err write_changes(struct call *c)
     return err == EMT_OK ? write_history(c) : err;
 }
 
-enum emt_err value_change(struct store *s, int32_t tenant, int64_t channel, enum value_rule rule,
-                          struct value_change *changes, size_t n, const struct value_who *who)
+static enum emt_err check_changes(struct value_change *changes, size_t n)
 {
-    struct call c = {
-        .s = s, .tenant = tenant, .channel = channel, .changes = changes, .n = n, .who = who
-    };
-
     if (n > VALUE_CHANGES_MAX)
         return EMT_ELIMIT;
     for (size_t i = 0; i < n; i++) {
@@ -516,16 +517,41 @@ enum emt_err value_change(struct store *s, int32_t tenant, int64_t channel, enum
         changes[i].had = false;
         changes[i].outcome = VALUE_SAME;
     }
-    if (n == 0)
-        return EMT_OK;
-    enum emt_err err = call_init(&c) ? read_standing(&c) : EMT_ENOMEM;
-    if (err == EMT_OK) {
-        for (size_t i = 0; i < n; i++) {
-            keep_source(&changes[i]);
-            changes[i].outcome = judge(&changes[i], rule);
-        }
-        err = write_changes(&c);
+    return EMT_OK;
+}
+
+enum emt_err value_look(struct store *s, int32_t tenant, int64_t channel,
+                        struct value_change *changes, size_t n)
+{
+    struct call c = { .s = s, .tenant = tenant, .channel = channel, .changes = changes, .n = n };
+    enum emt_err err = check_changes(changes, n);
+
+    if (err != EMT_OK || n == 0)
+        return err;
+    err = call_init(&c) ? read_standing(&c, LOOK_ROWS, LOOK_LATE) : EMT_ENOMEM;
+    call_release(&c);
+    return err;
+}
+
+enum emt_err value_change(struct store *s, int32_t tenant, int64_t channel, enum value_rule rule,
+                          struct value_change *changes, size_t n, const struct value_who *who)
+{
+    struct call c = {
+        .s = s, .tenant = tenant, .channel = channel, .changes = changes, .n = n, .who = who
+    };
+    enum emt_err err = check_changes(changes, n);
+
+    if (err != EMT_OK || n == 0)
+        return err;
+    err = call_init(&c) ? lock_channel(&c) : EMT_ENOMEM;
+    if (err == EMT_OK)
+        err = read_standing(&c, ROWS, LATE);
+    for (size_t i = 0; err == EMT_OK && i < n; i++) {
+        keep_source(&changes[i]);
+        changes[i].outcome = judge(&changes[i], rule);
     }
+    if (err == EMT_OK)
+        err = write_changes(&c);
     call_release(&c);
     return err;
 }

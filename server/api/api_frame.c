@@ -1,14 +1,12 @@
 /* Raw frames, events, and the order to decode frames again. */
 #include "api_frame.h"
 
-#include "api_job.h"
 #include "api_query.h"
 #include "api_route.h"
 #include "model/frame_state.h"
 #include "model/protocol.h"
 #include "store/device_store.h"
 #include "store/frame_query_store.h"
-#include "store/job_store.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,48 +147,4 @@ enum emt_err api_event_list(struct api_call *c)
     enum emt_err err = event_list(c->store, c->tenant, &f, page.cursor_number, page.limit + 1, &r);
     return err == EMT_OK ? api_page_answer(c, r, page.limit, columns, N(columns), NULL)
                          : api_store_problem(c, err, "events");
-}
-
-enum emt_err api_replay_create(struct api_call *c)
-{
-    static const struct api_field fields[] = {
-        { "device", FIELD_TEXT, false, false, 1, 64, NULL },
-        { "state", FIELD_TEXT, false, false, 1, 30, NULL },
-    };
-    enum frame_state state = FRAME_OK;
-    struct api_value v[2];
-    char payload[128];
-    json_t *body = NULL;
-    int64_t device = 0;
-    int64_t job = 0;
-    bool ok = false;
-
-    api_body(c, fields, 2, v, &body, &ok);
-    if (!ok)
-        return EMT_OK;
-    enum emt_err err = EMT_OK;
-    if (v[0].present == v[1].present)
-        err = api_problem(c, 400, "invalid", NULL, "body: name either a device or a state");
-    else if (v[1].present && (frame_state_parse(v[1].text, &state) != EMT_OK ||
-                              frame_state_retry(state) == FRAME_RETRY_NEVER))
-        err = api_problem(c, 400, "invalid", "state", "state: %s is not tried again", v[1].text);
-    else if (v[0].present)
-        err = device_find(c->store, c->tenant, v[0].text, &device);
-    json_decref(body);
-    if (err != EMT_OK)
-        return api_store_problem(c, err, "device");
-    if (c->status != 0)
-        return EMT_OK;
-    if (device != 0)
-        snprintf(payload, sizeof payload, "{\"device\": %lld}", (long long)device);
-    else
-        snprintf(payload, sizeof payload, "{\"state\": \"%s\"}", frame_state_name(state));
-    err = job_store_order(c->store, c->tenant, "replay", payload, payload, EMT_TIME_NONE,
-                          c->who.actor, &job);
-    if (err == EMT_OK)
-        err = api_audit(c, "frames.replay", "frames", "%s", payload);
-    if (err != EMT_OK)
-        return api_store_problem(c, err, "replay");
-    c->wake = true;
-    return api_job_accepted(c, job);
 }

@@ -81,6 +81,7 @@ static const struct api_route routes[] = {
     { HTTP_POST,   T "/meter-keys",                      ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_create },
     { HTTP_DELETE, T "/meter-keys/{key_id}",             ACCESS_TENANT, ROLES_DATA, AREA_KEYS, api_meter_key_delete },
     { HTTP_POST,   T "/replays",                         ACCESS_TENANT, ROLES_DATA, AREA_FRAMES, api_replay_create },
+    { HTTP_GET,    T "/replays/{job_id}",                ACCESS_TENANT, ROLES_ALL, AREA_FRAMES, api_replay_get },
     { HTTP_GET,    T "/locations",                       ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_list },
     { HTTP_POST,   T "/locations",                       ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_create },
     { HTTP_POST,   T "/locations/import",                ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_import },

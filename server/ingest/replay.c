@@ -2,6 +2,7 @@
 
 #include "batch.h"
 #include "batch_run.h"
+#include "replay_internal.h"
 #include "store/frame_store.h"
 #include "store/ingest_store.h"
 #include "store/registry_store.h"
@@ -16,13 +17,6 @@
 /* Frames and devices per round. */
 #define LOT_FRAMES 500
 #define LOT_DEVICES 1000
-#define DRAIN_MS 60000
-#define CLOCK_AHEAD_US (2 * EMT_DAY)
-
-struct replay {
-    struct seal_key master;
-    struct scratch *scratch;
-};
 
 /* One run: caches of its own, so that the keys are those of now. */
 struct replaying {
@@ -161,9 +155,9 @@ static enum emt_err run_lot(struct replaying *r)
     enum run_status status = RUN_DONE;
 
     while (!err && (status = batch_run_step(r->run)) == RUN_WAIT)
-        err = store_drain(r->store, DRAIN_MS);
+        err = store_drain(r->store, REPLAY_DRAIN_MS);
     if (!err && status == RUN_DONE)
-        err = store_drain(r->store, DRAIN_MS); /* a rollback may be under way */
+        err = store_drain(r->store, REPLAY_DRAIN_MS); /* a rollback may be under way */
     if (err || status != RUN_DONE) {
         batch_run_abort(r->run);
         return err == EMT_EAGAIN || err == EMT_ENOMEM ? err : EMT_EDB;
@@ -258,7 +252,8 @@ static enum emt_err prepare(struct replaying *r, const struct replay *own)
     enum emt_err err;
 
     r->registry = registry_new(&own->master);
-    r->decoder = r->registry ? batch_decoder_new(r->registry, own->scratch, CLOCK_AHEAD_US) : NULL;
+    r->decoder =
+        r->registry ? batch_decoder_new(r->registry, own->scratch, REPLAY_CLOCK_AHEAD_US) : NULL;
     settings.registry = r->registry;
     settings.decoder = r->decoder;
     r->run = r->decoder ? batch_run_new(&settings, &handler) : NULL;
@@ -267,7 +262,7 @@ static enum emt_err prepare(struct replaying *r, const struct replay *own)
     err = ingest_prepare_send(r->store);
     if (!err)
         err = storage_window_send(r->store, got_window, r);
-    return err ? err : store_drain(r->store, DRAIN_MS);
+    return err ? err : store_drain(r->store, REPLAY_DRAIN_MS);
 }
 
 enum emt_err replay_run(struct replay *own, struct store *s, const struct replay_order *o,

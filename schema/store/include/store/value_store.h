@@ -57,6 +57,10 @@ EMT_CHECKED enum emt_err value_change(struct store *s, int32_t tenant, int64_t c
                                       enum value_rule rule, struct value_change *changes, size_t n,
                                       const struct value_who *who);
 
+/* Only looks: had and before are set as value_change() would, without a lock. */
+EMT_CHECKED enum emt_err value_look(struct store *s, int32_t tenant, int64_t channel,
+                                    struct value_change *changes, size_t n);
+
 const struct store_statement *value_store_statements(size_t *n);
 
 #endif
