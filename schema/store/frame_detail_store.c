@@ -1,5 +1,9 @@
 #include "store/frame_detail_store.h"
 
+#include "raw_pack_read.h"
+#include "result_edit.h"
+#include "store/raw_pack_store.h"
+
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
@@ -40,6 +44,38 @@ const struct store_statement *frame_detail_store_statements(size_t *n)
     return statements;
 }
 
+/* rows: of FRAME, empty. EMT_ENOTFOUND: not packed either. */
+static enum emt_err find_packed(struct store *s, int32_t tenant, const char *gateway,
+                                const uint8_t spool[16], int64_t seq, struct store_result **rows)
+{
+    struct store_result *to = result_like(*rows), *devices = NULL;
+    struct packed_hits hits = { 0 };
+    enum emt_err err = to ? packed_one(s, tenant, gateway, spool, seq, &hits) : EMT_ENOMEM;
+
+    if (err == EMT_OK && hits.n == 0)
+        err = EMT_ENOTFOUND;
+    if (err == EMT_OK)
+        err = packed_devices(s, tenant, &hits, &devices);
+    if (err == EMT_OK) {
+        bool known = store_rows(devices) > 0;
+
+        if (!frame_row_put(to, &hits.list[0], devices) ||
+            !result_put_text(to, 0, 0, "") || /* no list, no cursor */
+            !result_put_int(to, 0, FRAME_DETAIL_FORMAT, hits.list[0].f.format, 2) ||
+            !(known ? result_put_int(to, 0, FRAME_DETAIL_ASSIGNMENT, c_int(devices, 0, 2), 2) &&
+                          result_put_int(to, 0, FRAME_DETAIL_PLAINTEXT, c_bool(devices, 0, 3), 1)
+                    : result_put_null(to, 0, FRAME_DETAIL_ASSIGNMENT) &&
+                          result_put_null(to, 0, FRAME_DETAIL_PLAINTEXT)))
+            err = EMT_ENOMEM;
+    }
+    store_result_free(devices);
+    packed_hits_release(&hits);
+    store_result_free(err == EMT_OK ? *rows : to);
+    if (err == EMT_OK)
+        *rows = to;
+    return err;
+}
+
 enum emt_err frame_detail(struct store *s, int32_t tenant, const char *gateway,
                           const uint8_t spool[16], int64_t seq, struct store_result **out)
 {
@@ -49,7 +85,13 @@ enum emt_err frame_detail(struct store *s, int32_t tenant, const char *gateway,
     p_text(&p[1], gateway);
     p_bytes(&p[2], spool, 16);
     p_int8(&p[3], seq);
-    return store_run_row(s, &statements[FRAME], p, out);
+    enum emt_err err = store_run(s, &statements[FRAME], p, out);
+    if (err == EMT_OK && store_rows(*out) == 0) {
+        err = find_packed(s, tenant, gateway, spool, seq, out);
+        if (err != EMT_OK)
+            store_result_free(*out);
+    }
+    return err;
 }
 
 enum emt_err frame_detail_keys(struct store *s, int32_t tenant, const struct device_id *id,

@@ -1,6 +1,14 @@
 #include "store/frame_query_store.h"
 
+#include "raw_pack_read.h"
+#include "result_edit.h"
 #include "store/frame_store.h"
+#include "store/raw_pack_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { FRAME_LIST, FRAME_LIST_DEVICE, EVENT_LIST, CONFLICT_LIST, WAITING_COUNT, STATEMENTS };
 
@@ -61,6 +69,139 @@ const struct store_statement *frame_query_store_statements(size_t *n)
     return statements;
 }
 
+/* ---- frames, stored and packed ---- */
+
+/* Columns of FRAME_SELECT. */
+enum {
+    COL_CURSOR,
+    COL_GATEWAY,
+    COL_SPOOL,
+    COL_SEQ,
+    COL_RECEIVED,
+    COL_STORED,
+    COL_DEVICE,
+    COL_PROTOCOL,
+    COL_STATE,
+    COL_REASON,
+    COL_RSSI,
+    COL_DATA
+};
+
+static const char *ident_of(const struct store_result *devices, int64_t device)
+{
+    for (int i = 0; device != 0 && i < store_rows(devices); i++) {
+        if (c_int(devices, i, 0) == device)
+            return c_text(devices, i, 1);
+    }
+    return NULL;
+}
+
+static void hex_of(const uint8_t id[16], char out[33])
+{
+    for (int i = 0; i < 16; i++)
+        snprintf(out + 2 * i, 3, "%02x", id[i]);
+}
+
+bool frame_row_put(struct store_result *to, const struct packed_hit *h,
+                   const struct store_result *devices)
+{
+    int row = store_rows(to);
+    char cursor[80], spool[33];
+    const struct packed_frame *f = &h->f;
+
+    snprintf(cursor, sizeof cursor, "%" PRId64 ".%" PRId64 ".%" PRId64, f->stored_at, h->gateway,
+             f->seq);
+    hex_of(f->spool_id, spool);
+    return result_put_text(to, row, COL_CURSOR, cursor) &&
+           result_put_text(to, row, COL_GATEWAY, h->gateway_id) &&
+           result_put_text(to, row, COL_SPOOL, spool) &&
+           result_put_int(to, row, COL_SEQ, f->seq, 8) &&
+           result_put_time(to, row, COL_RECEIVED, f->received_at) &&
+           result_put_time(to, row, COL_STORED, f->stored_at) &&
+           result_put_text(to, row, COL_DEVICE, ident_of(devices, f->device)) &&
+           result_put_int(to, row, COL_PROTOCOL, f->protocol, 2) &&
+           result_put_int(to, row, COL_STATE, f->state, 2) &&
+           result_put_bytes(to, row, COL_REASON, f->reason, f->reason_len) &&
+           (f->has_rssi ? result_put_int(to, row, COL_RSSI, f->rssi_dbm, 2)
+                        : result_put_null(to, row, COL_RSSI)) &&
+           result_put_bytes(to, row, COL_DATA, f->data, f->len);
+}
+
+/* <0: the row comes first, >0: the packed frame does; 0: it is the same frame, which was packed
+ * between the two looks. */
+static int compare_row(const struct store_result *rows, int i, const struct packed_hit *h)
+{
+    const char *p = strchr(c_text(rows, i, COL_CURSOR), '.');
+    int64_t row[3] = { c_time(rows, i, COL_STORED), p ? strtoll(p + 1, NULL, 10) : 0,
+                       c_int(rows, i, COL_SEQ) };
+    int64_t hit[3] = { h->f.stored_at, h->gateway, h->f.seq };
+    char spool[33];
+
+    for (int k = 0; k < 3; k++) {
+        if (row[k] != hit[k])
+            return row[k] > hit[k] ? -1 : 1;
+    }
+    hex_of(h->f.spool_id, spool);
+    return strcmp(c_text(rows, i, COL_SPOOL), spool) == 0 ? 0 : -1;
+}
+
+static enum emt_err merge_rows(struct store_result **rows, const struct packed_hits *h,
+                               const struct store_result *devices, int limit)
+{
+    struct store_result *to = result_like(*rows);
+    bool ok = to != NULL;
+    size_t k = 0;
+    int i = 0;
+
+    while (ok && store_rows(to) < limit && (i < store_rows(*rows) || k < h->n)) {
+        int by = i == store_rows(*rows) ? 1 : k == h->n ? -1 : compare_row(*rows, i, &h->list[k]);
+
+        k += by == 0;
+        ok = by <= 0 ? result_copy_row(to, *rows, i++) : frame_row_put(to, &h->list[k++], devices);
+    }
+    if (!ok) {
+        store_result_free(to);
+        return EMT_ENOMEM;
+    }
+    store_result_free(*rows);
+    *rows = to;
+    return EMT_OK;
+}
+
+/* The packed frames that belong into a list come into it. Rows were read before: what is packed
+ * meanwhile is seen twice and not never. */
+static enum emt_err add_packed(struct store *s, int32_t tenant, const struct frame_filter *f,
+                               emt_time before, int64_t before_gateway, int64_t before_seq,
+                               int limit, struct store_result **rows)
+{
+    struct packed_filter q = { .device = f->device,
+                               .gateway = f->gateway,
+                               .states = f->state < 0    ? RAW_PACK_STATES
+                                         : f->state < 31 ? UINT32_C(1) << f->state & RAW_PACK_STATES
+                                                         : 0,
+                               .from = f->from,
+                               .to = f->to,
+                               .before = before,
+                               .before_gateway = before_gateway,
+                               .before_seq = before_seq };
+    struct packed_hits hits;
+    struct store_result *devices = NULL;
+
+    if (q.states == 0 || limit < 1)
+        return EMT_OK;
+    if (store_rows(*rows) == limit) /* older ones have no place */
+        q.from = c_time(*rows, limit - 1, COL_STORED);
+    enum emt_err err = packed_newest(s, tenant, &q, (size_t)limit, &hits);
+    if (err != EMT_OK || hits.n == 0)
+        return err;
+    err = packed_devices(s, tenant, &hits, &devices);
+    if (err == EMT_OK)
+        err = merge_rows(rows, &hits, devices, limit);
+    store_result_free(devices);
+    packed_hits_release(&hits);
+    return err;
+}
+
 enum emt_err frame_list(struct store *s, int32_t tenant, const struct frame_filter *f,
                         emt_time before, int64_t before_gateway, int64_t before_seq, int limit,
                         struct store_result **out)
@@ -80,7 +221,16 @@ enum emt_err frame_list(struct store *s, int32_t tenant, const struct frame_filt
     p_int8(&p[7], limit);
     p_time(&p[8], f->from);
     p_time(&p[9], f->to);
-    return store_run(s, &statements[f->device ? FRAME_LIST_DEVICE : FRAME_LIST], p, out);
+    enum emt_err err =
+        store_run(s, &statements[f->device ? FRAME_LIST_DEVICE : FRAME_LIST], p, out);
+    if (err != EMT_OK)
+        return err;
+    err = add_packed(s, tenant, f, before, before_gateway, before_seq, limit, out);
+    if (err != EMT_OK) {
+        store_result_free(*out);
+        *out = NULL;
+    }
+    return err;
 }
 
 enum emt_err event_list(struct store *s, int32_t tenant, const struct event_filter *f,

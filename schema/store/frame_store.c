@@ -1,5 +1,8 @@
 #include "store/frame_store.h"
 
+#include "result_edit.h"
+#include "store/raw_pack_store.h"
+
 #include <string.h>
 
 /* Last: banned functions do not compile from here on. */
@@ -13,6 +16,7 @@ enum {
     UPDATE_KNOWN,
     UPDATE_UNKNOWN,
     FRAMES_DROP,
+    FRAMES_DROP_EMPTY,
     FRAMES_EXPIRE,
     HEARD_EXPIRE,
     TELEGRAMS_EXPIRE,
@@ -77,6 +81,8 @@ static const struct store_statement statements[STATEMENTS] = {
     [FRAMES_DROP] = { "frames_drop", 1,
                       "SELECT raw_frames_drop($1::timestamptz - make_interval(days => (SELECT "
                       "max(raw_retention_days) FROM tenant)))" },
+    [FRAMES_DROP_EMPTY] = { "frames_drop_empty", 1,
+                            "SELECT raw_frames_drop_empty($1::timestamptz)" },
     [FRAMES_EXPIRE] = { "frames_expire", 2,
                         "DELETE FROM raw_frame f WHERE f.tenant_id = $1"
                         " AND f.stored_at < $2::timestamptz - make_interval(days => (SELECT "
@@ -198,6 +204,76 @@ enum emt_err waiting_devices(struct store *s, int32_t tenant, const struct waiti
     return err;
 }
 
+/* Columns of WAITING_COLUMNS. */
+static bool put_packed(struct store_result *to, const struct packed_hit *h)
+{
+    const struct packed_frame *f = &h->f;
+    int row = store_rows(to);
+
+    return result_put_int(to, row, 0, h->gateway, 8) &&
+           result_put_bytes(to, row, 1, f->spool_id, 16) && result_put_int(to, row, 2, f->seq, 8) &&
+           result_put_time(to, row, 3, f->received_at) &&
+           result_put_time(to, row, 4, f->stored_at) && result_put_int(to, row, 5, f->state, 2) &&
+           result_put_int(to, row, 6, f->protocol, 2) && result_put_int(to, row, 7, f->format, 2) &&
+           (f->has_rssi ? result_put_int(to, row, 8, f->rssi_dbm, 2)
+                        : result_put_null(to, row, 8)) &&
+           result_put_bytes(to, row, 9, f->data, f->len);
+}
+
+/* <0: the row comes first; 0: the same frame, packed between the two looks. */
+static int compare_packed(const struct store_result *rows, int i, const struct packed_hit *h)
+{
+    int64_t row[3] = { c_time(rows, i, 3), c_int(rows, i, 0), c_int(rows, i, 2) };
+    int64_t hit[3] = { h->f.received_at, h->gateway, h->f.seq };
+    size_t n;
+    const uint8_t *spool = c_bytes(rows, i, 1, &n);
+
+    for (int k = 0; k < 3; k++) {
+        if (row[k] != hit[k])
+            return row[k] < hit[k] ? -1 : 1;
+    }
+    return n == 16 ? memcmp(spool, h->f.spool_id, 16) : -1;
+}
+
+static enum emt_err merge_packed(struct store_result **rows, const struct packed_hits *h,
+                                 int32_t limit)
+{
+    struct store_result *to = result_like(*rows);
+    bool ok = to != NULL;
+    size_t k = 0;
+    int i = 0;
+
+    while (ok && store_rows(to) < limit && (i < store_rows(*rows) || k < h->n)) {
+        int by = i == store_rows(*rows) ? 1
+                 : k == h->n            ? -1
+                                        : compare_packed(*rows, i, &h->list[k]);
+
+        k += by == 0;
+        ok = by <= 0 ? result_copy_row(to, *rows, i++) : put_packed(to, &h->list[k++]);
+    }
+    if (!ok) {
+        store_result_free(to);
+        return EMT_ENOMEM;
+    }
+    store_result_free(*rows);
+    *rows = to;
+    return EMT_OK;
+}
+
+static enum emt_err add_packed(struct store *s, int32_t tenant, int64_t device, uint32_t mask,
+                               const struct waiting_at *at, int32_t limit,
+                               struct store_result **rows)
+{
+    struct packed_hits hits;
+    enum emt_err err = packed_of_device(s, tenant, device, mask & RAW_PACK_STATES, at->received_at,
+                                        at->gateway, at->seq, at->spool_id, (size_t)limit, &hits);
+
+    if (err == EMT_OK && hits.n > 0)
+        err = merge_packed(rows, &hits, limit);
+    packed_hits_release(&hits);
+    return err;
+}
+
 enum emt_err waiting_frames(struct store *s, int32_t tenant, int64_t device, uint32_t mask,
                             const struct waiting_at *at, int32_t limit, struct store_result **out)
 {
@@ -217,6 +293,13 @@ enum emt_err waiting_frames(struct store *s, int32_t tenant, int64_t device, uin
     p_int4(&p[7], limit);
     err = store_run(s, &statements[device ? WAITING_OF_DEVICE : WAITING_UNKNOWN], p, out);
     store_array_free(states);
+    if (err == EMT_OK && mask & RAW_PACK_STATES && limit > 0) {
+        err = add_packed(s, tenant, device, mask, at, limit, out);
+        if (err != EMT_OK) {
+            store_result_free(*out);
+            *out = NULL;
+        }
+    }
     return err;
 }
 
@@ -298,6 +381,14 @@ enum emt_err frames_drop(struct store *s, emt_time now, int64_t *n)
         store_result_free(r);
     }
     return err;
+}
+
+enum emt_err frames_drop_empty(struct store *s, emt_time past, int64_t *n)
+{
+    struct store_param p;
+
+    p_time(&p, past);
+    return store_run_number(s, &statements[FRAMES_DROP_EMPTY], &p, n);
 }
 
 enum emt_err frames_expire(struct store *s, int32_t tenant, emt_time now, int32_t heard_days,

@@ -48,7 +48,8 @@ static const struct store_statement statements[STATEMENTS] = {
     /* The version first: whoever raises it does so in the transaction of the change, so a later
        read of a device sees at least that. */
     [TENANT] = { "registry_tenant", 1,
-                 "SELECT device_policy, reading_retention_days,"
+                 "SELECT device_policy,"
+                 " greatest(reading_retention_days, daily_retention_days),"
                  " coalesce((SELECT v.version FROM registry_version v WHERE v.tenant_id = "
                  "$1::int4), 0)"
                  " FROM tenant WHERE id = $1::int4" },
@@ -72,7 +73,8 @@ static const struct store_statement statements[STATEMENTS] = {
                   " JOIN device d ON d.tenant_id = $1 AND d.ident = u.ident" },
     /* Exact numbers through the index, wildcards (few) beside them; 8 is what a decoder tries. */
     [KEYS] = { "registry_keys", 6,
-               "SELECT u.ident, m.key_id, m.blob, m.authentication_blob, m.system_title FROM " DEVICE_COLUMNS " CROSS JOIN LATERAL ("
+               "SELECT u.ident, m.key_id, m.blob, m.authentication_blob, m.system_title FROM " DEVICE_COLUMNS
+               " CROSS JOIN LATERAL ("
                "SELECT k.key_id, k.blob, k.authentication_blob, k.system_title, 8" KEY_SCORE
                " AS score FROM device_key k WHERE k.tenant_id = $1 AND k.number = u.number" KEY_FITS
                " UNION ALL SELECT k.key_id, k.blob, k.authentication_blob, k.system_title, 0" KEY_SCORE

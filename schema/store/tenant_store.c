@@ -12,7 +12,8 @@ enum { INSERT, REGISTRY, FIND, GET, LOCK, LIST, UPDATE, SET_STATE, CA_INSERT, CA
 
 #define COLUMNS                                                                                    \
     "id, key, name, state, device_policy, profile_tolerance_s, raw_retention_days,"                \
-    " reading_retention_days, coalesce(own_mp_id, ''), created_at, compact_after_days"
+    " reading_retention_days, coalesce(own_mp_id, ''), created_at, compact_after_days,"            \
+    " daily_retention_days, raw_pack_after_days"
 
 static const struct store_statement statements[] = {
     [INSERT] = { "tenant_insert", 2,
@@ -23,10 +24,11 @@ static const struct store_statement statements[] = {
     [LOCK] = { "tenant_lock", 1, "select id from tenant where id = $1 for update" },
     [LIST] = { "tenant_list", 2,
                "select " COLUMNS " from tenant where id > $1 order by id limit $2::int8" },
-    [UPDATE] = { "tenant_update", 8,
+    [UPDATE] = { "tenant_update", 10,
                  "with t as (update tenant set name = $2, device_policy = $3,"
                  " profile_tolerance_s = $4, raw_retention_days = $5, reading_retention_days = $6,"
-                 " own_mp_id = nullif($7, ''), compact_after_days = $8 where id = $1 returning id)"
+                 " own_mp_id = nullif($7, ''), compact_after_days = $8,"
+                 " daily_retention_days = $9, raw_pack_after_days = $10 where id = $1 returning id)"
                  " update registry_version r set version = r.version + 1 from t"
                  " where r.tenant_id = t.id and r.tenant_id = $1" },
     [SET_STATE] = { "tenant_set_state", 2,
@@ -56,7 +58,9 @@ static void row_to_tenant(const struct store_result *r, int row, struct tenant *
                           .raw_retention_days = (int32_t)c_int(r, row, 6),
                           .reading_retention_days = (int32_t)c_int(r, row, 7),
                           .created_at = c_time(r, row, 9),
-                          .compact_after_days = (int32_t)c_int(r, row, 10) };
+                          .compact_after_days = (int32_t)c_int(r, row, 10),
+                          .daily_retention_days = (int32_t)c_int(r, row, 11),
+                          .raw_pack_after_days = (int32_t)c_int(r, row, 12) };
     snprintf(t->key, sizeof t->key, "%s", c_text(r, row, 1));
     snprintf(t->name, sizeof t->name, "%s", c_text(r, row, 2));
     snprintf(t->own_mp_id, sizeof t->own_mp_id, "%s", c_text(r, row, 8));
@@ -166,7 +170,7 @@ static enum emt_err change_one(struct store *s, const struct store_statement *st
 
 enum emt_err tenant_update(struct store *s, const struct tenant *t)
 {
-    struct store_param p[8];
+    struct store_param p[10];
 
     p_int4(&p[0], t->id);
     p_text(&p[1], t->name);
@@ -176,6 +180,8 @@ enum emt_err tenant_update(struct store *s, const struct tenant *t)
     p_int4(&p[5], t->reading_retention_days);
     p_text(&p[6], t->own_mp_id);
     p_int4(&p[7], t->compact_after_days);
+    p_int4(&p[8], t->daily_retention_days);
+    p_int4(&p[9], t->raw_pack_after_days);
     return change_one(s, &statements[UPDATE], p);
 }
 

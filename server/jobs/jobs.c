@@ -13,6 +13,7 @@
 #include "loop/metrics.h"
 #include "maintenance.h"
 #include "model/frame_state.h"
+#include "pack_job.h"
 #include "schedule_job.h"
 #include "store/frame_query_store.h"
 #include "store/frame_store.h"
@@ -48,7 +49,7 @@
 #define STEP_MS 250
 
 static const char *const kinds[] = { "replay",   "maintenance", "export",       "compaction",
-                                     "schedule", "delivery",    "delivery-test" };
+                                     "schedule", "delivery",    "delivery-test", "packing" };
 
 struct worker {
     struct jobs *jobs;
@@ -81,6 +82,7 @@ struct jobs {
     struct metrics *own_metrics;
     struct metric *done, *failed, *cancelled, *frames, *decoded;
     struct compact_metrics compaction;
+    struct pack_metrics packing;
     struct worker *workers;
     unsigned nworkers;
     struct chainer *chainer;
@@ -246,7 +248,9 @@ static enum emt_err do_maintenance(struct worker *w, const struct job *job, char
     enum emt_err err = maintenance_tenant(w->admin, job->tenant, clock_now(), &res);
 
     LOG_INFO("maintenance", LOG_I("tenant", job->tenant), LOG_I("frames", res.frames),
-             LOG_I("telegrams", res.telegrams), LOG_I("rejected", res.rejected));
+             LOG_I("telegrams", res.telegrams), LOG_I("rejected", res.rejected),
+             LOG_I("values", res.values.rows), LOG_I("blocks", res.values.blocks),
+             LOG_I("others", res.values.others), LOG_I("packs", res.values.packs));
     if (err)
         (void)snprintf(error, size, "%s: %s", emt_err_name(err), store_error(w->admin));
     return err;
@@ -269,6 +273,23 @@ static enum emt_err do_compaction(struct worker *w, const struct job *job, char 
     return err;
 }
 
+static enum emt_err do_packing(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    struct raw_pack_counts got;
+    enum emt_err err =
+        pack_tenant(w->admin, job->tenant, clock_now(), step, w, &w->jobs->packing, &got);
+
+    LOG_INFO("packing", LOG_I("tenant", job->tenant), LOG_I("frames", got.frames),
+             LOG_I("packs", got.packs), LOG_I("bytes", got.bytes), LOG_I("skipped", got.skipped),
+             LOG_S("result", err ? emt_err_name(err) : "done"));
+    (void)snprintf(w->result, sizeof w->result,
+                   "{\"frames\": %" PRId64 ", \"packs\": %" PRId64 ", \"skipped\": %" PRId64 "}",
+                   got.frames, got.packs, got.skipped);
+    if (err)
+        (void)snprintf(error, size, "%s: %s", emt_err_name(err), store_error(w->admin));
+    return err;
+}
+
 static enum emt_err open_app(struct worker *w, char *error, size_t size)
 {
     struct emt_diag diag = { 0 };
@@ -284,19 +305,6 @@ static enum emt_err open_app(struct worker *w, char *error, size_t size)
     w->app = NULL;
     (void)snprintf(error, size, "%s", diag.text);
     return EMT_EDB;
-}
-
-static enum emt_err do_difference(struct worker *w, const struct job *job, char *error, size_t size)
-{
-    enum emt_err err = open_app(w, error, size);
-
-    if (err != EMT_OK)
-        return err;
-    err = replay_job_run(w->replay, w->ingest, w->app, job, step, w, w->result, sizeof w->result,
-                         error, size);
-    LOG_INFO("replay-difference", LOG_I("tenant", job->tenant), LOG_I("device", job->device),
-             LOG_S("kind", job->kind), LOG_S("result", err ? emt_err_name(err) : "done"));
-    return err;
 }
 
 static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
@@ -415,8 +423,6 @@ static void do_job(struct worker *w, const struct job *job)
     w->result[0] = '\0';
     if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);
-    else if (strncmp(job->kind, "replay-", 7) == 0)
-        err = do_difference(w, job, error, sizeof error);
     else if (strcmp(job->kind, "export") == 0 || strcmp(job->kind, "schedule") == 0)
         err = do_export(w, job, error, sizeof error);
     else if (strcmp(job->kind, "delivery") == 0)
@@ -425,6 +431,8 @@ static void do_job(struct worker *w, const struct job *job)
         err = do_delivery_test(w, job, error, sizeof error);
     else if (strcmp(job->kind, "compaction") == 0)
         err = do_compaction(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "packing") == 0)
+        err = do_packing(w, job, error, sizeof error);
     else
         err = do_maintenance(w, job, error, sizeof error);
     if (!store_is_broken(w->admin))
@@ -539,6 +547,7 @@ static void make_metrics(struct jobs *j, struct metrics *m)
     j->failed = metrics_counter(m, "emt_jobs_total", "result=\"failed\"", "Jobs, by result");
     j->cancelled = metrics_counter(m, "emt_jobs_total", "result=\"cancelled\"", "Jobs, by result");
     compact_metrics_make(&j->compaction, m);
+    pack_metrics_make(&j->packing, m);
     j->frames = metrics_counter(m, "emt_replay_frames_total", NULL, "Stored frames tried again");
     j->decoded =
         metrics_counter(m, "emt_replay_decoded_total", NULL, "… that were decoded and counted");

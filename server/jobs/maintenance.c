@@ -14,6 +14,8 @@
 #include "base/banned.h"
 
 #define EVENT_LOT 10000
+/* No frame comes to a day that ended so long ago. */
+#define CLOSED_FRAMES_DAYS 2
 /* Tenants' jobs begin at 02:00 UTC, spread over the hour. */
 #define MORNING (2 * EMT_HOUR)
 #define SPREAD_S 3600
@@ -38,6 +40,8 @@ static enum emt_err order_tenants(struct store *s, emt_time now)
         err = job_store_add(s, tenant, "maintenance", "daily", "{}", next_morning(now, tenant));
         if (!err)
             err = job_store_add(s, tenant, "compaction", "daily", "{}", next_morning(now, tenant));
+        if (!err)
+            err = job_store_add(s, tenant, "packing", "daily", "{}", next_morning(now, tenant));
     }
     store_result_free(r);
     return err;
@@ -70,6 +74,10 @@ enum emt_err maintenance_platform(struct store *s, emt_time now, unsigned hot_da
     /* It needs the table to itself for a moment; a busy one is tried again in an hour. */
     drop = frames_drop(s, now, &out->partitions);
     if (!drop)
+        drop = frames_drop_empty(s, now - CLOSED_FRAMES_DAYS * EMT_DAY, &n);
+    out->partitions += drop ? 0 : n;
+    n = 0;
+    if (!drop)
         drop = reading_partitions_drop(s, now, (int32_t)hot_days, &n);
     out->partitions += drop ? 0 : n;
     return drop == EMT_EAGAIN ? EMT_OK : drop;
@@ -90,5 +98,7 @@ enum emt_err maintenance_tenant(struct store *s, int32_t tenant, emt_time now,
             rejections_expire(s, tenant, now - MAINTENANCE_REJECTED_DAYS * EMT_DAY, &out->rejected);
     if (!err)
         err = devices_seen(s, tenant, now);
+    if (!err)
+        err = retention_expire(s, tenant, now, &out->values);
     return err;
 }

@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "store/retention_store.h"
 
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct store;
 
 struct maintenance_result {
     int64_t partitions, frames, telegrams, rejected, events, jobs;
+    struct retention_counts values;
 };
 
 /* Hourly on every node, repeatable: partitions for what comes, no day partition that nobody keeps,

@@ -97,6 +97,8 @@ EMT_CHECKED enum emt_err update_rows_send(struct store *s, int32_t tenant, struc
 
 /* Drops the day partitions of raw_frame that no tenant's retention covers at `now`; *n of them. */
 EMT_CHECKED enum emt_err frames_drop(struct store *s, emt_time now, int64_t *n);
+/* Drops the day partitions that end before `past` and have no row: their frames are packed. */
+EMT_CHECKED enum emt_err frames_drop_empty(struct store *s, emt_time past, int64_t *n);
 /* Deletes one lot of a tenant's frames past its retention, and frames of devices that are only
  * heard past heard_days. */
 EMT_CHECKED enum emt_err frames_expire(struct store *s, int32_t tenant, emt_time now,

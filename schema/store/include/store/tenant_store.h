@@ -25,9 +25,11 @@ struct tenant {
     enum tenant_device_policy device_policy;
     int32_t profile_tolerance_s;
     int32_t raw_retention_days;
-    int32_t reading_retention_days;
-    int32_t compact_after_days; /* then rows become blocks (block_store.h) */
-    char own_mp_id[32]; /* "" for none */
+    int32_t reading_retention_days; /* quarter hours: 48 values a day and more */
+    int32_t daily_retention_days;   /* sparser values */
+    int32_t compact_after_days;     /* then rows become blocks (block_store.h) */
+    int32_t raw_pack_after_days;    /* then raw frames become packs (raw_pack_store.h) */
+    char own_mp_id[32];             /* "" for none */
     emt_time created_at;
 };
 
