@@ -14,6 +14,7 @@
 #include "maintenance.h"
 #include "model/frame_state.h"
 #include "pack_job.h"
+#include "replay_job.h"
 #include "schedule_job.h"
 #include "store/frame_query_store.h"
 #include "store/frame_store.h"
@@ -48,8 +49,10 @@
 /* Progress is told no more often than this. */
 #define STEP_MS 250
 
-static const char *const kinds[] = { "replay",   "maintenance", "export",       "compaction",
-                                     "schedule", "delivery",    "delivery-test", "packing" };
+static const char *const kinds[] = {
+    "replay-difference", "replay-apply", "replay",   "maintenance",   "export",
+    "compaction",        "schedule",     "delivery", "delivery-test", "packing"
+};
 
 struct worker {
     struct jobs *jobs;
