@@ -310,6 +310,19 @@ static enum emt_err open_app(struct worker *w, char *error, size_t size)
     return EMT_EDB;
 }
 
+static enum emt_err do_difference(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    enum emt_err err = open_app(w, error, size);
+
+    if (err != EMT_OK)
+        return err;
+    err = replay_job_run(w->replay, w->ingest, w->app, job, step, w, w->result, sizeof w->result,
+                         error, size);
+    LOG_INFO("replay-difference", LOG_I("tenant", job->tenant), LOG_I("device", job->device),
+             LOG_S("kind", job->kind), LOG_S("result", err ? emt_err_name(err) : "done"));
+    return err;
+}
+
 static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
 {
     bool scheduled = strcmp(job->kind, "schedule") == 0;
@@ -426,6 +439,8 @@ static void do_job(struct worker *w, const struct job *job)
     w->result[0] = '\0';
     if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);
+    else if (strncmp(job->kind, "replay-", 7) == 0)
+        err = do_difference(w, job, error, sizeof error);
     else if (strcmp(job->kind, "export") == 0 || strcmp(job->kind, "schedule") == 0)
         err = do_export(w, job, error, sizeof error);
     else if (strcmp(job->kind, "delivery") == 0)
