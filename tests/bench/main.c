@@ -3,6 +3,7 @@
  * line behind each statement. */
 #include "bench_api.h"
 #include "bench_blocks.h"
+#include "bench_channel.h"
 #include "bench_decode.h"
 #include "bench_decode_dlms.h"
 #include "bench_decode_obis.h"
@@ -31,6 +32,7 @@ static const struct {
     { "decode", bench_decode_all, "telegrams to readings, in memory" },
     { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
     { "blocks", bench_blocks, "packed history, in memory and in PostgreSQL" },
+    { "channel", bench_channel, "gateways' sessions over TLS, beside a bare echo server" },
     { "api", bench_api, "REST and event streams over TLS" },
     { "query", bench_query, "values by REST, from the database to the client" },
     { "mscons", bench_mscons, "writing and checking MSCONS, in memory" },
