@@ -42,11 +42,13 @@ static const struct store_statement statements[STATEMENTS] = {
                   " RETURNING id" },
     /* Numbers of another shape than expected are NULL, not an error: a payload is written by many
        hands. */
-    [JOB_CLAIM] = { "job_claim", 2,
+    [JOB_CLAIM] = { "job_claim", 3,
                     "WITH due AS (SELECT j.id FROM job j WHERE ((j.state = 0 AND j.run_at <= "
                     "now()) OR (j.state = 1 AND j.lease_until < now()))"
-                    " AND j.kind = ANY($1::text[]) ORDER BY j.run_at, j.id LIMIT 1 FOR UPDATE SKIP "
-                    "LOCKED)"
+                    " AND j.kind = ANY($1::text[]) AND (NOT $3::bool OR NOT EXISTS (SELECT FROM job r"
+                    " WHERE r.tenant_id = j.tenant_id AND r.kind = ANY($1::text[]) AND r.state = 1"
+                    " AND r.lease_until >= now()))"
+                    " ORDER BY j.run_at, j.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
                     " UPDATE job j SET state = 1, lease_until = now() + make_interval(secs => "
                     "$2::int4), attempts = j.attempts + 1, started_at = coalesce(j.started_at, "
                     "now())"
@@ -177,11 +179,11 @@ static void job_of(const struct store_result *r, struct job *out)
     out->subject = c_null(r, 0, 17) ? 0 : c_int(r, 0, 17);
 }
 
-enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,
-                             int32_t lease_s, struct job *out, bool *got)
+static enum emt_err claim(struct store *s, const char *const *kinds, size_t nkinds, int32_t lease_s,
+                          bool apart, struct job *out, bool *got)
 {
     struct store_array *a = store_array_new(STORE_TEXT);
-    struct store_param p[2];
+    struct store_param p[3];
     struct store_result *r;
     bool ok = a;
     enum emt_err err;
@@ -195,6 +197,7 @@ enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t n
     }
     p_array(&p[0], a);
     p_int4(&p[1], lease_s);
+    p_bool(&p[2], apart);
     err = store_run(s, &statements[JOB_CLAIM], p, &r);
     store_array_free(a);
     if (err != EMT_OK)
@@ -204,6 +207,18 @@ enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t n
         job_of(r, out);
     store_result_free(r);
     return EMT_OK;
+}
+
+enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,
+                             int32_t lease_s, struct job *out, bool *got)
+{
+    return claim(s, kinds, nkinds, lease_s, false, out, got);
+}
+
+enum emt_err job_store_claim_apart(struct store *s, const char *const *kinds, size_t nkinds,
+                                   int32_t lease_s, struct job *out, bool *got)
+{
+    return claim(s, kinds, nkinds, lease_s, true, out, got);
 }
 
 static void job_params(struct store_param *p, const struct job *j)

@@ -2,16 +2,21 @@
  * retention. */
 #include "base/clock.h"
 #include "base/hex.h"
+#include "delivery/delivery.h"
 #include "jobs/jobs.h"
 #include "rig.h"
 #include "store/job_store.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 static const uint8_t key[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
 
@@ -353,6 +358,81 @@ START_TEST(a_dead_workers_job_comes_back)
 END_TEST
 
 /* Else it could run now, without what the transaction brings, and nobody would order it again. */
+START_TEST(a_tenant_does_not_wait_for_anothers_deliveries)
+{
+    int32_t slow = rig_tenant("slow-server");
+    int32_t other = rig_tenant("other-server");
+    struct store *s = pg_fixture_store(rig_fixture, STORE_ADMIN);
+    const char *kinds[] = { "delivery", "delivery-test" };
+    struct job job;
+    bool got = false;
+
+    rig_sql("insert into job (tenant_id, kind, payload, run_at) values"
+            " (%d, 'delivery', '{}', now() - interval '3 s'), (%d, 'delivery-test', '{}', now() -"
+            " interval '2 s'), (%d, 'delivery', '{}', now() - interval '1 s')",
+            slow, slow, other);
+    ck_assert_int_eq(job_store_claim_apart(s, kinds, 2, 60, &job, &got), EMT_OK);
+    ck_assert(got && job.tenant == slow);
+    ck_assert_int_eq(job_store_claim_apart(s, kinds, 2, 60, &job, &got), EMT_OK);
+    ck_assert(got && job.tenant == other);
+    ck_assert_int_eq(job_store_claim_apart(s, kinds, 2, 60, &job, &got), EMT_OK);
+    ck_assert(!got);
+    /* A dead courier holds nobody up. */
+    rig_sql(
+        "update job set lease_until = now() - interval '1 s' where tenant_id = %d and state = 1",
+        slow);
+    ck_assert_int_eq(job_store_claim_apart(s, kinds, 2, 60, &job, &got), EMT_OK);
+    ck_assert(got && job.tenant == slow && job.attempts == 2);
+    rig_sql("delete from job where tenant_id in (%d, %d)", slow, other);
+    store_close(s);
+}
+END_TEST
+
+/* A server that takes the connection and says nothing. */
+static int silent_server(uint16_t *port)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, n), 0);
+    ck_assert_int_eq(listen(fd, 5), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+    *port = ntohs(a.sin_port);
+    return fd;
+}
+
+START_TEST(work_does_not_wait_for_a_server_that_says_nothing)
+{
+    int32_t tenant = rig_tenant("silence");
+    struct jobs_settings s = { .conninfo = pg_fixture_conninfo(rig_fixture),
+                               .workers = 1,
+                               .private_networks = true };
+    struct emt_diag diag = { 0 };
+    struct jobs *j = NULL;
+    uint16_t port;
+
+    if (!delivery_has_network())
+        return;
+    int fd = silent_server(&port);
+    rig_sql("with t as (insert into delivery_target (tenant_id, name, kind, host, port, path)"
+            " values (%d, 't', 'https', '127.0.0.1', %u, '/') returning target_id)"
+            " insert into job (tenant_id, kind, payload) select %d, 'delivery-test',"
+            " jsonb_build_object('id', target_id) from t",
+            tenant, port, tenant);
+    ck_assert_int_eq(jobs_start(&s, &j, &diag), EMT_OK);
+    while (rig_number("select state from job where tenant_id = %d", tenant) == 0)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    order(tenant, NULL, "{\"state\": \"duplicate\"}");
+    wait_jobs(j, tenant);
+    ck_assert_int_eq(
+        rig_number("select state from job where tenant_id = %d and kind = 'delivery-test'", tenant),
+        1);
+    jobs_stop(j);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_waiting_job_that_is_ordered_again_waits_for_the_order)
 {
     int32_t tenant = rig_tenant("again");
@@ -721,6 +801,8 @@ int main(void)
     tcase_add_test(t, adopting_a_meter_reads_what_was_heard);
     tcase_add_test(t, a_full_frame_teaches_what_compact_ones_waited_for);
     tcase_add_test(t, a_dead_workers_job_comes_back);
+    tcase_add_test(t, a_tenant_does_not_wait_for_anothers_deliveries);
+    tcase_add_test(t, work_does_not_wait_for_a_server_that_says_nothing);
     tcase_add_test(t, a_waiting_job_that_is_ordered_again_waits_for_the_order);
     tcase_add_test(t, a_job_that_makes_no_sense_fails_for_good);
     tcase_add_test(t, closed_days_are_packed_on_order);

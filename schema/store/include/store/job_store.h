@@ -57,6 +57,11 @@ struct job {
  * out, of the kinds in `kinds` (text[]); false: none. */
 EMT_CHECKED enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,
                                          int32_t lease_s, struct job *out, bool *got);
+/* The same, passing over tenants of which a job of these kinds is running: one tenant does not wait
+ * for what another one's takes. */
+EMT_CHECKED enum emt_err job_store_claim_apart(struct store *s, const char *const *kinds,
+                                               size_t nkinds, int32_t lease_s, struct job *out,
+                                               bool *got);
 /* Keeps the lease and says how far it is (total -1: not known); *cancel: somebody wants it to end.
  * EMT_ENOTFOUND: the lease ran out and somebody else has it; so with the next ones. */
 EMT_CHECKED enum emt_err job_store_step(struct store *s, const struct job *j, int32_t lease_s,

@@ -17,7 +17,7 @@ struct metrics;
 struct jobs_settings {
     const char *conninfo;
     struct seal_key master;
-    unsigned workers; /* default 1 */
+    unsigned workers; /* default 1; two more only deliver */
     int64_t node_id;
     unsigned hot_days;         /* month partitions of the past, default 92 */
     const char *scratch_path;  /* crash notes of replay decoding */
