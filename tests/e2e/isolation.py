@@ -126,7 +126,8 @@ def by_rest(a_names, b, node):
               'createBinding': {'channel': a_names['channel'], 'obis': '1-1:1.29.0', 'valid_from': '2026-01-01T00:00:00Z'},
               'updateBinding': {'valid_to': '2026-02-01T00:00:00Z'}, 'createMeterKey': {'key': '00' * 16},
               'createLocation': {'code': a_names['location'], 'kind': 'melo'}, 'createApiKey': {'name': 'x', 'role': 'reader'},
-              'createGateway': {'id': 'intruder'}, 'createCommand': {'name': 'ping'}, 'createReplay': {'device': a_names['device']}}
+              'createGateway': {'id': 'intruder'}, 'createCommand': {'name': 'ping'}, 'createReplay': {'device': a_names['device']},
+              'createDelivery': {'target': a_names['target_id']}}
     for path, item in doc['paths'].items():
         if '{tenant}' not in path:
             continue
@@ -196,8 +197,10 @@ def populate(op, node, dir, key, gateway, melo):
              f" messages, content) select id, 'mscons', '13018', 's', 'r', 'REF{key}', 'f', now(), now(), now(), 1, 'x' from tenant where key = '{key}'")
     file_id = t.all('/exports')[0]['id']
     assert day
+    target = t.post('/targets', {'name': 'folder', 'kind': 'local', 'path': 'edi'})
+    schedule = t.post('/schedules', {'name': 'nightly', 'cron': '0 3 * * *', 'pid': '13018', 'target': target['id']})
     return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
-                        user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job)
+                        user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'])
 
 
 def main():
