@@ -1,12 +1,11 @@
--- A tenant moves to another installation, ends, or is limited; values of a location are erased.
+-- A tenant moves to another installation, ends, or is limited.
 -- The rules in the head of 0001 hold.
 
 alter table tenant
     -- Organisation in the certificates of its gateways, where that is not its key: it came from elsewhere under another one.
     add column certificate_name text,
-    -- What the operator has agreed with the tenant. NULL: without limit.
-    add column meters_max int4 check (meters_max >= 0),
-    add column modules text[];
+    -- How many meters the operator has agreed with the tenant; further ones begin passive. NULL: any number.
+    add column meters_max int4 check (meters_max >= 0);
 
 -- The authority was made under the root of another installation: its certificate is trusted by itself.
 alter table tenant_ca add column foreign_root boolean not null default false;

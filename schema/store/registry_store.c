@@ -56,17 +56,26 @@ static const struct store_statement statements[STATEMENTS] = {
     [DATA_KEYS] = { "registry_data_keys", 1,
                     "SELECT version, blob FROM tenant_key WHERE tenant_id = $1 ORDER BY version "
                     "DESC LIMIT 16" },
-    /* What exists is left out before ON CONFLICT sees it: that would draw a number each time. */
+    /* Meters beyond the agreed number are kept like the others, but passive, with an event.
+       What exists is left out before ON CONFLICT sees it: that would draw a number each time. */
     [DEVICES_CREATE] = { "registry_devices_create", 6,
+                         "WITH fresh AS ("
                          "INSERT INTO device (tenant_id, ident, manufacturer, number, version, "
-                         "type, assignment)"
+                         "type, assignment, active)"
                          " SELECT $1, u.ident, u.manufacturer, u.number, u.version, u.type, CASE "
-                         "t.device_policy WHEN 0 THEN 1 ELSE 0 END"
+                         "t.device_policy WHEN 0 THEN 1 ELSE 0 END,"
+                         " t.meters_max IS NULL OR (SELECT count(*) FROM device a WHERE "
+                         "a.tenant_id = $1 AND a.active AND a.assignment = 1)"
+                         " + row_number() OVER (ORDER BY u.ident) <= t.meters_max"
                          " FROM tenant t, " DEVICE_COLUMNS
                          " WHERE t.id = $1 AND t.device_policy < 2"
                          " AND NOT EXISTS (SELECT FROM device d WHERE d.tenant_id = $1 AND d.ident "
                          "= u.ident) ORDER BY u.ident"
-                         " ON CONFLICT (tenant_id, ident) DO NOTHING" },
+                         " ON CONFLICT (tenant_id, ident) DO NOTHING"
+                         " RETURNING device_id, ident, active)"
+                         " INSERT INTO event (tenant_id, at, severity, kind, device_id, detail)"
+                         " SELECT $1, now(), 1, 'meters-exceeded', device_id, ident FROM fresh"
+                         " WHERE NOT active" },
     [DEVICES] = { "registry_devices", 6,
                   "SELECT d.ident, d.device_id, d.assignment, d.accept_plaintext "
                   "FROM " DEVICE_COLUMNS

@@ -101,14 +101,14 @@ static const struct {
     const char *table, *column;
 } partitioned[] = { { "reading", "ts" }, { "raw_frame", "stored_at" }, { "reading_block", "span_start" } };
 
-/* Where wrapped secrets stand; row and purpose as their writers bind them (base/seal.h). */
+/* Where wrapped secrets stand; place, row and purpose as their writers bind them (base/seal.h). */
 static const struct sealed {
-    const char *table, *column, *row, *purpose, *key;
+    const char *table, *column, *place, *row, *purpose, *key;
 } sealed[] = {
-    { "tenant_ca", "key_blob", "generation::text", "'private-key'", "generation" },
-    { "device_key", "blob", "key_id::text", "'key'", "key_id" },
-    { "device_key", "authentication_blob", "key_id::text", "'authentication-key'", "key_id" },
-    { "delivery_secret", "blob", "target_id::text", "purpose", "target_id" },
+    { "tenant_ca", "key_blob", "tenant_ca", "generation::text", "'private-key'", "generation" },
+    { "device_key", "blob", "device_key", "key_id::text", "'key'", "key_id" },
+    { "device_key", "authentication_blob", "device_key", "key_id::text", "'authentication-key'", "key_id" },
+    { "delivery_secret", "blob", "delivery_target", "target_id::text", "purpose", "target_id" },
 };
 /* clang-format on */
 
@@ -584,9 +584,9 @@ static enum emt_err reseal(const PGresult *res, int row, int32_t old_tenant,
                            const struct seal_key *old_keys, size_t n_old, int32_t tenant,
                            const struct seal_key *key, const struct sealed *c, struct writer *out)
 {
-    struct seal_place was = { old_tenant, c->table, PQgetvalue(res, row, 0),
+    struct seal_place was = { old_tenant, c->place, PQgetvalue(res, row, 0),
                               PQgetvalue(res, row, 1) };
-    struct seal_place is = { tenant, c->table, was.row, was.purpose };
+    struct seal_place is = { tenant, c->place, was.row, was.purpose };
     size_t n = 0, len = 0, out_len = 0;
     uint8_t *blob = PQunescapeBytea((const unsigned char *)PQgetvalue(res, row, 2), &n);
     uint8_t *plain = malloc(n + SEAL_OVERHEAD);

@@ -8,12 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INSERT, REGISTRY, FIND, GET, LOCK, LIST, UPDATE, SET_STATE, CA_INSERT, CA_NEWEST };
+enum {
+    INSERT,
+    REGISTRY,
+    FIND,
+    GET,
+    LOCK,
+    LIST,
+    UPDATE,
+    SET_STATE,
+    SET_METERS,
+    CA_INSERT,
+    CA_NEWEST
+};
 
 #define COLUMNS                                                                                    \
     "id, key, name, state, device_policy, profile_tolerance_s, raw_retention_days,"                \
     " reading_retention_days, coalesce(own_mp_id, ''), created_at, compact_after_days,"            \
-    " daily_retention_days, raw_pack_after_days"
+    " daily_retention_days, raw_pack_after_days, mandates_required"
 
 static const struct store_statement statements[] = {
     [INSERT] = { "tenant_insert", 2,
@@ -24,17 +36,19 @@ static const struct store_statement statements[] = {
     [LOCK] = { "tenant_lock", 1, "select id from tenant where id = $1 for update" },
     [LIST] = { "tenant_list", 2,
                "select " COLUMNS " from tenant where id > $1 order by id limit $2::int8" },
-    [UPDATE] = { "tenant_update", 10,
+    [UPDATE] = { "tenant_update", 11,
                  "with t as (update tenant set name = $2, device_policy = $3,"
                  " profile_tolerance_s = $4, raw_retention_days = $5, reading_retention_days = $6,"
                  " own_mp_id = nullif($7, ''), compact_after_days = $8,"
-                 " daily_retention_days = $9, raw_pack_after_days = $10 where id = $1 returning id)"
+                 " daily_retention_days = $9, raw_pack_after_days = $10,"
+                 " mandates_required = $11 where id = $1 returning id)"
                  " update registry_version r set version = r.version + 1 from t"
                  " where r.tenant_id = t.id and r.tenant_id = $1" },
     [SET_STATE] = { "tenant_set_state", 2,
                     "with t as (update tenant set state = $2 where id = $1 returning id)"
                     " update registry_version r set version = r.version + 1 from t"
                     " where r.tenant_id = t.id and r.tenant_id = $1" },
+    [SET_METERS] = { "tenant_set_meters", 2, "update tenant set meters_max = $2 where id = $1" },
     [CA_INSERT] = { "tenant_ca_insert", 4,
                     "insert into tenant_ca (tenant_id, generation, chain_pem, key_blob)"
                     " values ($1, $2, $3, $4)" },
@@ -60,7 +74,8 @@ static void row_to_tenant(const struct store_result *r, int row, struct tenant *
                           .created_at = c_time(r, row, 9),
                           .compact_after_days = (int32_t)c_int(r, row, 10),
                           .daily_retention_days = (int32_t)c_int(r, row, 11),
-                          .raw_pack_after_days = (int32_t)c_int(r, row, 12) };
+                          .raw_pack_after_days = (int32_t)c_int(r, row, 12),
+                          .mandates_required = c_bool(r, row, 13) };
     snprintf(t->key, sizeof t->key, "%s", c_text(r, row, 1));
     snprintf(t->name, sizeof t->name, "%s", c_text(r, row, 2));
     snprintf(t->own_mp_id, sizeof t->own_mp_id, "%s", c_text(r, row, 8));
@@ -170,7 +185,7 @@ static enum emt_err change_one(struct store *s, const struct store_statement *st
 
 enum emt_err tenant_update(struct store *s, const struct tenant *t)
 {
-    struct store_param p[10];
+    struct store_param p[11];
 
     p_int4(&p[0], t->id);
     p_text(&p[1], t->name);
@@ -182,6 +197,7 @@ enum emt_err tenant_update(struct store *s, const struct tenant *t)
     p_int4(&p[7], t->compact_after_days);
     p_int4(&p[8], t->daily_retention_days);
     p_int4(&p[9], t->raw_pack_after_days);
+    p_bool(&p[10], t->mandates_required);
     return change_one(s, &statements[UPDATE], p);
 }
 
@@ -192,6 +208,18 @@ enum emt_err tenant_set_state(struct store *s, int32_t id, enum tenant_state sta
     p_int4(&p[0], id);
     p_int2(&p[1], (int16_t)state);
     return change_one(s, &statements[SET_STATE], p);
+}
+
+enum emt_err tenant_set_meters_max(struct store *s, int32_t id, int32_t most)
+{
+    struct store_param p[2];
+
+    p_int4(&p[0], id);
+    if (most < 0)
+        p_null(&p[1]);
+    else
+        p_int4(&p[1], most);
+    return store_run_touch(s, &statements[SET_METERS], p);
 }
 
 /* row: storage for the text of the generation. */

@@ -22,6 +22,7 @@ static const char usage[] =
     "usage: emtctl tenant export --tenant KEY --out FOLDER --transport-key FILE [WHERE]\n"
     "       emtctl tenant import --in FOLDER --transport-key FILE [--key NEWKEY] [--link-users] [WHERE]\n"
     "       emtctl tenant delete --tenant KEY --yes-delete KEY [WHERE]\n"
+    "       emtctl tenant limit --tenant KEY --meters N|none [WHERE]\n"
     "\n"
     "WHERE: --embedded DIR | --config FILE | --conninfo TEXT --master-key FILE\n"
     "  export  everything of a tenant into a new folder (docs/tenant-archive.md). Its secrets are\n"
@@ -30,11 +31,12 @@ static const char usage[] =
     "          --link-users: users of the same name who exist here become members\n"
     "  delete  destroys the tenant's data keys, removes every row, checks that none is left, and\n"
     "          says so in the platform's audit. Cannot be undone; the key is given twice\n"
-    "import and delete connect as emt_owner, export as emt_admin.\n"
+    "  limit   how many active meters the tenant may have; what ingest learns beyond begins passive\n"
+    "import and delete connect as emt_owner, the others as emt_admin.\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
 
 struct options {
-    const char *tenant, *out, *in, *transport, *key, *yes, *master;
+    const char *tenant, *out, *in, *transport, *key, *yes, *master, *meters;
     const char *embedded, *config, *conninfo;
     bool link_users;
 };
@@ -62,6 +64,7 @@ static const char **text_of(struct options *o, const char *name)
         { "--embedded", &o->embedded },
         { "--config", &o->config },
         { "--conninfo", &o->conninfo },
+        { "--meters", &o->meters },
         { "--master-key", &o->master },
     };
 
@@ -116,6 +119,15 @@ static enum emt_err master_path(const struct options *o, char path[PATH_LEN], st
         err = emt_fail(diag, EMT_ELIMIT, "the path of the master key is too long");
     yaml_free(y);
     return err;
+}
+
+static bool read_meters(const char *text, int32_t *out)
+{
+    char *end = NULL;
+    long n = strcmp(text, "none") == 0 ? -1 : strtol(text, &end, 10);
+
+    *out = (int32_t)n;
+    return n == -1 ? end == NULL : *text >= '0' && *text <= '9' && *end == '\0' && n <= INT32_MAX;
 }
 
 typedef enum emt_err tenant_work(const struct tenant_move *m, struct emt_diag *diag);
@@ -176,6 +188,11 @@ int ctl_tenant_command(int argc, char **argv)
         m.folder = o.in;
         m.key = o.key;
         return run(&o, &m, true, tenant_import);
+    }
+    if (strcmp(argv[1], "limit") == 0) {
+        if (!o.tenant || !o.meters || !read_meters(o.meters, &m.meters) || o.out || o.in || o.yes)
+            return wrong_usage("limit needs --tenant, and --meters with a number or none", NULL);
+        return run(&o, &m, false, tenant_limit);
     }
     if (strcmp(argv[1], "delete") != 0)
         return wrong_usage("unknown command ", argv[1]);

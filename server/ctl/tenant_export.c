@@ -233,6 +233,8 @@ enum emt_err tenant_export(const struct tenant_move *m, struct emt_diag *diag)
     if (err == EMT_OK)
         err = transport_key(m->transport, &x.transport, diag);
     if (err == EMT_OK)
+        *diag = (struct emt_diag){ 0 }; /* it names the key's file */
+    if (err == EMT_OK)
         err = store_open(m->conninfo, STORE_ADMIN, CTL_CONNECT_MS, &x.s, diag);
     if (err == EMT_OK)
         err = run(&x, diag);

@@ -344,8 +344,10 @@ enum emt_err tenant_import(const struct tenant_move *m, struct emt_diag *diag)
 
     if (err == EMT_OK)
         err = seal_key_read(m->transport, &x.transport, diag);
-    if (err == EMT_OK)
+    if (err == EMT_OK) {
+        *diag = (struct emt_diag){ 0 }; /* it names the key's file */
         err = run(&x, diag);
+    }
     if (err == EMT_OK)
         (void)printf("%s: tenant %d, %lld rows\n", x.key, (int)x.tenant, (long long)x.rows);
     archive_catalogue_release(&x.catalogue);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct tenant_move {
     const char *conninfo;
@@ -14,6 +15,7 @@ struct tenant_move {
     const char *master;    /* file of the master key */
     const char *transport; /* file of the transport key */
     const char *actor;     /* for the audit */
+    int32_t meters;        /* limit: -1 any number */
     bool link_users;       /* import: users who exist get their membership */
 };
 
@@ -22,5 +24,7 @@ EMT_CHECKED enum emt_err tenant_export(const struct tenant_move *m, struct emt_d
 EMT_CHECKED enum emt_err tenant_import(const struct tenant_move *m, struct emt_diag *diag);
 /* Repeatable after an interruption. */
 EMT_CHECKED enum emt_err tenant_delete(const struct tenant_move *m, struct emt_diag *diag);
+/* Audited on both sides. */
+EMT_CHECKED enum emt_err tenant_limit(const struct tenant_move *m, struct emt_diag *diag);
 
 #endif

@@ -57,10 +57,14 @@ def same(before, after):
 
 def tampered(archive, dir, to):
     bad = dir / 'bad'
-    for path, says in (('tables/device.copy', 'SHA-256'), ('manifest.json', 'changed since'), ('tables/reading.copy', '')):
+    for path, change, says in (('tables/device.copy', lambda b: b.replace(b'SIM', b'SIN', 1), 'SHA-256'),
+                               ('tables/reading.copy', lambda b: b[:b.index(b'\n') + 1], 'SHA-256'),
+                               ('tables/audit_anchor.copy', lambda b: b + b'x', 'SHA-256'),
+                               ('tables/gateway.copy', lambda b: b[:-9], ''),
+                               ('manifest.json', lambda b: b.replace(b'alpha', b'alphb'), 'changed since')):
         shutil.copytree(archive, bad)
         file = bad / path
-        file.write_bytes(file.read_bytes()[:-2] + b'\n')
+        file.write_bytes(change(file.read_bytes()))
         refused(says, 'import', '--in', bad, *to)
         shutil.rmtree(bad)
     emt.say('a changed archive is refused')
@@ -89,6 +93,22 @@ def gone(node, key, id):
     assert said[0][1] == 'begun' and 'keys destroyed' in said[1][1] and 'none left' in said[-1][1], said
 
 
+def limited(t, node, dir):
+    """Meters beyond the agreed number are kept and their values stored, but passive, with an event each."""
+    tenant('limit', '--tenant', t.key, '--meters', '5', '--embedded', node.dir)
+    tenant('limit', '--tenant', t.key, '--meters', '5x', '--embedded', node.dir, ok=(2,))
+    csv = emt.run([emt.build_dir() / 'emt-agent', 'meters', '--simulate', '12', '--seed', '8']).stdout
+    t.post('/meter-keys', csv.encode(), kind='text/csv')
+    p = emt.agent(t.gateway('gw', dir / 'limited', node), node, '--simulate', '12', '--seed', '8', '--interval', '300', '--backfill', '1', '--once')
+    assert p.popen.wait(240) == 0, p.output()
+    id = node.sql(f"select id from tenant where key = '{t.key}'")[0][0]
+    assert node.sql(f'select active, count(*) from device where tenant_id = {id} group by 1 order by 1') == [['f', '7'], ['t', '5']]
+    assert node.sql(f"select count(distinct device_id) from event where tenant_id = {id} and kind = 'meters-exceeded'") == [['7']]
+    assert node.sql(f'select count(distinct c.device_id) from reading r join channel c using (tenant_id, channel_id)'
+                    f' where tenant_id = {id}') == [['12']]
+    emt.say('five meters were agreed: seven more are passive, and none is lost')
+
+
 def main():
     with emt.workspace('tenancy') as (dir, nodes):
         a_node = emt.Node(dir / 'a').start()
@@ -98,6 +118,10 @@ def main():
         a, folder, csv = fill(op_a, a_node, dir)
         others = [emt.Tenant(op_b, key) for key in ('one', 'two', 'three')]
         theirs = b_node.sql('select count(*) from tenant')
+        id = a_node.sql("select id from tenant where key = 'alpha'")[0][0]
+        a_node.sql(f"update tenant set compact_after_days = 2 where id = {id};"
+                   f" insert into job (tenant_id, kind, dedupe) values ({id}, 'compaction', 'test') on conflict do nothing")
+        emt.wait_for('blocks', lambda: a_node.sql('select count(*) from job where state < 2') == [['0']], 120, 1)
         emt.wait_for('the cursor to rest', lambda: a_node.sql('select count(*) from gateway_session where state = 0') == [['0']])
 
         key = dir / 'transport.key'
@@ -110,7 +134,7 @@ def main():
         assert b'hunter2' not in text and b'PRIVATE KEY' not in text
         refused('exists', 'export', '--tenant', 'alpha', '--out', archive, '--transport-key', key, *at_a)
         rows = manifest(archive)
-        for t in ('reading', 'raw_frame', 'device_key', 'gateway_certificate', 'location_channel', 'audit'):
+        for t in ('reading', 'reading_block', 'raw_frame', 'device_key', 'gateway_certificate', 'location_channel', 'audit'):
             assert rows[t]['rows'] > 0, (t, rows[t])
         emt.say('exported:', sum(t['rows'] for t in rows.values()), 'rows')
 
@@ -159,6 +183,7 @@ def main():
         connected(b_node, folder, b_node.rest(a.rest.key), 'beta')
         emt.say('under another key: the gateway connects, its certificates say the old one')
         assert a_node.sql("select count(*) from tenant where key = 'alpha'") == [['1']]
+        limited(others[0], b_node, dir)
 
 
 if __name__ == '__main__':

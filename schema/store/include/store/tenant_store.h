@@ -8,6 +8,7 @@
 #include "base/seal.h"
 #include "base/writer.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ struct tenant {
     int32_t daily_retention_days;   /* sparser values */
     int32_t compact_after_days;     /* then rows become blocks (block_store.h) */
     int32_t raw_pack_after_days;    /* then raw frames become packs (raw_pack_store.h) */
+    bool mandates_required;         /* exports to others need a mandate (mandate_store.h) */
     char own_mp_id[32];             /* "" for none */
     emt_time created_at;
 };
@@ -52,6 +54,9 @@ EMT_CHECKED enum emt_err tenant_list(struct store *s, int32_t after, struct tena
 EMT_CHECKED enum emt_err tenant_update(struct store *s, const struct tenant *t);
 /* As STORE_ADMIN. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err tenant_set_state(struct store *s, int32_t id, enum tenant_state state);
+/* How many active meters the tenant may have; -1: any number. What comes beyond begins passive,
+ * with the event meters-exceeded; what is active stays so. As STORE_ADMIN. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err tenant_set_meters_max(struct store *s, int32_t id, int32_t most);
 
 /* The CA's chain and its PKCS#8 key, wrapped here by the data key. generation from 1. As
  * STORE_ADMIN, or as STORE_APP in a transaction of the tenant. EMT_ECONFLICT that generation
