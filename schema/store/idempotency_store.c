@@ -25,7 +25,7 @@ static const struct store_statement statements[] = {
         " on conflict (tenant_id, principal, key) do update set"
         " request_hash = excluded.request_hash, state = excluded.state, status = excluded.status,"
         " content_type = excluded.content_type, location = excluded.location,"
-        " etag = excluded.etag, body = excluded.body, created_at = now()" },
+        " etag = excluded.etag, body = excluded.body, created_at = excluded.created_at" },
     [FORGET] = { "idempotency_forget", 3,
         "delete from idempotency where tenant_id = $1 and principal = $2 and key = $3" },
     [EXPIRE] = { "idempotency_expire", 2,

@@ -160,6 +160,27 @@ static enum emt_err check_names(struct dirent **names, int n, int newest, const 
     return EMT_OK;
 }
 
+/* What belongs behind every migration, and is no migration itself: not recorded, repeatable. */
+static enum emt_err run_last_step(struct store *s, const char *folder, struct emt_diag *diag)
+{
+    char path[512];
+    char *sql = NULL;
+    size_t len;
+    enum emt_err err = file_join(path, sizeof path, folder, "distribute.sql");
+
+    if (err == EMT_OK)
+        err = file_read(path, FILE_MAX_BYTES, &sql, &len, diag);
+    if (err == EMT_ENOTFOUND)
+        return EMT_OK; /* a folder of before */
+    if (err == EMT_OK && store_script(s, sql, diag) != EMT_OK) {
+        if (diag)
+            snprintf(diag->file, sizeof diag->file, "distribute.sql");
+        err = EMT_EDB;
+    }
+    free(sql);
+    return err;
+}
+
 static enum emt_err run_locked(struct store *s, const char *folder, struct dirent **names, int n,
                                int newest, unsigned *applied, struct emt_diag *diag)
 {
@@ -179,6 +200,8 @@ static enum emt_err run_locked(struct store *s, const char *folder, struct diren
                        c_text(rows, last - 1, 1), newest);
     else
         err = run_files(s, folder, names, n, rows, applied, diag);
+    if (err == EMT_OK)
+        err = run_last_step(s, folder, diag);
     store_result_free(rows);
     return err;
 }

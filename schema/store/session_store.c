@@ -28,7 +28,7 @@ enum {
 /* clang-format off */
 /* Turns between two addresses (decision 24): a turn is a claim from the address before the last one. */
 #define BACK  "(excluded.peer <> s.peer AND excluded.peer = s.peer_before)"
-#define FRESH "(s.turns_from > now() - interval '10 minutes')"
+#define FRESH "(s.turns_from > excluded.since - interval '10 minutes')"
 #define CLONE "(" BACK " AND " FRESH " AND s.turns >= 5)"
 
 static const struct store_statement statements[STATEMENTS] = {
@@ -60,14 +60,14 @@ static const struct store_statement statements[STATEMENTS] = {
         "  node_id = excluded.node_id, since = excluded.since, peer = excluded.peer,"
         "  fingerprint = excluded.fingerprint, tls = excluded.tls,"
         "  state = CASE WHEN " CLONE " THEN 1 ELSE 0 END,"
-        "  ended_at = CASE WHEN " CLONE " THEN now() END,"
+        "  ended_at = CASE WHEN " CLONE " THEN excluded.since END,"
         "  reason = CASE WHEN " CLONE " THEN 'clone' ELSE '' END,"
         "  peer_before = CASE WHEN s.peer IS DISTINCT FROM excluded.peer THEN s.peer ELSE s.peer_before END,"
         "  turns = CASE WHEN " CLONE " THEN 0 WHEN NOT coalesce(" BACK ", false) THEN s.turns"
         "   WHEN " FRESH " THEN s.turns + 1 ELSE 1 END,"
-        "  turns_from = CASE WHEN " BACK " AND NOT coalesce(" FRESH ", false) THEN now() ELSE s.turns_from END,"
-        "  held_until = CASE WHEN " CLONE " THEN now() + interval '10 minutes' END"
-        " WHERE s.held_until IS NULL OR s.held_until <= now()"
+        "  turns_from = CASE WHEN " BACK " AND NOT coalesce(" FRESH ", false) THEN excluded.since ELSE s.turns_from END,"
+        "  held_until = CASE WHEN " CLONE " THEN excluded.since + interval '10 minutes' END"
+        " WHERE s.held_until IS NULL OR s.held_until <= excluded.since"
         " RETURNING epoch, held_until IS NOT NULL AS held"
         "), others AS ("
         " UPDATE gateway_cursor k SET epoch = claimed.epoch FROM claimed"

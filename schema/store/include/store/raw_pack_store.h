@@ -85,6 +85,6 @@ EMT_CHECKED enum emt_err packed_devices(struct store *s, int32_t tenant,
                                         const struct packed_hits *h, struct store_result **out);
 
 const struct store_statement *raw_pack_store_statements(size_t *n);
-const struct store_statement *raw_pack_read_statements(size_t *n);
+const struct store_statement *packed_frame_store_statements(size_t *n);
 
 #endif

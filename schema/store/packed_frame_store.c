@@ -47,7 +47,7 @@ static const struct store_statement statements[STATEMENTS] = {
 };
 /* clang-format on */
 
-const struct store_statement *raw_pack_read_statements(size_t *n)
+const struct store_statement *packed_frame_store_statements(size_t *n)
 {
     *n = STATEMENTS;
     return statements;
