@@ -22,7 +22,7 @@ enum {
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [TENANT] = { "export_tenant", 1,
-        "SELECT coalesce(own_mp_id, ''), profile_tolerance_s FROM tenant WHERE id = $1" },
+        "SELECT coalesce(own_mp_id, ''), profile_tolerance_s, mandates_required FROM tenant WHERE id = $1" },
     [BINDINGS] = { "export_bindings", 5,
         "SELECT l.code, coalesce(l.receiver_mp_id, ''), b.binding_id, b.channel_id, b.obis,"
         " b.ratio_mantissa, b.ratio_exponent, b.device_number, coalesce(c.unit, ''),"
@@ -79,6 +79,7 @@ enum emt_err export_tenant_get(struct store *s, int32_t tenant, struct export_te
     if (err == EMT_OK) {
         snprintf(out->own_mp_id, sizeof out->own_mp_id, "%s", c_text(r, 0, 0));
         out->tolerance_s = (int32_t)c_int(r, 0, 1);
+        out->mandates_required = c_bool(r, 0, 2);
     }
     store_result_free(r);
     return err;

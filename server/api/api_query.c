@@ -39,6 +39,7 @@ static const struct {
     { api_event_list, PAGE " " SPAN " severity kind" },
     { api_meter_key_list, PAGE },
     { api_location_list, PAGE " q kind" },
+    { api_mandate_list, PAGE " location" },
     { api_export_list, PAGE },
     { api_target_list, PAGE },
     { api_schedule_list, PAGE },

@@ -118,9 +118,16 @@ static enum emt_err job_content(struct file_job *j, const struct store_result *r
     struct sink sink = sink_to_writer(&j->content);
     struct mscons_export_handler handler = { .note = tap_note, .ctx = j->tap };
     struct mscons_writer writer;
-    struct mscons_run run = { j->store, j->req,       &handler,
-                              &writer,  j->reference, j->tenant->tolerance_s,
-                              0 };
+    /* Who sends to itself needs nobody's leave. */
+    bool mandates = j->tenant->mandates_required && strcmp(j->receiver, j->tenant->own_mp_id) != 0;
+    struct mscons_run run = { .store = j->store,
+                              .req = j->req,
+                              .handler = &handler,
+                              .writer = &writer,
+                              .reference = j->reference,
+                              .tolerance_s = j->tenant->tolerance_s,
+                              .receiver = j->receiver,
+                              .mandates = mandates };
 
     j->head = (struct export_file){ .sender = j->tenant->own_mp_id,
                                     .recipient = j->receiver,

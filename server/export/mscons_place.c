@@ -7,6 +7,7 @@
 #include "connectors/load_profile.h"
 #include "model/obis.h"
 #include "store/export_store.h"
+#include "store/mandate_store.h"
 #include "store/reading_query_store.h"
 
 #include <stdarg.h>
@@ -448,13 +449,39 @@ static enum emt_err place_readings_day(struct mscons_run *run, const struct plac
     return EMT_OK;
 }
 
+/* Days without mandate are noted once for each span of them. */
+struct permission {
+    struct store_result *mandates; /* rows (valid_from, valid_to); NULL: none is needed */
+    bool refused;                  /* the day before */
+};
+
+static bool is_permitted(const struct mscons_run *run, const struct place *place,
+                         struct permission *p, emt_time from, emt_time to)
+{
+    char when[32];
+    bool permitted = p->mandates == NULL;
+
+    for (int i = 0; !permitted && i < store_rows(p->mandates); i++)
+        permitted = c_time(p->mandates, i, 0) <= from &&
+                    (c_null(p->mandates, i, 1) || c_time(p->mandates, i, 1) >= to);
+    if (!permitted && !p->refused)
+        mscons_note(run, place->code, "no mandate for %s from %s on", run->receiver,
+                    time_format(from, when));
+    p->refused = !permitted;
+    return permitted;
+}
+
 enum emt_err mscons_place(struct mscons_run *run, const struct store_result *rows, int first,
                           int end)
 {
     const struct mscons_export_request *req = run->req;
+    struct permission permission = { 0 };
     struct place place;
     enum emt_err err = EMT_OK;
 
+    if (run->mandates)
+        err = mandate_periods(run->store, req->tenant, c_text(rows, first, EXPORT_LOCATION_CODE),
+                              run->receiver, &permission.mandates);
     place_of_rows(run, rows, first, end, &place);
     emt_time past = local_day_start(req->to);
     for (struct local_date d = req->from; err == EMT_OK && place.n > 0; d = local_date_add(d, 1)) {
@@ -462,10 +489,14 @@ enum emt_err mscons_place(struct mscons_run *run, const struct store_result *row
 
         if (from >= past || from > req->now)
             break;
+        if (!is_permitted(run, &place, &permission, from,
+                          req->pid == 13017 ? from : local_day_end(d)))
+            continue;
         if (req->pid == 13017)
             err = place_readings_day(run, &place, from);
         else
             err = place_profile_day(run, &place, from, local_day_end(d));
     }
+    store_result_free(permission.mandates);
     return err;
 }

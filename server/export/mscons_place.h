@@ -16,6 +16,8 @@ struct mscons_run {
     const char *reference;
     int32_t tolerance_s;
     unsigned documents; /* numbered so far */
+    const char *receiver;
+    bool mandates; /* the receiver needs one for each day */
 };
 
 /* Puts the messages of the place in rows [first, end) of export_bindings(). What cannot be sent is

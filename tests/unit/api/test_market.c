@@ -297,6 +297,90 @@ START_TEST(an_export_that_makes_no_sense_is_refused)
 }
 END_TEST
 
+/* --- mandates --- */
+
+#define MANDATE(to)                                                                                \
+    "{\"location\":\"" MELO "\",\"recipient\":\"" RECEIVER                                         \
+    "\",\"purpose\":\"billing\",\"from\":\"2020-01-01T00:00:00Z\"," to                             \
+    "\"evidence\":\"letter 7\"}"
+
+START_TEST(others_get_values_by_a_mandate_only)
+{
+    struct test_tenant t;
+    char body[300];
+    char from[16];
+    char to[16];
+
+    tenant_new(&t, "mandated");
+    int64_t channel = channel_new(&t, "EMT-12345678-01-02", 0, "Wh");
+    struct local_date day = place_with_values(&t, channel);
+    day_text(day, from);
+    day_text(local_date_add(day, 1), to);
+    snprintf(body, sizeof body, "{\"pid\":\"13018\",\"from\":\"%s\",\"to\":\"%s\"}", from, to);
+    ask(200, t.key, "PATCH", "{\"mandates_required\":true}", "/api/v1/tenants/mandated");
+    ck_assert(json_is_true(value_at("mandates_required")));
+    ask(201, t.key, "POST", body, "/api/v1/tenants/mandated/exports");
+    ck_assert_uint_eq(json_array_size(value_at("files")), 0);
+    ck_assert_ptr_nonnull(strstr(text_at("notes.0"), "no mandate for " RECEIVER));
+
+    /* One that ended before, one of somebody else. */
+    ask(201, t.key, "POST", MANDATE("\"to\":\"2021-01-01T00:00:00Z\","),
+        "/api/v1/tenants/mandated/mandates");
+    int64_t id = int_at("id");
+    ask(201, t.key, "POST",
+        "{\"location\":\"" MELO "\",\"recipient\":\"9900999000304\",\"purpose\":\"x\",\"from\":"
+        "\"2020-01-01T00:00:00Z\"}",
+        "/api/v1/tenants/mandated/mandates");
+    ask(201, t.key, "POST", body, "/api/v1/tenants/mandated/exports");
+    ck_assert_uint_eq(json_array_size(value_at("files")), 0);
+    ask(200, t.key, "PATCH", "{\"to\":null}", "/api/v1/tenants/mandated/mandates/%" PRId64, id);
+    ck_assert(json_is_null(value_at("to")));
+    ck_assert_str_eq(text_at("evidence"), "letter 7");
+    ask(201, t.key, "POST", body, "/api/v1/tenants/mandated/exports");
+    ck_assert_uint_eq(json_array_size(value_at("files")), 1);
+    ck_assert_uint_eq(json_array_size(value_at("notes")), 0);
+    /* Who sends to itself needs none. */
+    ask(204, t.key, "DELETE", NULL, "/api/v1/tenants/mandated/mandates/%" PRId64, id);
+    sql("update location set receiver_mp_id = '" SENDER "' where tenant_id = %d", t.id);
+    ask(201, t.key, "POST", body, "/api/v1/tenants/mandated/exports");
+    ck_assert_uint_eq(json_array_size(value_at("files")), 1);
+}
+END_TEST
+
+START_TEST(a_mandate_is_of_a_location_and_a_period)
+{
+    struct test_tenant t, other;
+    char key[80];
+
+    tenant_new(&t, "mandate");
+    tenant_new(&other, "mandate-other");
+    ask(400, t.key, "POST", MANDATE(""), "/api/v1/tenants/mandate/mandates");
+    check_problem("invalid", "location");
+    ask(201, t.key, "POST", "{\"code\":\"" MELO "\",\"kind\":\"melo\"}",
+        "/api/v1/tenants/mandate/locations");
+    ask(400, t.key, "POST", MANDATE("\"to\":\"2020-01-01T00:00:00Z\","),
+        "/api/v1/tenants/mandate/mandates");
+    check_problem("invalid", "to");
+    ask(403, tenant_key(&t, "reader", key), "POST", MANDATE(""),
+        "/api/v1/tenants/mandate/mandates");
+    ask(201, t.key, "POST", MANDATE(""), "/api/v1/tenants/mandate/mandates");
+    int64_t id = int_at("id");
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/mandate/mandates?location=" MELO);
+    ck_assert_uint_eq(items(), 1);
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/mandate/mandates?location=" MELO_2);
+    ck_assert_uint_eq(items(), 0);
+    ask(404, other.key, "GET", NULL, "/api/v1/tenants/mandate-other/mandates/%" PRId64, id);
+    ask(404, other.key, "DELETE", NULL, "/api/v1/tenants/mandate-other/mandates/%" PRId64, id);
+    ask(400, t.key, "PATCH", "{\"to\":\"2019-01-01T00:00:00Z\"}",
+        "/api/v1/tenants/mandate/mandates/%" PRId64, id);
+    /* What a mandate names is not taken away under it. */
+    ask(409, t.key, "DELETE", NULL, "/api/v1/tenants/mandate/locations/" MELO);
+    ask(204, t.key, "DELETE", NULL, "/api/v1/tenants/mandate/mandates/%" PRId64, id);
+    ask(404, t.key, "GET", NULL, "/api/v1/tenants/mandate/mandates/%" PRId64, id);
+    ask(204, t.key, "DELETE", NULL, "/api/v1/tenants/mandate/locations/" MELO);
+}
+END_TEST
+
 TCase *market_tests(void)
 {
     TCase *c = tcase_create("market");
@@ -307,5 +391,7 @@ TCase *market_tests(void)
     tcase_add_test(c, a_register_is_bound_once_at_a_time);
     tcase_add_test(c, an_export_writes_a_file_that_is_listed_and_fetched);
     tcase_add_test(c, an_export_that_makes_no_sense_is_refused);
+    tcase_add_test(c, others_get_values_by_a_mandate_only);
+    tcase_add_test(c, a_mandate_is_of_a_location_and_a_period);
     return c;
 }

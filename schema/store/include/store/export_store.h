@@ -39,6 +39,7 @@ EMT_CHECKED enum emt_err export_bindings(struct store *s, int32_t tenant, enum l
 struct export_tenant {
     char own_mp_id[32]; /* "" for none */
     int32_t tolerance_s;
+    bool mandates_required; /* mandate_store.h */
 };
 /* EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err export_tenant_get(struct store *s, int32_t tenant,
