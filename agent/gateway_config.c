@@ -1,5 +1,6 @@
 #include "agent/gateway_config.h"
 
+#include "agent/source_config.h"
 #include "agent/spool.h"
 #include "base/file.h"
 #include "base/yaml.h"
@@ -110,6 +111,16 @@ static enum emt_err read_numbers(const struct yaml *y, struct gateway_config *c,
     return err;
 }
 
+/* Only checked here: run_agent() loads them. */
+static enum emt_err check_sources(const struct yaml *y, const char *dir, struct emt_diag *diag)
+{
+    struct source_list list;
+    enum emt_err err = source_list_read(y, dir, &list, diag);
+
+    source_list_release(&list);
+    return err;
+}
+
 static enum emt_err read_all(const struct yaml *y, const char *dir, struct gateway_config *c,
                              struct emt_diag *diag)
 {
@@ -135,6 +146,8 @@ static enum emt_err read_all(const struct yaml *y, const char *dir, struct gatew
         err = copy_path(y, dir, "commands", "commands", c->commands, diag);
     if (err == EMT_OK)
         err = read_numbers(y, c, diag);
+    if (err == EMT_OK)
+        err = check_sources(y, dir, diag);
     return err == EMT_OK ? yaml_unknown(y, diag) : err;
 }
 

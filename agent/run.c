@@ -6,6 +6,7 @@
 #include "agent/gateway.h"
 #include "agent/replay.h"
 #include "agent/simulate.h"
+#include "agent/source.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -33,6 +34,9 @@ struct run {
     struct gateway *gateway;
     struct replay *replay; /* NULL once read to its end */
     struct simulation *simulation;
+    struct source_list configured;
+    struct source *sources[SOURCES_MAX]; /* meters that this gateway reads */
+    size_t nsources;
     struct sim_clock clock;
     emt_time started; /* real */
     int64_t started_ms;
@@ -124,6 +128,41 @@ static void simulate_some(struct run *r)
     r->caught_up = simulation_due(r->simulation) > r->started && now == real;
 }
 
+/* Meters that are read do not wait for space either: the spool gives up its oldest frames. */
+static void on_source_frame(void *ctx, enum protocol protocol, enum frame_format format,
+                            const uint8_t *p, size_t n)
+{
+    struct run *r = ctx;
+    struct spool_frame f = { .received_at = clock_now(),
+                             .protocol = (uint16_t)protocol,
+                             .format = (uint16_t)format,
+                             .data = p,
+                             .len = n };
+
+    if (!r->stopping)
+        (void)submit(r, &f); /* a broken spool has told the program */
+}
+
+static void close_sources(struct run *r)
+{
+    for (size_t i = 0; i < r->nsources; i++)
+        source_free(r->sources[i]);
+    r->nsources = 0;
+}
+
+static enum emt_err start_sources(struct run *r)
+{
+    struct source_sink sink = { on_source_frame, r };
+    enum emt_err err = source_list_load(r->o->dir, &r->configured, r->diag);
+
+    while (err == EMT_OK && r->nsources < r->configured.n) {
+        err = source_open(&r->configured.list[r->nsources], r->base, &sink,
+                          &r->sources[r->nsources], r->diag);
+        r->nsources += err == EMT_OK;
+    }
+    return err;
+}
+
 static bool exhausted(const struct run *r)
 {
     return !r->replay && (!r->simulation || r->caught_up);
@@ -164,6 +203,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
         return;
     }
     r->stopping = true;
+    close_sources(r);
     event_add(r->drain, &limit);
     finish_if_done(r);
 }
@@ -270,6 +310,8 @@ static void release(struct run *r)
 {
     struct event *events[] = { r->tick, r->term, r->interrupt, r->drain, r->timeout };
 
+    close_sources(r);
+    source_list_release(&r->configured);
     gateway_close(r->gateway);
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (events[i])
@@ -296,6 +338,8 @@ int run_agent(const struct run_options *o, struct emt_diag *diag)
         err = open_gateway(&r);
     if (err == EMT_OK && !make_events(&r))
         err = emt_fail(diag, EMT_ENOMEM, "out of memory");
+    if (err == EMT_OK)
+        err = start_sources(&r);
     if (err == EMT_OK) {
         gateway_start(r.gateway, 0);
         event_base_dispatch(r.base);

@@ -4,6 +4,7 @@
 #include "dlms_template.h"
 
 #define CLASS_CLOCK 8
+#define DEFINITION_PARTS 4
 /* Low byte of the status of a load profile: the meter calls the period's values invalid. */
 #define STATUS_DATA_INVALID 0x04
 
@@ -13,6 +14,20 @@ struct row {
     struct dlms_clock clock;
     bool has_clock;
 };
+
+/* What may stand behind the four parts of a definition: the column's scale, or, of the clock, the
+ * capture period in seconds. Reading gateways write it (docs/protocols/dlms.md). */
+static void read_extra(const struct axdr_tree *tree, uint32_t at, struct dlms_columns *out,
+                       struct dlms_column *c)
+{
+    if (dlms_is_scale(tree, at)) {
+        c->has_scale = true;
+        c->scaler = (int8_t)tree->nodes[at + 1].i;
+        c->unit = (uint8_t)tree->nodes[at + 2].i;
+    } else if (tree->nodes[at].tag == AXDR_UINT32) {
+        out->period_s = (uint32_t)tree->nodes[at].i;
+    }
+}
 
 bool dlms_columns_read(const struct axdr_tree *tree, uint32_t at, struct dlms_columns *out)
 {
@@ -29,6 +44,8 @@ bool dlms_columns_read(const struct axdr_tree *tree, uint32_t at, struct dlms_co
                                    .obis = dlms_obis_of(tree->nodes[node + 2].p),
                                    .attribute = (int8_t)tree->nodes[node + 3].i,
                                    .unit = DLMS_UNIT_NONE };
+        if (tree->nodes[node].n > DEFINITION_PARTS)
+            read_extra(tree, node + DEFINITION_PARTS + 1, out, c);
     }
     return true;
 }

@@ -2,8 +2,8 @@
  * example of AARQ and AARE. */
 #include "base/cipher.h"
 #include "dlms/dlms_acse.h"
-#include "parsers/dlms_client.h"
 #include "dlms/dlms_security.h"
+#include "parsers/dlms_client.h"
 #include "suites.h"
 #include "support.h"
 
