@@ -111,6 +111,18 @@ enum emt_err api_problem(struct api_call *c, unsigned status, const char *proble
     return put_body(c, status, "application/problem+json", body);
 }
 
+/* What was read back breaks its own rules, such as a block of values: it exists, and somebody has
+ * to look at it. */
+static enum emt_err damaged(struct api_call *c, enum emt_err err, const char *what)
+{
+    LOG_ERROR("stored-damaged", LOG_S("what", what), LOG_I("tenant", c->tenant),
+              LOG_S("path", http_request_path(c->req)), LOG_S("error", emt_err_name(err)),
+              LOG_S("request", http_request_id(c->req)));
+    return api_problem(c, 503, "damaged", NULL,
+                       "%s: what is stored here is damaged; the server's log names the request",
+                       what);
+}
+
 enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char *what)
 {
     switch (emt_err_class(err)) {
@@ -122,6 +134,8 @@ enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char 
         if (err == EMT_ECONFLICT)
             return api_problem(c, 409, "conflict", NULL,
                                "%s: exists already, or something refers to it", what);
+        if (err == EMT_ETRUNCATED || err == EMT_EMALFORMED)
+            return damaged(c, err, what);
         return api_problem(c, 404, "not-found", NULL, "%s does not exist", what);
     case EMT_CLASS_REFUSE:
         return api_problem(c, 400, "invalid", NULL, "%s: a value is not allowed", what);

@@ -88,6 +88,24 @@ START_TEST(a_period_has_its_start_and_not_its_end)
 }
 END_TEST
 
+START_TEST(a_damaged_block_is_no_missing_channel)
+{
+    struct test_tenant t;
+
+    tenant_new(&t, "damaged");
+    int64_t c = channel_new(&t, "EMT-12345678-01-02", 0, "Wh");
+    sql("select block_partition_ensure('2025-03-01T00:00:00Z')");
+    sql("insert into reading_block (tenant_id, channel_id, span_start, n, span, data) values"
+        " (%d, %" PRId64 ", '2025-03-01T00:00:00Z', 96, 0, '\\xffffffffffff')",
+        t.id, c);
+    ask(503, t.key, "GET", NULL, READINGS "?from=2025-03-01T00:00:00Z&to=2025-03-02T00:00:00Z",
+        t.name, c);
+    check_problem("damaged", NULL);
+    ask(200, t.key, "GET", NULL, READINGS "?from=2025-03-03T00:00:00Z&to=2025-03-04T00:00:00Z",
+        t.name, c);
+}
+END_TEST
+
 START_TEST(the_higher_rank_of_two_values_is_shown)
 {
     struct test_tenant t;
@@ -435,6 +453,7 @@ TCase *reading_tests(void)
     tcase_add_checked_fixture(c, api_start, api_stop);
     tcase_add_test(c, values_are_paged_exactly);
     tcase_add_test(c, a_period_has_its_start_and_not_its_end);
+    tcase_add_test(c, a_damaged_block_is_no_missing_channel);
     tcase_add_test(c, the_higher_rank_of_two_values_is_shown);
     tcase_add_test(c, texts_are_values_too);
     tcase_add_test(c, days_are_added_up_as_germany_counts_them);
