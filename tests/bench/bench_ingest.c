@@ -1,4 +1,8 @@
-/* Three phases, one figure each that the others would blur: learning (every telegram brings an
+/* The same rows go once more through a bare idempotent insert, as the ground that the engine's
+ * database time is measured against. With --age the whole is done twice: on an empty database and
+ * on one with months of history.
+ *
+ * Three phases, one figure each that the others would blur: learning (every telegram brings an
  * unknown meter), full speed (as much under way as the budget allows), and paced (half of that
  * speed, for the time until the acknowledgement). */
 #include "bench_ingest.h"
@@ -27,8 +31,24 @@
 #define RECORD_VALUES 4
 
 struct options {
-    const char *conninfo;
-    unsigned frames, tenants, devices;
+    const char *conninfo, *drop_index;
+    unsigned frames, tenants, devices, age;
+};
+
+/* The bare insert. */
+#define BARE_LOT 2000
+enum { PID, BARE_ROWS, BARE_INSERT };
+static const struct store_statement statements[] = {
+    [PID] = { "bench_pid", 0, "select pg_backend_pid()" },
+    [BARE_ROWS] = { "bench_rows", 3,
+                    "select channel_id, ts, mantissa, exponent, quality from reading"
+                    " where tenant_id = $1 and channel_id < 1000000000"
+                    " order by ctid, tableoid offset $2::int8 limit $3::int4" },
+    [BARE_INSERT] = { "bench_insert", 6,
+                      "insert into bench_bare (tenant_id, channel_id, ts, mantissa, exponent,"
+                      " quality) select $1, * from unnest($2::int8[], $3::timestamptz[],"
+                      " $4::int8[], $5::int2[], $6::int2[])"
+                      " on conflict (tenant_id, channel_id, ts) do nothing" },
 };
 
 struct gateway {
@@ -61,6 +81,7 @@ struct bench {
     uint32_t *latency_us;
     unsigned nlatency;
     bool over, broken;
+    double rate_full, backend_us; /* figures of the phase at full speed, per second and frame */
     pthread_mutex_t mutex;
     pthread_cond_t cond;
 };
@@ -73,6 +94,7 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* With --age each name comes twice, the empty database first. */
 static void print(const char *name, double value, const char *unit)
 {
     printf(
@@ -145,6 +167,40 @@ static bool make_tenant(struct bench *b, struct store *admin, unsigned i, const 
     return ok && g->pushed_us;
 }
 
+/* Months of history, thinly filled, and the table that the bare insert writes to. */
+static void make_past(struct bench *b)
+{
+    char sql[1500];
+
+    if (b->o.age)
+        snprintf(sql, sizeof sql,
+                 "set client_min_messages = warning;"
+                 "select partitions_ensure(now(), %u);"
+                 "insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)"
+                 " select t.id, 1000000000 + c, now() - m * interval '30 days'"
+                 "  + k * interval '15 minutes', c * k, 0, 256"
+                 " from tenant t, generate_series(1, %u) m, generate_series(1, %u) c,"
+                 " generate_series(1, 96) k;"
+                 "analyze reading",
+                 b->o.age * 31, b->o.age, 200 / b->o.tenants + 1);
+    if (b->o.age)
+        pg_fixture_sql(b->fixture, sql);
+    if (b->o.drop_index) {
+        snprintf(sql, sizeof sql, "drop index %s", b->o.drop_index);
+        pg_fixture_sql(b->fixture, sql);
+    }
+    pg_fixture_sql(
+        b->fixture,
+        "create table bench_bare (like reading, primary key (tenant_id, channel_id, ts))"
+        " partition by range (ts);"
+        "do $$ declare p record; begin"
+        " for p in select c.relname, pg_get_expr(c.relpartbound, c.oid) as bound from pg_inherits i"
+        "  join pg_class c on c.oid = i.inhrelid where i.inhparent = 'reading'::regclass loop"
+        "  execute format('create table %I partition of bench_bare %s', 'bare_' || p.relname, p.bound);"
+        " end loop; end $$;"
+        "grant all on bench_bare to emt_admin");
+}
+
 static bool make_database(struct bench *b, const uint8_t key[16])
 {
     struct store *admin = NULL;
@@ -165,6 +221,8 @@ static bool make_database(struct bench *b, const uint8_t key[16])
     for (unsigned i = 0; ok && i < b->o.tenants; i++)
         ok = make_tenant(b, admin, i, key);
     store_close(admin);
+    if (ok && b->fixture)
+        make_past(b);
     return ok;
 }
 
@@ -356,18 +414,12 @@ static bool on_loop(struct bench *b, void (*fn)(void *arg))
 
 /* ---- figures ---- */
 
-/* CPU of the engine's backend, in microseconds; 0 where the server is on another machine. */
-static int64_t backend_cpu_us(struct bench *b)
+static int64_t process_cpu_us(int64_t pid)
 {
     char path[64], text[1024];
     unsigned long user = 0, kernel = 0;
-    int64_t pid;
     FILE *f;
 
-    if (!b->fixture)
-        return 0;
-    pid = pg_fixture_number(
-        b->fixture, "select pid from pg_stat_activity where usename = 'emt_ingest' limit 1");
     snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
     f = fopen(path, "r");
     if (!f)
@@ -384,6 +436,15 @@ static int64_t backend_cpu_us(struct bench *b)
         kernel = strtoul(p, &p, 10);
     }
     return (int64_t)(user + kernel) * 1000000 / sysconf(_SC_CLK_TCK);
+}
+
+/* CPU of the engine's backend, in microseconds; 0 where the server is on another machine. */
+static int64_t backend_cpu_us(struct bench *b)
+{
+    if (!b->fixture)
+        return 0;
+    return process_cpu_us(pg_fixture_number(
+        b->fixture, "select pid from pg_stat_activity where usename = 'emt_ingest' limit 1"));
 }
 
 static int64_t own_cpu_us(void)
@@ -434,6 +495,77 @@ static double latency_ms(const struct bench *b, unsigned percent)
     return b->latency_us[at] / 1e3;
 }
 
+static bool insert_lot(struct store *s, int32_t tenant, const struct store_result *r)
+{
+    struct store_array *a[5] = { store_array_new(STORE_INT8), store_array_new(STORE_TIME),
+                                 store_array_new(STORE_INT8), store_array_new(STORE_INT2),
+                                 store_array_new(STORE_INT2) };
+    struct store_param p[6];
+    bool ok = a[0] && a[1] && a[2] && a[3] && a[4];
+
+    for (int i = 0; ok && i < store_rows(r); i++)
+        ok = store_array_int(a[0], c_int(r, i, 0)) && store_array_time(a[1], c_time(r, i, 1)) &&
+             store_array_int(a[2], c_int(r, i, 2)) && store_array_int(a[3], c_int(r, i, 3)) &&
+             store_array_int(a[4], c_int(r, i, 4));
+    p_int4(&p[0], tenant);
+    for (unsigned i = 0; ok && i < 5; i++)
+        p_array(&p[1 + i], a[i]);
+    ok = ok && store_begin(s, tenant) == EMT_OK &&
+         store_run(s, &statements[BARE_INSERT], p, NULL) == EMT_OK && store_commit(s) == EMT_OK;
+    for (unsigned i = 0; i < 5; i++)
+        store_array_free(a[i]);
+    return ok;
+}
+
+/* All readings of this run again, in the order in which they came, a connection for reading and
+ * one for writing. */
+static bool bare_insert(struct bench *b, struct store *from, struct store *to, double *us)
+{
+    int64_t rows = 0, pid, start;
+    bool ok = store_run_number(to, &statements[PID], NULL, &pid) == EMT_OK;
+
+    start = ok ? process_cpu_us(pid) : 0;
+    for (unsigned i = 0; ok && i < b->o.tenants; i++) {
+        int n = BARE_LOT;
+
+        for (int64_t at = 0; ok && n == BARE_LOT; at += n) {
+            struct store_param p[3];
+            struct store_result *r = NULL;
+
+            p_int4(&p[0], b->gateways[i].tenant);
+            p_int8(&p[1], at);
+            p_int4(&p[2], BARE_LOT);
+            ok = store_run(from, &statements[BARE_ROWS], p, &r) == EMT_OK;
+            n = ok ? store_rows(r) : 0;
+            rows += n;
+            ok = ok && (n == 0 || insert_lot(to, b->gateways[i].tenant, r));
+            if (r)
+                store_result_free(r);
+        }
+    }
+    *us = rows ? (double)(process_cpu_us(pid) - start) / (double)rows : 0;
+    return ok && rows > 0;
+}
+
+static bool compare_bare(struct bench *b, double value_us)
+{
+    struct store *from = pg_fixture_store(b->fixture, STORE_ADMIN);
+    struct store *to = pg_fixture_store(b->fixture, STORE_ADMIN);
+    double bare;
+    bool ok = bare_insert(b, from, to, &bare);
+
+    if (ok)
+        printf("{\"bench\": \"ingest\", \"name\": \"%sdatabase-cpu-per-value\","
+               " \"value\": %.2f, \"unit\": \"us\", \"runs\": 1,"
+               " \"baseline\": \"bare idempotent insert %.2f us\", \"ratio\": %.2f}\n",
+               b->o.age ? "aged-" : "", value_us, bare, value_us / bare);
+    else
+        fprintf(stderr, "ingest: bare: %s %s\n", store_error(from), store_error(to));
+    store_close(from);
+    store_close(to);
+    return ok;
+}
+
 static bool run_all(struct bench *b)
 {
     unsigned learn = b->o.tenants * b->o.devices, full = learn + b->o.frames;
@@ -446,6 +578,8 @@ static bool run_all(struct bench *b)
     if (!run_phase(b, full, 0, &f))
         return false;
     rate = f.frames / f.seconds;
+    b->rate_full = rate;
+    b->backend_us = f.backend_us / f.frames;
     print("frames", rate, "1/s");
     print("readings", rate * RECORD_VALUES, "1/s");
     print("engine-cpu-per-frame", f.own_us / f.frames, "us");
@@ -459,7 +593,7 @@ static bool run_all(struct bench *b)
     print("paced-frames", f.frames / f.seconds, "1/s");
     print("acknowledgement-p50", latency_ms(b, 50), "ms");
     print("acknowledgement-p99", latency_ms(b, 99), "ms");
-    return true;
+    return !b->fixture || compare_bare(b, b->backend_us / RECORD_VALUES);
 }
 
 /* ---- the benchmark ---- */
@@ -488,11 +622,15 @@ static bool parse(int argc, char **argv, struct options *o)
             ok = parse_number(argv[i + 1], &o->tenants) && o->tenants <= 10000;
         else if (ok && strcmp(argv[i], "--devices") == 0)
             ok = parse_number(argv[i + 1], &o->devices) && o->devices <= 10000;
+        else if (ok && strcmp(argv[i], "--age") == 0)
+            ok = parse_number(argv[i + 1], &o->age) && o->age <= 120;
+        else if (ok && strcmp(argv[i], "--drop-index") == 0)
+            o->drop_index = argv[i + 1];
         else
             ok = false;
         if (!ok) {
             fprintf(stderr, "usage: emt-bench ingest [--frames N] [--tenants N] [--devices N]"
-                            " [--conninfo TEXT]\n");
+                            " [--age MONTHS] [--drop-index NAME] [--conninfo TEXT]\n");
             return false;
         }
     }
@@ -522,13 +660,11 @@ static bool measure(struct bench *b)
     return ok;
 }
 
-int bench_ingest(int argc, char **argv)
+static bool run_once(const struct options *o, double *rate, double *backend_us)
 {
-    struct bench b = { .o = { .frames = 60000, .tenants = 100, .devices = 20 } };
+    struct bench b = { .o = *o };
     bool ok;
 
-    if (!parse(argc, argv, &b.o))
-        return 2;
     pthread_mutex_init(&b.mutex, NULL);
     pthread_cond_init(&b.cond, NULL);
     ok = measure(&b);
@@ -542,6 +678,30 @@ int bench_ingest(int argc, char **argv)
         pg_fixture_stop(b.fixture);
     pthread_mutex_destroy(&b.mutex);
     pthread_cond_destroy(&b.cond);
+    *rate = b.rate_full;
+    *backend_us = b.backend_us;
+    return ok;
+}
+
+int bench_ingest(int argc, char **argv)
+{
+    struct options o = { .frames = 60000, .tenants = 10, .devices = 200 };
+    double rate, aged_rate, us, aged_us;
+    bool ok;
+
+    if (!parse(argc, argv, &o))
+        return 2;
+    unsigned age = o.age;
+    o.age = 0;
+    ok = run_once(&o, &rate, &us);
+    if (ok && age > 0) {
+        o.age = age;
+        ok = run_once(&o, &aged_rate, &aged_us);
+        if (ok) {
+            print("aged-speed-ratio", aged_rate / rate, "of empty");
+            print("aged-database-cpu-ratio", aged_us / us, "of empty");
+        }
+    }
     if (!ok)
         fprintf(stderr, "ingest: failed\n");
     return ok ? 0 : 1;
