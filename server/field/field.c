@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "pki/tls_context.h"
+#include "proxy.h"
 #include "renewal.h"
 #include "shard.h"
 
@@ -17,6 +18,7 @@
 struct field {
     struct field_shared shared;
     char *conninfo, *state_dir;
+    struct proxy_trust *proxies;
     uint16_t *ports12, *ports13;
     size_t nports12, nports13;
     unsigned started;
@@ -73,7 +75,7 @@ static bool settings_copy(struct field *f, const struct field_settings *s)
     f->ports13 = calloc(s->nlisten13 + 1, sizeof *f->ports13);
     own->conninfo = f->conninfo;
     own->state_dir = f->state_dir;
-    own->listen12 = own->listen13 = NULL; /* the caller's */
+    own->listen12 = own->listen13 = own->proxy_from = NULL; /* the caller's */
     f->shared.tls12 = s->tls12 ? tls_context_ref(s->tls12) : NULL;
     f->shared.tls13 = s->tls13 ? tls_context_ref(s->tls13) : NULL;
     return f->conninfo && f->state_dir && f->ports12 && f->ports13;
@@ -147,7 +149,7 @@ static enum emt_err pool_new(struct field *f, struct emt_diag *diag)
 {
     const struct field_settings *s = &f->shared.settings;
     struct handshake_settings hs = { s->handshakes, s->handshake_queue, s->handshake_ms,
-                                     shard_handshake_up, shard_handshake_failed };
+                                     f->proxies,    shard_handshake_up, shard_handshake_failed };
     enum emt_err err = handshake_pool_new(&hs, &f->shared.pool);
 
     return err == EMT_OK ? EMT_OK : emt_fail(diag, err, "cannot start the handshake threads");
@@ -207,6 +209,7 @@ static void field_free(struct field *f)
         pthread_cond_destroy(&f->stop_cond);
     }
     seal_key_wipe(&sh->settings.master);
+    free(f->proxies);
     free(f->conninfo);
     free(f->state_dir);
     free(f->ports12);
@@ -228,6 +231,8 @@ enum emt_err field_start(const struct field_settings *s, struct field **out, str
                                                   : emt_fail(diag, EMT_ENOMEM, "out of memory");
     if (err == EMT_OK)
         err = sync_new(f, diag);
+    if (err == EMT_OK)
+        err = proxy_trust_new(s->proxy_from, s->nproxy_from, &f->proxies, diag);
     if (err == EMT_OK)
         err = shards_new(f, diag);
     if (err == EMT_OK)
@@ -296,21 +301,36 @@ static void on_stopped(void *ctx)
     pthread_mutex_unlock(&f->stop_mutex);
 }
 
-void field_stop(struct field *f, int timeout_ms)
+/* The loops keep the time; this is for a loop that does not come back. */
+static void wait_for_shards(struct field *f, int64_t ms)
 {
     struct timespec until;
 
-    if (!f)
-        return;
-    for (unsigned i = 0; i < f->shared.nshards; i++)
-        shard_stop(f->shared.shards[i], timeout_ms, on_stopped, f);
-    /* The loops keep the time; this is for a loop that does not come back. */
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += timeout_ms / 1000 + 2;
+    until.tv_sec += ms / 1000 + 2;
     pthread_mutex_lock(&f->stop_mutex);
     while (f->stopped < f->shared.nshards &&
            pthread_cond_timedwait(&f->stop_cond, &f->stop_mutex, &until) == 0)
         continue;
+    f->stopped = 0;
     pthread_mutex_unlock(&f->stop_mutex);
+}
+
+void field_drain(struct field *f)
+{
+    if (!f || f->shared.settings.drain_ms == 0)
+        return;
+    for (unsigned i = 0; i < f->shared.nshards; i++)
+        shard_drain(f->shared.shards[i], on_stopped, f);
+    wait_for_shards(f, f->shared.settings.drain_ms);
+}
+
+void field_stop(struct field *f, int timeout_ms)
+{
+    if (!f)
+        return;
+    for (unsigned i = 0; i < f->shared.nshards; i++)
+        shard_stop(f->shared.shards[i], timeout_ms, on_stopped, f);
+    wait_for_shards(f, timeout_ms);
     field_free(f);
 }

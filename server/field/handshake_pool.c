@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "pki/tls_conn.h"
 #include "pki/tls_context.h"
+#include "proxy.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@ static const char *const outcome_names[HANDSHAKE_OUTCOMES] = {
     [HANDSHAKE_OK] = "ok",
     [HANDSHAKE_HTTP] = "http",
     [HANDSHAKE_GARBAGE] = "garbage",
+    [HANDSHAKE_PROXY] = "proxy-header",
     [HANDSHAKE_NO_COMMON] = "no-common-profile",
     [HANDSHAKE_NO_CERTIFICATE] = "no-certificate",
     [HANDSHAKE_NO_ALPN] = "no-alpn",
@@ -53,6 +55,7 @@ struct handshake {
     struct handshake *next, *prev; /* in the order of the deadlines, which is that of arrival */
     struct tls_context *context;   /* until the connection stands on it */
     struct tls_conn *tls;
+    struct proxy_header *proxy; /* until it is whole */
     int fd;
     int64_t deadline_ms;
     uint32_t watched; /* epoll events */
@@ -140,6 +143,7 @@ static void unlink_handshake(struct worker *w, struct handshake *h)
 static void handshake_release(struct worker *w, struct handshake *h)
 {
     tls_context_unref(h->context);
+    free(h->proxy);
     free(h);
     atomic_fetch_sub(&w->pool->count, 1);
 }
@@ -175,9 +179,38 @@ static bool handshake_watch(struct worker *w, struct handshake *h, uint32_t even
     return true;
 }
 
+static void handshake_tls(struct worker *w, struct handshake *h);
+
+/* The balancer's header comes first; then TLS begins. */
+static void handshake_proxy(struct worker *w, struct handshake *h)
+{
+    enum emt_err err = proxy_header_read(h->proxy, h->fd);
+
+    if (err == EMT_EAGAIN && handshake_watch(w, h, EPOLLIN))
+        return;
+    if (err == EMT_OK)
+        err = proxy_header_peer(h->proxy, h->peer);
+    if (err != EMT_OK) {
+        unlink_handshake(w, h);
+        handshake_fail(w, h,
+                       err == EMT_EIO          ? HANDSHAKE_PEER_CLOSED
+                       : err == EMT_EMALFORMED ? HANDSHAKE_PROXY
+                                               : HANDSHAKE_BROKEN);
+        return;
+    }
+    free(h->proxy);
+    h->proxy = NULL;
+    handshake_tls(w, h);
+}
+
 static void handshake_step(struct worker *w, struct handshake *h)
 {
     enum tls_wait wait;
+
+    if (h->proxy) {
+        handshake_proxy(w, h);
+        return;
+    }
     enum emt_err err = tls_conn_handshake(h->tls, &wait);
     enum handshake_outcome o = HANDSHAKE_BROKEN;
 
@@ -205,6 +238,14 @@ static void handshake_begin(struct worker *w, struct handshake *h)
     else
         w->first = h;
     w->last = h;
+    if (h->proxy)
+        handshake_proxy(w, h);
+    else
+        handshake_tls(w, h);
+}
+
+static void handshake_tls(struct worker *w, struct handshake *h)
+{
     h->tls = tls_conn_accept(h->context, h->fd);
     if (!h->tls) {
         unlink_handshake(w, h);
@@ -395,6 +436,14 @@ enum emt_err handshake_pool_add(struct handshake_pool *p, struct tls_context *tl
     if (!h) {
         atomic_fetch_sub(&p->count, 1);
         return EMT_ENOMEM;
+    }
+    if (proxy_trusts(p->settings.proxies, peer)) {
+        h->proxy = calloc(1, sizeof *h->proxy);
+        if (!h->proxy) {
+            free(h);
+            atomic_fetch_sub(&p->count, 1);
+            return EMT_ENOMEM;
+        }
     }
     h->context = tls_context_ref(tls);
     h->fd = fd;

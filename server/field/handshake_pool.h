@@ -20,6 +20,7 @@ enum handshake_outcome {
     HANDSHAKE_OK,
     HANDSHAKE_HTTP,      /* plain HTTP on the TLS port */
     HANDSHAKE_GARBAGE,   /* something else that is no TLS */
+    HANDSHAKE_PROXY,     /* a balancer's PROXY header is missing or unreadable */
     HANDSHAKE_NO_COMMON, /* TLS, but no common version, suite or protocol */
     HANDSHAKE_NO_CERTIFICATE,
     HANDSHAKE_NO_ALPN,
@@ -43,10 +44,13 @@ enum handshake_outcome {
 /* "ok", "http", …; static. */
 const char *handshake_outcome_name(enum handshake_outcome o);
 
+struct proxy_trust;
+
 struct handshake_settings {
     unsigned threads;
     unsigned limit; /* connections waiting for or in handshake */
     uint32_t timeout_ms;
+    const struct proxy_trust *proxies; /* who sends a PROXY header first; borrowed, may be NULL */
     /* Both on a thread of the pool, or in handshake_pool_free(). up: tls and fd are given to the
      * callee. */
     void (*up)(void *owner, struct tls_conn *tls, int fd, const char *peer);

@@ -21,6 +21,7 @@
 #define TICK_MS 1000
 #define REVOCATION_TICKS 5
 #define STOP_STEP_MS 20
+#define RELEASE_STEP_MS 50
 /* After Bye: for what was sent before it was read. */
 #define DRAIN_MS 2000
 #define LINGER_MS 2000
@@ -214,6 +215,46 @@ static void on_drained(void *ctx)
     sh->drained = true;
 }
 
+static unsigned count_ready(const struct shard *sh)
+{
+    unsigned n = 0;
+
+    for (const struct session *s = sh->sessions; s; s = s->next)
+        n += s->state == SESSION_READY;
+    return n;
+}
+
+/* As many as keep the pace, so that the last one goes when the time is over. What the others have
+ * under way goes on. */
+static void release_some(struct shard *sh)
+{
+    int64_t all = sh->shared->settings.drain_ms;
+    int64_t gone = all - (sh->release_until_ms - clock_mono_ms());
+    unsigned due = (unsigned)(sh->release_total * gone / all);
+
+    for (struct session *s = sh->sessions, *next; s && sh->released < due; s = next) {
+        next = s->next;
+        if (s->state != SESSION_READY)
+            continue;
+        session_handle(s, EV_STOP, &(struct session_input){ 0 });
+        sh->released++;
+    }
+}
+
+/* The drain is over when its time is, or when nobody is left. */
+static void on_release_step(struct shard *sh)
+{
+    void (*done)(void *ctx) = sh->release_done;
+
+    if (sh->sessions && clock_mono_ms() < sh->release_until_ms) {
+        release_some(sh);
+        loop_timer_set(sh->stop_timer, RELEASE_STEP_MS);
+        return;
+    }
+    sh->release_done = NULL;
+    done(sh->stop_ctx);
+}
+
 /* Once nothing is under way any more the sessions end; then their ends are written and the last
  * bytes go out. */
 static void on_stop_step(void *arg)
@@ -222,6 +263,10 @@ static void on_stop_step(void *arg)
     struct store *db = db_link_store(sh->db);
     bool late = clock_mono_ms() >= sh->stop_deadline_ms;
 
+    if (sh->release_done) {
+        on_release_step(sh);
+        return;
+    }
     if (sh->drained || late)
         shard_tell_all(sh, EV_TIMEOUT, SESSION_DRAINING);
     if (journal_flush(sh->journal, db))
@@ -233,15 +278,40 @@ static void on_stop_step(void *arg)
     sh->stop_done(sh->stop_ctx);
 }
 
+static void stop_listening(struct shard *sh)
+{
+    for (unsigned i = 0; i < sh->nports; i++)
+        listener_free(sh->ports[i].listener);
+    sh->nports = 0;
+}
+
+static void on_drain(void *arg)
+{
+    struct shard *sh = arg;
+
+    stop_listening(sh);
+    sh->release_until_ms = clock_mono_ms() + sh->shared->settings.drain_ms;
+    sh->release_total = count_ready(sh);
+    on_release_step(sh);
+}
+
+void shard_drain(struct shard *sh, void (*done)(void *ctx), void *ctx)
+{
+    sh->release_done = done;
+    sh->stop_ctx = ctx;
+    if (loop_post(sh->loop, on_drain, sh) == EMT_OK)
+        return;
+    sh->release_done = NULL;
+    done(ctx);
+}
+
 static void on_stop(void *arg)
 {
     struct shard *sh = arg;
     int64_t left = sh->stop_deadline_ms - clock_mono_ms();
 
     sh->stopping = true;
-    for (unsigned i = 0; i < sh->nports; i++)
-        listener_free(sh->ports[i].listener);
-    sh->nports = 0;
+    stop_listening(sh);
     shard_tell_all(sh, EV_STOP, SESSION_STATES);
     ingest_drain(sh->ingest, left > 0 ? (int)left : 0, on_drained, sh);
     loop_timer_set(sh->stop_timer, STOP_STEP_MS);

@@ -57,6 +57,9 @@ void shard_renewed(void *answer);
 
 /* Any thread. Commands and revocations now. */
 void shard_wake(struct shard *s);
+/* Any thread, before shard_stop(): no new connections, and Bye to one session after the other over
+ * the time of the settings; then done(ctx) once, on the loop's thread. */
+void shard_drain(struct shard *s, void (*done)(void *ctx), void *ctx);
 /* Any thread: Bye to all, then done(ctx) once, on the loop's thread, when all is written and sent,
  * or after timeout_ms. */
 void shard_stop(struct shard *s, int timeout_ms, void (*done)(void *ctx), void *ctx);

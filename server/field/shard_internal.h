@@ -67,7 +67,10 @@ struct shard {
     bool reaping, credit_due;
 
     bool stopping, drained;
-    int64_t stop_deadline_ms;
+    int64_t stop_deadline_ms, release_until_ms;
+    int64_t release_total; /* sessions when the drain began */
+    unsigned released;
+    void (*release_done)(void *ctx);
     void (*stop_done)(void *ctx);
     void *stop_ctx;
 };

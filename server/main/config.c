@@ -405,6 +405,8 @@ static void read_field(struct section *s)
     get_ms(s, "session_age", 60000, 2 * MS_PER_DAY, &f->session_age_ms);
     get_size(s, "session_queue", 4096, (int64_t)64 << 20, &f->session_queue_bytes);
     get_size(s, "budget", (int64_t)1 << 20, (int64_t)64 << 30, &f->budget_bytes);
+    get_list(s, "proxy_from", &f->proxy_from);
+    get_ms(s, "drain", 0, 3600000, &f->drain_ms);
     get_ms(s, "certificate_grace", 0, 30 * MS_PER_DAY, &f->certificate_grace_ms);
     /* Short lives are for tests of renewal. */
     get_ms(s, "leaf_lifetime", 60000, 3650 * MS_PER_DAY, &s->c->leaf_lifetime_ms);

@@ -66,6 +66,21 @@ static enum emt_err keep(struct store *s, const char *name, const struct seal_ke
     return err;
 }
 
+static enum emt_err end_of(const struct authority *a, emt_time *out, struct emt_diag *diag)
+{
+    struct leaf_info info;
+    struct writer chain;
+
+    writer_init_heap(&chain, PEM_MAX);
+    enum emt_err err = authority_chain_pem(a, &chain);
+    if (err == EMT_OK)
+        err = certificate_info(writer_cstr(&chain), chain.len, &info, diag);
+    if (err == EMT_OK)
+        *out = info.not_after;
+    writer_release(&chain);
+    return err;
+}
+
 static enum emt_err open_root(struct store *s, const struct seal_key *master, emt_time now,
                               struct authority **root, struct emt_diag *diag)
 {
@@ -110,6 +125,10 @@ enum emt_err platform_pki_open(struct store *admin, const struct seal_key *maste
         err = authority_chain_pem(root, &out->root_pem);
     if (err == EMT_OK)
         authority_fingerprint(root, out->pin);
+    if (err == EMT_OK)
+        err = end_of(root, &out->root_ends, diag);
+    if (err == EMT_OK)
+        err = end_of(out->server_ca, &out->server_ca_ends, diag);
     if (err == EMT_OK)
         err = store_commit(admin);
     authority_free(root);

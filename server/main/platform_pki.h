@@ -25,6 +25,7 @@ struct platform_pki {
     struct writer root_pem;
     uint8_t pin[32]; /* SHA-256 of the root */
     struct authority *server_ca;
+    emt_time root_ends, server_ca_ends;
 };
 
 /* Loads them, or makes them when the database has none yet; of several first nodes one makes them.

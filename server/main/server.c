@@ -48,6 +48,8 @@ struct server {
     struct config_list public12, public13; /* what enrolling gateways are told */
     struct metrics *metrics;
     struct metric *restarts, *lease, *requests, *busy, *share, *handshakes, *too_large, *failed;
+    struct metric *root_days, *server_ca_days, *server_days;
+    int64_t ends_told_at; /* days since 1970 of the last look at ends */
     struct metric *malformed, *peers, *streams, *streams_refused;
     struct node *node;
     struct field *field;
@@ -87,6 +89,11 @@ static void register_metrics(struct server *v)
     static const char *const http = "emt_http_refused_total";
 
     v->lease = metrics_gauge(m, "emt_node_alive", NULL, "1 while this node renews its lease");
+    static const char *const ends = "emt_certificate_days_left";
+    static const char *const help = "Days until a certificate of the platform ends";
+    v->root_days = metrics_gauge(m, ends, "certificate=\"root\"", help);
+    v->server_ca_days = metrics_gauge(m, ends, "certificate=\"server-ca\"", help);
+    v->server_days = metrics_gauge(m, ends, "certificate=\"server\"", help);
     v->restarts = metrics_gauge(m, "emt_embedded_postgres_restarts", NULL,
                                 "Restarts of the private PostgreSQL since the start");
     v->requests = metrics_gauge(m, "emt_http_requests", NULL, "Requests since the start");
@@ -277,8 +284,38 @@ void server_reload(struct server *v)
     reload_portal(v);
 }
 
+static void look_at_end(struct metric *days, const char *name, emt_time ends, int64_t life_days)
+{
+    int64_t left = (ends - clock_now()) / EMT_DAY;
+    int64_t step = left < 7 ? 7 : left < 30 ? 30 : 90;
+
+    metric_set(days, left);
+    /* What is renewed by itself is worth a word only when that did not happen. */
+    if (left >= 90 || step * 4 > life_days)
+        return;
+    if (left < 30)
+        LOG_ERROR("certificate-ends", LOG_S("certificate", name), LOG_I("days", left));
+    else
+        LOG_WARN("certificate-ends", LOG_S("certificate", name), LOG_I("days", left));
+}
+
+/* Once a day: root and CA of the servers are replaced by people, the server's certificate is not.
+ */
+static void look_at_ends(struct server *v)
+{
+    int64_t today = clock_now() / EMT_DAY;
+
+    if (v->ends_told_at == today)
+        return;
+    v->ends_told_at = today;
+    look_at_end(v->root_days, "root", v->pki.root_ends, 7305);
+    look_at_end(v->server_ca_days, "server-ca", v->pki.server_ca_ends, 3652);
+    look_at_end(v->server_days, "server", v->tls.not_after, 90);
+}
+
 void server_tick(struct server *v)
 {
+    look_at_ends(v);
     if (clock_now() >= v->renew_at)
         renew_certificates(v);
 }
@@ -316,6 +353,9 @@ static enum emt_err start_field(struct server *v, struct emt_diag *diag)
                                 .tls12 = v->tls.field12,
                                 .tls13 = v->tls.field13,
                                 .trust = v->trust,
+                                .proxy_from = f->proxy_from.items,
+                                .nproxy_from = f->proxy_from.n,
+                                .drain_ms = (uint32_t)f->drain_ms,
                                 .loops = f->loops ? (unsigned)f->loops : cores(),
                                 .handshakes = f->handshakes ? (unsigned)f->handshakes : cores(),
                                 .handshake_queue = (unsigned)f->handshake_queue,
@@ -563,6 +603,7 @@ void server_stop(struct server *v)
     if (!v)
         return;
     v->not_ready = "ending";
+    field_drain(v->field);
     /* Nothing looks into parts that end; the lease holds until the last session is closed in order.
      */
     node_halt(v->node);

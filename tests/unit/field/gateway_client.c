@@ -62,14 +62,11 @@ static bool wait_for(int fd, enum tls_wait wait, int timeout_ms)
     return poll(&p, 1, timeout_ms) > 0;
 }
 
-enum emt_err client_open(struct gateway_client *c, struct tls_context *ctx, const char *address,
-                         uint16_t port, const char *from)
+static enum emt_err shake_hands(struct gateway_client *c, struct tls_context *ctx)
 {
     enum tls_wait wait;
     enum emt_err err;
 
-    memset(c, 0, sizeof *c);
-    c->fd = client_dial(address, port, from);
     c->tls = tls_conn_connect(ctx, c->fd, "localhost");
     c->arena = arena_new(0);
     c->buffer = malloc(BUFFER);
@@ -77,6 +74,23 @@ enum emt_err client_open(struct gateway_client *c, struct tls_context *ctx, cons
     while ((err = tls_conn_handshake(c->tls, &wait)) == EMT_EAGAIN)
         ck_assert(wait_for(c->fd, wait, TIMEOUT_MS));
     return err;
+}
+
+enum emt_err client_open(struct gateway_client *c, struct tls_context *ctx, const char *address,
+                         uint16_t port, const char *from)
+{
+    memset(c, 0, sizeof *c);
+    c->fd = client_dial(address, port, from);
+    return shake_hands(c, ctx);
+}
+
+enum emt_err client_open_behind(struct gateway_client *c, struct tls_context *ctx,
+                                const char *address, uint16_t port, const void *first, size_t n)
+{
+    memset(c, 0, sizeof *c);
+    c->fd = client_dial(address, port, NULL);
+    ck_assert_int_eq(send(c->fd, first, n, MSG_NOSIGNAL), (ssize_t)n);
+    return shake_hands(c, ctx);
 }
 
 void client_close(struct gateway_client *c)

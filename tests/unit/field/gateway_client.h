@@ -27,6 +27,9 @@ int client_dial(const char *address, uint16_t port, const char *from);
 /* Connects and shakes hands; the result of the handshake. name: server name. */
 enum emt_err client_open(struct gateway_client *c, struct tls_context *ctx, const char *address,
                          uint16_t port, const char *from);
+/* As client_open(), behind a balancer that sends these bytes first. */
+enum emt_err client_open_behind(struct gateway_client *c, struct tls_context *ctx,
+                                const char *address, uint16_t port, const void *first, size_t n);
 void client_close(struct gateway_client *c);
 
 void client_send(struct gateway_client *c, const struct uplink_message *m);

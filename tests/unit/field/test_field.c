@@ -803,6 +803,128 @@ START_TEST(stopping_says_bye_and_commits_what_it_has)
 }
 END_TEST
 
+START_TEST(a_balancer_tells_the_gateways_address)
+{
+    static const char *const balancers[] = { "10.0.0.0/8", "127.0.0.1" };
+    /* PROXY, IPv4 stream, 203.0.113.9:4711 to 192.0.2.1:7443, and an extension */
+    static const uint8_t header[] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
+                                      0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0x00, 0x10,
+                                      203,  0,    113,  9,    192,  0,    2,    1,
+                                      0x12, 0x67, 0x1d, 0x13, 0x04, 0x00, 0x01, 0xff };
+    struct field_settings s = { .proxy_from = balancers, .nproxy_from = 2 };
+    struct gateway g;
+    struct gateway_client c;
+    struct uplink_message m;
+
+    start(&s);
+    gateway_make(&g, "gw-proxy", true);
+    ck_assert_int_eq(
+        client_open_behind(&c, g.ctx, "127.0.0.1", field_port12(field, 0), header, sizeof header),
+        EMT_OK);
+    client_hello(&c, 1);
+    client_expect(&c, UPLINK_WELCOME, &m);
+    ck_assert_int_eq(number("select count(*) from gateway_session where peer = '203.0.113.9'"
+                            " and gateway_id = %" PRId64,
+                            g.id),
+                     1);
+    client_close(&c);
+    /* A balancer that says nothing of whom it speaks for is refused. */
+    ck_assert_int_ne(client_open(&c, g.ctx, "127.0.0.1", field_port12(field, 0), NULL), EMT_OK);
+    client_close(&c);
+    for (int i = 0; i < 500 && counter("emt_field_handshakes_total", "result=\"proxy-header\"") < 1;
+         i++)
+        nap();
+    ck_assert_int_eq(counter("emt_field_handshakes_total", "result=\"proxy-header\""), 1);
+    gateway_release(&g);
+}
+END_TEST
+
+START_TEST(nobody_else_is_taken_for_a_balancer)
+{
+    static const char *const balancers[] = { "10.0.0.0/8" };
+    static const uint8_t local[] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
+                                     0x55, 0x49, 0x54, 0x0a, 0x20, 0x00, 0x00, 0x00 };
+    struct field_settings s = { .proxy_from = balancers, .nproxy_from = 1 };
+    struct gateway g;
+    struct gateway_client c;
+
+    start(&s);
+    gateway_make(&g, "gw-no-proxy", true);
+    ck_assert_int_ne(
+        client_open_behind(&c, g.ctx, "127.0.0.1", field_port12(field, 0), local, sizeof local),
+        EMT_OK);
+    client_close(&c);
+    join(&c, &g, NULL);
+    client_close(&c);
+    gateway_release(&g);
+}
+END_TEST
+
+/* A certificate whose life of a year ends in so many days. */
+static void age_certificate(const struct gateway *g, int days)
+{
+    char sql[300];
+
+    snprintf(sql, sizeof sql,
+             "update gateway_certificate set not_after = now() + interval '%d days',"
+             " not_before = now() - interval '%d days' where fingerprint = '\\x%s'",
+             days, 365 - days, g->fingerprint);
+    pg_fixture_sql(pg, sql);
+}
+
+START_TEST(the_end_of_a_certificate_is_told_three_times)
+{
+    struct field_settings s = { 0 };
+    struct gateway g;
+
+    gateway_make(&g, "gw-ends", true);
+    age_certificate(&g, 91);
+    ck_assert_int_eq(number("select certificates_warn() + %d", 0), 0);
+    age_certificate(&g, 89);
+    start(&s); /* the node looks by itself */
+    eventually(
+        "select count(*) from event where kind = 'certificate-ends' and gateway_id = %" PRId64,
+        g.id, 1);
+    ck_assert_int_eq(number("select certificates_warn() + %d", 0), 0); /* once */
+    age_certificate(&g, 29);
+    ck_assert_int_eq(number("select certificates_warn() + %d", 0), 1);
+    age_certificate(&g, 6);
+    ck_assert_int_eq(number("select certificates_warn() + %d", 0), 1);
+    ck_assert_int_eq(number("select certificates_warn() + %d", 0), 0);
+    ck_assert_int_eq(number("select max(severity) from event where gateway_id = %" PRId64, g.id),
+                     2);
+    gateway_release(&g);
+}
+END_TEST
+
+START_TEST(draining_sends_sessions_away_one_after_the_other)
+{
+    enum { N = 6 };
+    struct field_settings s = { .drain_ms = 1200 };
+    struct gateway g[N];
+    struct gateway_client c[N];
+    char name[32];
+    int64_t began, ended;
+
+    start(&s);
+    for (int i = 0; i < N; i++) {
+        snprintf(name, sizeof name, "gw-drain-%d", i);
+        gateway_make(&g[i], name, true);
+        join(&c[i], &g[i], NULL);
+    }
+    began = clock_mono_ms();
+    field_drain(field);
+    ended = clock_mono_ms();
+    /* Each has its Bye, and the last did not leave with the first. */
+    for (int i = 0; i < N; i++) {
+        client_expect_bye(&c[i], "shutdown");
+        client_close(&c[i]);
+        gateway_release(&g[i]);
+    }
+    ck_assert_int_ge(ended - began, 300);
+}
+END_TEST
+
 START_TEST(connections_beyond_the_cap_are_closed_and_counted)
 {
     struct field_settings s = { .connections = 1 };
@@ -984,6 +1106,10 @@ int main(void)
     tcase_add_test(c, tls_1_3_and_ipv6_serve_alike);
     tcase_add_test(c, a_peer_may_leave_at_any_moment);
     tcase_add_test(c, stopping_says_bye_and_commits_what_it_has);
+    tcase_add_test(c, a_balancer_tells_the_gateways_address);
+    tcase_add_test(c, nobody_else_is_taken_for_a_balancer);
+    tcase_add_test(c, the_end_of_a_certificate_is_told_three_times);
+    tcase_add_test(c, draining_sends_sessions_away_one_after_the_other);
     tcase_add_test(c, connections_beyond_the_cap_are_closed_and_counted);
     tcase_add_test(c, a_lack_of_descriptors_pauses_accepting);
     tcase_add_test(c, an_address_that_is_none_is_named);

@@ -67,7 +67,7 @@ static struct tls_context *context(enum tls_profile profile, const struct test_l
 
 static void setup(void)
 {
-    struct handshake_settings s = { 1, 60, 700, on_up, on_failed };
+    struct handshake_settings s = { 1, 60, 700, NULL, on_up, on_failed };
 
     test_pki_init(&pki);
     test_leaf_server(&server_leaf, pki.servers, KEY_P256, "localhost");
@@ -190,7 +190,7 @@ END_TEST
 
 START_TEST(stopping_ends_what_is_under_way)
 {
-    struct handshake_settings s = { 2, 60, 60000, on_up, on_failed };
+    struct handshake_settings s = { 2, 60, 60000, NULL, on_up, on_failed };
     struct handshake_pool *other;
     int fds[2];
 

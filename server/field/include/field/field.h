@@ -25,6 +25,9 @@ struct field_settings {
     size_t nlisten13;
     struct tls_context *tls12, *tls13;
     struct trust *trust;
+    const char *const *proxy_from; /* networks of balancers that send a PROXY header, version 2 */
+    size_t nproxy_from;
+    uint32_t drain_ms;          /* field_drain() sends sessions away over this time */
     unsigned loops;             /* default: cores */
     unsigned handshakes;        /* handshake threads, default: cores */
     unsigned handshake_queue;   /* connections waiting for or in handshake, default 512: beyond they
@@ -55,6 +58,10 @@ void field_set_tls(struct field *f, struct tls_context *tls12, struct tls_contex
 /* From any thread: look for waiting commands of this node's gateways now, and whether a certificate
  * was revoked. */
 void field_wake(struct field *f);
+/* Before field_stop(), while the node's lease still holds: no new connections, and Bye to one
+ * session after the other over drain_ms, so that they come up elsewhere one after the other. Waits;
+ * at once back where drain_ms is 0. */
+void field_drain(struct field *f);
 /* Bye to all, commits what is collected, at most timeout_ms; then frees. */
 void field_stop(struct field *f, int timeout_ms);
 unsigned field_sessions(const struct field *f);
