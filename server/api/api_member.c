@@ -1,5 +1,6 @@
 /* Users of a tenant, as its administrators see them. Users are the platform's, so all of this runs
  * on the admin connection, and every statement names the tenant of the path. */
+#include "api_condition.h"
 #include "api_login.h"
 #include "api_route.h"
 #include "api_user.h"
@@ -24,6 +25,7 @@ static const struct api_column columns[] = {
     { "disabled_at", COL_TIME, NULL },
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
+static const char *const lively[] = { "last_login_at", NULL };
 
 /* --- reading --- */
 
@@ -59,7 +61,7 @@ static enum emt_err answer_member(struct api_call *c, int64_t id)
     json_t *user = NULL;
     enum emt_err err = member_json(c, id, &user);
 
-    return err == EMT_OK ? api_json(c, 200, user) : api_store_problem(c, err, "user");
+    return err == EMT_OK ? api_resource(c, 200, user, lively) : api_store_problem(c, err, "user");
 }
 
 enum emt_err api_member_get(struct api_call *c)
@@ -169,14 +171,30 @@ static enum emt_err lock_member(struct api_call *c, int64_t id, struct platform_
     return err;
 }
 
+/* Of a member that is locked. False with EMT_OK: changed meanwhile, and answered. */
+static enum emt_err is_unchanged(struct api_call *c, int64_t id, bool *ok)
+{
+    json_t *current = NULL;
+
+    *ok = true;
+    if (!api_has_if_match(c))
+        return EMT_OK;
+    enum emt_err err = member_json(c, id, &current);
+    *ok = err == EMT_OK && api_if_match(c, current, lively);
+    return err;
+}
+
 static enum emt_err change_member(struct api_call *c, int64_t id, const struct api_value *v)
 {
     struct store *admin = c->worker->admin;
     struct platform_user user;
     struct member m;
+    bool unchanged = false;
     enum emt_err err = lock_member(c, id, &user, &m);
 
-    if (err != EMT_OK)
+    if (err == EMT_OK)
+        err = is_unchanged(c, id, &unchanged);
+    if (err != EMT_OK || !unchanged)
         return err;
     bool role = v[0].present && v[0].number != m.role;
     bool disable = v[2].present && v[2].flag && !user.disabled;
@@ -232,9 +250,12 @@ static enum emt_err remove_member(struct api_call *c, int64_t id)
     struct store *admin = c->worker->admin;
     struct platform_user user;
     struct member m;
+    bool unchanged = false;
     enum emt_err err = lock_member(c, id, &user, &m);
 
-    if (err != EMT_OK)
+    if (err == EMT_OK)
+        err = is_unchanged(c, id, &unchanged);
+    if (err != EMT_OK || !unchanged)
         return err;
     if (id == c->who.user_id)
         return api_problem(c, 409, "conflict", NULL,

@@ -316,6 +316,31 @@ START_TEST(a_scope_opens_one_thing)
 }
 END_TEST
 
+START_TEST(a_member_is_changed_as_it_was_seen)
+{
+    static const char stale[] = "If-Match: \"0123\"\r\n";
+    struct test_tenant t;
+    char headers[400];
+    char path[100];
+
+    tenant_new(&t, "seen");
+    ask(201, t.key, "POST", "{\"name\":\"sean\",\"role\":\"reader\"}",
+        "/api/v1/tenants/seen/users");
+    snprintf(path, sizeof path, "/api/v1/tenants/seen/users/%lld", (long long)int_at("user.id"));
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\n%s", t.key, stale);
+    ask_with(412, headers, "PATCH", "{\"role\":\"tenant-admin\"}", 23, path);
+    check_problem("precondition", "If-Match");
+    ask_with(412, headers, "DELETE", NULL, 0, path);
+    ask(200, t.key, "GET", NULL, "%s", path);
+    ck_assert_str_eq(text_at("role"), "reader");
+    snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\nIf-Match: %s\r\n", t.key,
+             last_header("ETag"));
+    ask_with(200, headers, "PATCH", "{\"role\":\"tenant-admin\"}", 23, path);
+    ask_with(412, headers, "DELETE", NULL, 0, path);
+    ask(204, t.key, "DELETE", NULL, "%s", path);
+}
+END_TEST
+
 START_TEST(a_reset_during_a_login_ends_it)
 {
     struct seat s;
@@ -344,6 +369,7 @@ TCase *user_tests(void)
     tcase_add_test(c, a_user_that_breaks_a_rule_is_not_made);
     tcase_add_test(c, a_tenant_has_its_own_users);
     tcase_add_test(c, a_scope_opens_one_thing);
+    tcase_add_test(c, a_member_is_changed_as_it_was_seen);
     tcase_add_test(c, a_reset_during_a_login_ends_it);
     return c;
 }
