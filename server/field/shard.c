@@ -251,6 +251,7 @@ static void on_release_step(struct shard *sh)
         loop_timer_set(sh->stop_timer, RELEASE_STEP_MS);
         return;
     }
+    shard_tell_all(sh, EV_STOP, SESSION_READY);
     sh->release_done = NULL;
     done(sh->stop_ctx);
 }
