@@ -533,6 +533,46 @@ START_TEST(closed_days_are_packed_on_order)
 }
 END_TEST
 
+START_TEST(frames_of_closed_days_are_packed_on_order)
+{
+    int32_t tenant = rig_tenant("packing");
+    int64_t gw = rig_gateway(tenant, "gw", 1);
+    struct jobs *j;
+
+    rig_sql("set role emt_owner; do $$ begin execute format('create table if not exists %%I"
+            " partition of raw_frame for values from (%%L) to (%%L)', 'raw_frame_' ||"
+            " to_char(current_date - 8, 'YYYYMMDD'), current_date - 8, current_date - 7);"
+            " end $$; reset role");
+    for (int i = 0; i < 2; i++)
+        rig_sql("insert into raw_frame (tenant_id, protocol, format, gateway_id, seq, received_at,"
+                " stored_at, state, spool_id, data) select %d, 1, 0, %" PRId64 ", i, now(),"
+                " current_date - %d + interval '1 h', i %% 2, '0123456789abcdef', 'frame'"
+                " from generate_series(1, 10) i",
+                tenant, gw, i ? 8 : 0);
+    rig_sql("insert into job (tenant_id, kind) values (%d, 'packing')", tenant);
+    j = start_jobs(1);
+    for (int i = 0; i < 200 && rig_number("select count(*) from job where kind = 'packing'"
+                                          " and state = 3 and tenant_id = %d",
+                                          tenant) == 0;
+         i++)
+        nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
+    /* Those that wait for a key, and today's, stay rows. */
+    ck_assert_int_eq(rig_number("select count(*) from raw_frame where tenant_id = %d", tenant), 15);
+    ck_assert_int_eq(rig_number("select sum(n) from raw_pack where tenant_id = %d", tenant), 5);
+    ck_assert_int_eq(rig_number("select (result->>'frames')::int8 from job where state = 3"
+                                " and kind = 'packing' and tenant_id = %d",
+                                tenant),
+                     5);
+    /* And tomorrow again, by itself. */
+    ck_assert_int_eq(rig_number("select count(*) from job where kind = 'packing' and state = 0"
+                                " and tenant_id = %d and run_at > now()",
+                                tenant),
+                     1);
+    jobs_stop(j);
+    rig_sql("delete from raw_frame where tenant_id = %d", tenant);
+}
+END_TEST
+
 START_TEST(retention_takes_what_is_old_and_nothing_else)
 {
     int32_t brief = rig_tenant("brief"), other = rig_tenant("longer");
@@ -807,6 +847,7 @@ int main(void)
     tcase_add_test(t, a_waiting_job_that_is_ordered_again_waits_for_the_order);
     tcase_add_test(t, a_job_that_makes_no_sense_fails_for_good);
     tcase_add_test(t, closed_days_are_packed_on_order);
+    tcase_add_test(t, frames_of_closed_days_are_packed_on_order);
     tcase_add_test(t, retention_takes_what_is_old_and_nothing_else);
     tcase_add_test(t, a_job_tells_how_far_it_came);
     tcase_add_test(t, a_cancelled_job_ends_at_its_next_step);
