@@ -9,6 +9,7 @@
 #include "bench_decode_obis.h"
 #include "bench_ingest.h"
 #include "bench_mscons.h"
+#include "bench_packs.h"
 #include "bench_query.h"
 
 #include <stdio.h>
@@ -31,6 +32,7 @@ static const struct {
 } benchmarks[] = {
     { "decode", bench_decode_all, "telegrams to readings, in memory" },
     { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
+    { "packs", bench_packs, "raw frames as rows and as packs" },
     { "blocks", bench_blocks, "packed history, in memory and in PostgreSQL" },
     { "channel", bench_channel, "gateways' sessions over TLS, beside a bare echo server" },
     { "api", bench_api, "REST and event streams over TLS" },
