@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """A tenant moves to another installation and back out of it: everything arrives, keys open, gateways connect, nothing is left."""
+import datetime
 import json
 import re
 import shutil
@@ -22,7 +23,7 @@ def refused(says, *args):
 
 def fill(op, node, dir):
     """Meters with and without key, blocks, a location, a file, a user, a secret of a target."""
-    a = emt.Tenant(op, 'alpha')
+    a = emt.Tenant(op, 'alpha', own_mp_id='9900999000106')
     csv = emt.run([emt.build_dir() / 'emt-agent', 'meters', '--simulate', '12', '--seed', '7']).stdout.splitlines(keepends=True)
     a.post('/meter-keys', ''.join(csv[:-1]).encode(), kind='text/csv')
     folder = a.gateway('gw', dir / 'gw', node)
@@ -93,6 +94,22 @@ def gone(node, key, id):
     assert said[0][1] == 'begun' and 'keys destroyed' in said[1][1] and 'none left' in said[-1][1], said
 
 
+def disclosed(a):
+    """Everything about a place, and the question itself in the audit."""
+    d = a.get(f'/locations/{vectors.MELO_A}/disclosure')
+    b = d['bindings'][0]
+    assert d['location']['code'] == vectors.MELO_A and b['obis'] == '1-1:1.29.0' and b['valid_to'] is None, d
+    assert b['values']['count'] > 0 and b['packed']['count'] > 0 and b['frames']['count'] > 0, b
+    assert [f['receiver'] for f in d['files']] == ['9900999000205'] and d['mandates'] == [], d
+    assert [e for e in a.all('/audit') if e['action'] == 'location.disclose']
+    try:
+        a.get(f'/locations/{vectors.MELO_B}/disclosure')
+        raise AssertionError('no such place')
+    except emt.Problem as e:
+        assert e.status == 404, e
+    emt.say('disclosed:', b['values']['count'] + b['packed']['count'], 'values of a place')
+
+
 def limited(t, node, dir):
     """Meters beyond the agreed number are kept and their values stored, but passive, with an event each."""
     tenant('limit', '--tenant', t.key, '--meters', '5', '--embedded', node.dir)
@@ -123,6 +140,11 @@ def main():
                    f" insert into job (tenant_id, kind, dedupe) values ({id}, 'compaction', 'test') on conflict do nothing")
         emt.wait_for('blocks', lambda: a_node.sql('select count(*) from job where state < 2') == [['0']], 120, 1)
         emt.wait_for('the cursor to rest', lambda: a_node.sql('select count(*) from gateway_session where state = 0') == [['0']])
+
+        days = [str(datetime.date.today() - datetime.timedelta(days=n)) for n in (3, 1)]
+        emt.run([emt.build_dir() / 'emtctl', 'export', 'mscons', '--tenant', 'alpha', '--pid', '13018', '--from', days[0], '--to', days[1],
+                 '--out', dir / 'edi', '--embedded', dir / 'a'])
+        disclosed(a)
 
         key = dir / 'transport.key'
         archive = dir / 'archive'
