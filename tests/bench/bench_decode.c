@@ -271,6 +271,19 @@ static int compare_doubles(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+unsigned long bench_decode_allocations(void)
+{
+    return allocations;
+}
+
+void bench_decode_put_allocations(const char *name, unsigned long n, int runs)
+{
+    if (COUNTS_ALLOCATIONS)
+        (void)printf("{\"bench\":\"decode\",\"name\":\"%s-allocations\",\"value\":%lu,\"unit\":"
+                     "\"1\",\"runs\":%d}\n",
+                     name, n, runs);
+}
+
 /* Frames per CPU second, the median of RUNS; 0 when a frame does not decode or the warm decoder
  * allocates. */
 static double measure(const struct bench *b, const char *name,
@@ -293,10 +306,7 @@ static double measure(const struct bench *b, const char *name,
     }
     allocated = allocations - before;
     qsort(rates, RUNS, sizeof rates[0], compare_doubles);
-    if (COUNTS_ALLOCATIONS)
-        (void)printf("{\"bench\":\"decode\",\"name\":\"%s-allocations\",\"value\":%lu,\"unit\":"
-                     "\"1\",\"runs\":%d}\n",
-                     name, allocated, RUNS);
+    bench_decode_put_allocations(name, allocated, RUNS);
     return COUNTS_ALLOCATIONS && allocated ? 0 : rates[RUNS / 2];
 }
 

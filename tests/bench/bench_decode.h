@@ -6,4 +6,10 @@
  * warm decoder allocates. */
 int bench_decode(int argc, char **argv);
 
+/* Calls of malloc(), calloc() and realloc() of the whole process until now; 0 under a sanitizer, to
+ * which they belong. */
+unsigned long bench_decode_allocations(void);
+/* Prints the line "NAME-allocations" where allocations are counted. */
+void bench_decode_put_allocations(const char *name, unsigned long n, int runs);
+
 #endif

@@ -4,9 +4,9 @@
 #include "base/arena.h"
 #include "base/cipher.h"
 #include "base/writer.h"
+#include "bench_decode.h"
 #include "parsers/decode.h"
 
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,15 +174,15 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Frames per second of CPU time; 0 when a frame does not decode or a warm decoder takes memory. */
+/* Frames per second of CPU time; 0 when a frame does not decode or a warm decoder allocates. */
 static double measure(struct arena *arena, struct cipher *c, struct sample *s)
 {
     double rates[RUNS];
-    size_t before;
+    unsigned long before, allocated;
 
     if (!decode_many(arena, c, s, WARM_FRAMES))
         return 0;
-    before = mallinfo2().uordblks;
+    before = bench_decode_allocations();
     for (unsigned run = 0; run < RUNS; run++) {
         double start = cpu_seconds();
 
@@ -190,7 +190,9 @@ static double measure(struct arena *arena, struct cipher *c, struct sample *s)
             return 0;
         rates[run] = FRAMES / (cpu_seconds() - start);
     }
-    if (mallinfo2().uordblks != before)
+    allocated = bench_decode_allocations() - before;
+    bench_decode_put_allocations(s->name, allocated, RUNS);
+    if (allocated)
         return 0;
     qsort(rates, RUNS, sizeof rates[0], by_value);
     return rates[RUNS / 2];

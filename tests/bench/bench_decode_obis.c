@@ -2,9 +2,9 @@
 #include "bench_decode_obis.h"
 
 #include "base/arena.h"
+#include "bench_decode.h"
 #include "parsers/decode.h"
 
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,15 +148,15 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Frames per second of CPU time; 0 when a frame does not decode or a warm decoder takes memory. */
+/* Frames per second of CPU time; 0 when a frame does not decode or a warm decoder allocates. */
 static double measure(struct arena *arena, struct sample *s)
 {
     double rates[RUNS];
-    size_t before;
+    unsigned long before, allocated;
 
     if (!decode_many(arena, s, WARM_FRAMES))
         return 0;
-    before = mallinfo2().uordblks;
+    before = bench_decode_allocations();
     for (unsigned run = 0; run < RUNS; run++) {
         double start = cpu_seconds();
 
@@ -164,7 +164,9 @@ static double measure(struct arena *arena, struct sample *s)
             return 0;
         rates[run] = FRAMES / (cpu_seconds() - start);
     }
-    if (mallinfo2().uordblks != before)
+    allocated = bench_decode_allocations() - before;
+    bench_decode_put_allocations(s->name, allocated, RUNS);
+    if (allocated)
         return 0;
     qsort(rates, RUNS, sizeof rates[0], by_value);
     return rates[RUNS / 2];
