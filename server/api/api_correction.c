@@ -4,6 +4,7 @@
 #include "api_text.h"
 #include "model/quality.h"
 #include "model/reading.h"
+#include "store/calculated_store.h"
 #include "store/correction_store.h"
 #include "store/device_store.h"
 #include "store/value_store.h"
@@ -165,6 +166,13 @@ static struct wanted *read_values(struct api_call *c, json_t *list, size_t *n)
 
 /* ---- writing ---- */
 
+/* What is computed from these values is computed again. */
+static enum emt_err recompute(struct api_call *c, int64_t channel, emt_time from, emt_time to)
+{
+    c->wake = true;
+    return calculation_touch(c->store, c->tenant, channel, from, to);
+}
+
 /* Values of a channel that has numbers. */
 static enum emt_err check_channel(struct api_call *c, int64_t channel)
 {
@@ -233,7 +241,7 @@ static enum emt_err note_corrections(struct api_call *c, int64_t channel, struct
         }
     }
     store_result_free(r);
-    return EMT_OK;
+    return recompute(c, channel, m->list[0].v.ts, m->list[n - 1].v.ts + 1);
 }
 
 static json_t *made_json(const struct made *m)
@@ -447,7 +455,8 @@ static enum emt_err put_back(struct api_call *c, int64_t channel, const struct s
                         decimal_of(c_int(r, 0, CORRECTION_MANTISSA),
                                    (int)c_int(r, 0, CORRECTION_EXPONENT))) != 0)
         return EMT_ESTATE; /* the transaction ends without it */
-    return correction_withdraw(c->store, c->tenant, id, &who, reason);
+    err = correction_withdraw(c->store, c->tenant, id, &who, reason);
+    return err == EMT_OK ? recompute(c, channel, change.v.ts, change.v.ts + 1) : err;
 }
 
 static enum emt_err withdraw(struct api_call *c, int64_t channel, int64_t id, const char *reason)
@@ -525,7 +534,7 @@ static enum emt_err take(struct api_call *c, const struct decision *d, const str
     if (err != EMT_OK)
         return err;
     store_result_free(r);
-    return EMT_OK;
+    return recompute(c, d->channel, d->ts, d->ts + 1);
 }
 
 static enum emt_err decide(struct api_call *c, const struct decision *d)

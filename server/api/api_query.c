@@ -33,6 +33,7 @@ static const struct {
     { api_reading_bulk, PAGE " " SPAN },
     { api_reading_bulk, PAGE " " SPAN },
     { api_conflict_list, PAGE },
+    { api_calculated_list, PAGE },
     { api_history_list, PAGE " " SPAN },
     { api_correction_list, PAGE " " SPAN },
     { api_frame_list, PAGE " " SPAN " device gateway state" },

@@ -118,6 +118,10 @@ enum emt_err api_channel_get(struct api_call *c);
 enum emt_err api_reading_list(struct api_call *c); /* api_reading.c */
 enum emt_err api_reading_bulk(struct api_call *c);
 enum emt_err api_conflict_list(struct api_call *c);
+enum emt_err api_calculated_list(struct api_call *c); /* api_calculated.c */
+enum emt_err api_calculated_create(struct api_call *c);
+enum emt_err api_calculated_get(struct api_call *c);
+enum emt_err api_calculated_version(struct api_call *c);
 enum emt_err api_history_list(struct api_call *c); /* api_correction.c */
 enum emt_err api_correction_list(struct api_call *c);
 enum emt_err api_correction_create(struct api_call *c);

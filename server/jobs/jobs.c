@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/writer.h"
+#include "calculation_job.h"
 #include "chainer.h"
 #include "compact.h"
 #include "delivery_job.h"
@@ -50,8 +51,8 @@
 #define STEP_MS 250
 
 static const char *const kinds[] = {
-    "replay-difference", "replay-apply", "replay",   "maintenance",   "export",
-    "compaction",        "schedule",     "delivery", "delivery-test", "packing"
+    "calculation", "replay-difference", "replay-apply", "replay",        "maintenance", "export",
+    "compaction",  "schedule",          "delivery",     "delivery-test", "packing"
 };
 
 /* Besides the workers: deliveries wait for the servers of others, up to an hour each. */
@@ -327,6 +328,19 @@ static enum emt_err do_difference(struct worker *w, const struct job *job, char 
     return err;
 }
 
+static enum emt_err do_calculation(struct worker *w, const struct job *job, char *error,
+                                   size_t size)
+{
+    enum emt_err err = open_app(w, error, size);
+
+    if (err != EMT_OK)
+        return err;
+    err = calculation_job_run(w->app, job, step, w, w->result, sizeof w->result, error, size);
+    LOG_INFO("calculation", LOG_I("tenant", job->tenant), LOG_I("channel", job->subject),
+             LOG_S("result", err ? emt_err_name(err) : "done"));
+    return err;
+}
+
 static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
 {
     bool scheduled = strcmp(job->kind, "schedule") == 0;
@@ -443,6 +457,8 @@ static void do_job(struct worker *w, const struct job *job)
     w->result[0] = '\0';
     if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "calculation") == 0)
+        err = do_calculation(w, job, error, sizeof error);
     else if (strncmp(job->kind, "replay-", 7) == 0)
         err = do_difference(w, job, error, sizeof error);
     else if (strcmp(job->kind, "export") == 0 || strcmp(job->kind, "schedule") == 0)
@@ -493,6 +509,10 @@ static void order_due(struct worker *w)
         LOG_WARN("schedules-not-ordered", LOG_S("error", store_error(w->admin)));
     else if (n > 0)
         LOG_INFO("schedules-due", LOG_I("ordered", n));
+    if (err == EMT_OK)
+        err = calculation_step(w->admin, clock_now(), &n);
+    if (err != EMT_OK && err != EMT_EAGAIN)
+        LOG_WARN("calculations-not-ordered", LOG_S("error", store_error(w->admin)));
 }
 
 static bool is_sent(const char *kind)

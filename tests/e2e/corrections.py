@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What people decide about values, against the real server: corrections in rows and in blocks and their withdrawal, decoding again with
-the difference shown first."""
+the difference shown first, channels that are computed from others."""
 import pathlib
 import sys
 
@@ -49,10 +49,11 @@ def ingest(node, tenant, dir):
         device = wait_for('the meter', lambda: tenant.all('/devices'))[0]['id']
         channels = wait_for('its channels', lambda: tenant.all(f'/devices/{device}/channels'))
         energy = next(c for c in channels if c['unit'] == 'Wh')['id']
+        power = next(c for c in channels if c['unit'] == 'W')['id']
         wait_for('its values', lambda: len(tenant.readings(energy)) == FRAMES)
     finally:
         gateway.stop()
-    return device, energy
+    return device, energy, power
 
 
 def check_replays(node, tenant, number, device, energy):
@@ -131,8 +132,40 @@ def check_corrections(node, tenant, number, device, energy):
         withdraw(tenant, energy, made)
     compact(node, tenant, number)
     assert [r['value'] for r in tenant.readings(energy)] == [str(FIRST + i) for i in range(FRAMES)]
-    assert all(c['withdrawn_at'] for c in tenant.all(f'/channels/{energy}/corrections'))
+    assert all(c['withdrawn_at'] for c in tenant.all(f'/channels/{energy}/corrections')), 'withdrawn'
     assert node.sql(f'select count(*) from reading_conflict where tenant_id = {number}') == [['0']]
+
+
+def check_calculated(node, tenant, energy, power):
+    made = tenant.post('/calculated-channels', {'name': 'sum', 'formula': f'2 * c{energy} + c{power} / 7', 'unit': 'Wh', 'step_s': 0, 'decimals': 3})
+    channel = made['channel']
+    at = [r['ts'] for r in tenant.readings(energy)]
+    third = '214.286'  # 1500 / 7, rounded
+    value = lambda i: f'{2 * (FIRST + i) + float(third):.3f}'
+    readings = wait_for('the calculation', lambda: tenant.readings(channel), 30, 0.2)
+    assert [r['value'] for r in readings] == [value(i) for i in range(FRAMES)], readings[:3]
+    assert {r['quality'] for r in readings} == {'measured'} and [r['ts'] for r in readings] == at
+    assert tenant.get(f'/channels/{channel}')['unit'] == 'Wh', 'it is a channel as any other'
+    # An input is corrected, and the correction withdrawn.
+    correction = correct(tenant, energy, at[4], '1', 'substitute', over_measured=True)
+    now = lambda: next(r for r in tenant.readings(channel) if r['ts'] == at[4])
+    wait_for('the corrected result', lambda: now()['value'] == '216.286', 30, 0.2)
+    assert now()['quality'] == 'substitute', 'the quality of the worst input'
+    withdraw(tenant, energy, correction)
+    wait_for('the result as before', lambda: now()['value'] == value(4), 30, 0.2)
+    assert [h['value'] for h in tenant.all(f'/channels/{channel}/history')] == [value(4), '216.286']
+    # A person's value stands against the formula; a gap in the inputs is one here.
+    mine = correct(tenant, channel, at[6], '5')
+    tenant.post(f'/calculated-channels/{channel}/versions', {'formula': f'c{energy} / (c{power} - 1500)', 'valid_from': at[10]})
+    wait_for('gaps', lambda: len(tenant.readings(channel)) == 10, 30, 0.2)
+    assert tenant.readings(channel)[6]['value'] == '5'
+    withdraw(tenant, channel, mine)
+    shown = tenant.get(f'/calculated-channels/{channel}')
+    assert [v['version'] for v in shown['versions']] == [1, 2] and tenant.all('/calculated-channels') == [shown]
+    for formula, field in ((f'c{channel}', 'formula'), ('c999999', 'formula'), ('1 +', 'formula'), (f'c{energy} + c{power}', 'unit')):
+        assert f'"field":"{field}"' in refused(400, tenant.post, '/calculated-channels', {'name': 'x', 'formula': formula})
+    refused(409, tenant.post, '/calculated-channels', {'name': 'sum', 'formula': f'c{energy}'})
+    refused(404, tenant.post, f'/calculated-channels/{energy}/versions', {'formula': f'c{energy}', 'valid_from': at[0]})
 
 
 def main():
@@ -143,9 +176,11 @@ def main():
         op = operator(node)
         tenant, other = Tenant(op, 'alpha'), Tenant(op, 'beta')
         number = int(node.sql("select id from tenant where key = 'alpha'")[0][0])
-        device, energy = ingest(node, tenant, dir)
+        device, energy, power = ingest(node, tenant, dir)
         say('replays')
         check_replays(node, tenant, number, device, energy)
+        say('calculated channels')
+        check_calculated(node, tenant, energy, power)
         say('corrections')
         check_corrections(node, tenant, number, device, energy)
         refused(404, correct, other, energy, '2026-01-01T00:00:00Z', '1')

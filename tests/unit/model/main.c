@@ -10,6 +10,7 @@ int main(void)
     srunner_add_suite(runner, obis_suite());
     srunner_add_suite(runner, quantity_suite());
     srunner_add_suite(runner, states_suite());
+    srunner_add_suite(runner, formula_suite());
     srunner_add_suite(runner, device_id_suite());
     srunner_add_suite(runner, reading_suite());
     srunner_add_suite(runner, market_id_suite());

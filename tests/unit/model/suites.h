@@ -8,6 +8,7 @@ Suite *decimal_suite(void);
 Suite *obis_suite(void);
 Suite *quantity_suite(void);
 Suite *states_suite(void);
+Suite *formula_suite(void);
 Suite *device_id_suite(void);
 Suite *reading_suite(void);
 Suite *market_id_suite(void);
