@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, dlms_profile_suite());
     srunner_add_suite(runner, dlms_public_suite());
     srunner_add_suite(runner, dlms_security_suite());
+    srunner_add_suite(runner, hdlc_link_suite());
     srunner_add_suite(runner, hdlc_suite());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -12,6 +12,7 @@ Suite *dlms_decode_suite(void);
 Suite *dlms_profile_suite(void);
 Suite *dlms_public_suite(void);
 Suite *dlms_security_suite(void);
+Suite *hdlc_link_suite(void);
 Suite *hdlc_suite(void);
 
 /* A suite of one test case. */
