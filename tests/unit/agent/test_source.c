@@ -692,6 +692,71 @@ START_TEST(a_meter_that_goes_silent_or_leaves_fails_the_reading)
 }
 END_TEST
 
+static unsigned long stored_counter(void)
+{
+    char path[128], *text = NULL;
+    size_t n = 0;
+
+    snprintf(path, sizeof path, "%s/feeder.counter", dir);
+    if (file_read(path, 32, &text, &n, NULL) != EMT_OK)
+        return 0;
+    unsigned long v = strtoul(text, NULL, 10);
+    free(text);
+    return v;
+}
+
+static void start_gmac_source(void)
+{
+    write_file("ek", "000102030405060708090a0b0c0d0e0f\n");
+    write_file("ak", "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf\n");
+    start_source("    name: feeder\n    type: dlms-tcp\n    authentication: gmac\n"
+                 "    key_file: ek\n    authentication_key_file: ak\n"
+                 "    system_title: 454d540000000001\n    objects: [\"3 1-0:1.8.0*255\"]\n");
+}
+
+/* A nonce that comes twice gives the key away. */
+START_TEST(invocation_counters_are_set_aside_before_they_are_used)
+{
+    static const struct turn turns[] = { { NULL, NULL } }; /* takes the request, says nothing */
+    unsigned long first, aside;
+
+    start_meter(turns);
+    write_file("feeder.counter", "1000\n");
+    start_gmac_source();
+    RUN_UNTIL(meter.bev && evbuffer_get_length(bufferevent_get_input(meter.bev)) > 100);
+    aside = stored_counter();
+    ck_assert_uint_gt(aside, 1001); /* a crash now begins above all that was used */
+    bufferevent_free(meter.bev);
+    meter.bev = NULL;
+    RUN_UNTIL(counters().failures == 1);
+    first = stored_counter();
+    ck_assert_uint_gt(first, 1000);
+    ck_assert_uint_lt(first, aside);
+    RUN_UNTIL(meter.accepted == 2 && stored_counter() > aside);
+}
+END_TEST
+
+START_TEST(a_counter_that_cannot_be_read_or_stored_keeps_the_meter_unread)
+{
+    static const struct turn turns[] = { { NULL, NULL } };
+    static const char *const bad[] = { "", "abc\n", "-\n", "4294967295\n", "4294967290\n" };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (i > 0) {
+            teardown();
+            setup();
+        }
+        start_meter(turns);
+        write_file("feeder.counter", bad[i]);
+        start_gmac_source();
+        RUN_UNTIL(counters().failures == 1);
+        ck_assert_uint_eq(counters().readings, 0);
+        ck_assert_msg(!meter.bev || evbuffer_get_length(bufferevent_get_input(meter.bev)) == 0,
+                      "\"%s\": a request was sent", bad[i]);
+    }
+}
+END_TEST
+
 /* ---- configuration ---- */
 
 START_TEST(configuration_errors_name_file_line_and_key)
@@ -775,6 +840,8 @@ int main(void)
     tcase_add_test(t, a_refused_password_is_tried_again_later);
     tcase_add_test(t, answers_that_break_the_rules_end_a_reading);
     tcase_add_test(t, a_meter_that_goes_silent_or_leaves_fails_the_reading);
+    tcase_add_test(t, invocation_counters_are_set_aside_before_they_are_used);
+    tcase_add_test(t, a_counter_that_cannot_be_read_or_stored_keeps_the_meter_unread);
     tcase_add_test(t, configuration_errors_name_file_line_and_key);
     tcase_add_test(t, two_sources_of_one_name_are_refused);
     suite_add_tcase(s, t);
