@@ -171,6 +171,9 @@ static bool is_private6(const uint8_t a[16])
 
     if (memcmp(a, mapped, 12) == 0 || memcmp(a, nat64, 12) == 0)
         return is_private4(last);
+    /* Tunnels to IPv4: 6to4 (RFC 3056) and Teredo (RFC 4380). */
+    if ((a[0] == 0x20 && a[1] == 0x02) || (a[0] == 0x20 && a[1] == 0x01 && a[2] == 0 && a[3] == 0))
+        return true;
     return (a[0] & 0xe0u) != 0x20;
 }
 

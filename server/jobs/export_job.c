@@ -87,7 +87,10 @@ enum emt_err export_job_order_run(struct store *app, const struct job *job,
     enum emt_err err = mscons_export_run(app, &req, &h, &diag);
 
     if (err != EMT_OK)
-        (void)snprintf(error, size, "%s", diag.text[0] ? diag.text : emt_err_name(err));
+        (void)snprintf(error, size, "%s",
+                       diag.text[0]            ? diag.text
+                       : err == EMT_EMALFORMED ? "a stored value is damaged: see the log"
+                                               : emt_err_name(err));
     return err;
 }
 

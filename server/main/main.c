@@ -131,7 +131,12 @@ static const char *below(struct config *c, const char *dir, const char *name)
 static enum emt_err load_embedded(const struct options *o, struct config *c, struct emt_diag *diag)
 {
     const char *file = below(c, o->embedded, "emtd.yaml");
+    char here[PATH_MAX] = "";
     const char *outbox = below(c, o->embedded, "outbox");
+
+    /* Targets are told apart by where they are, not by where the program was started. */
+    if (outbox && *outbox != '/' && getcwd(here, sizeof here))
+        outbox = below(c, config_text(c, here), outbox);
     enum emt_err err = file && outbox ? EMT_OK : EMT_ENOMEM;
 
     /* One machine of its own: files may stay on it and go to its neighbours, unless the file says
