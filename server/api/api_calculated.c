@@ -229,10 +229,14 @@ static enum emt_err add_version(struct api_call *c, int64_t channel, const char 
                                 emt_time valid_from)
 {
     struct calculated_new new = { .formula = text, .created_by = c->who.actor, .now = c->now };
+    struct store_result *r = NULL;
     struct common common = { 0 };
     struct formula f;
-    enum emt_err err;
+    enum emt_err err = calculated_get(c->store, c->tenant, channel, &r);
 
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "calculated channel");
+    store_result_free(r);
     if (!check_formula(c, text, &f, &common, &err))
         return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "formula");
     new.inputs = f.inputs;

@@ -127,7 +127,9 @@ def by_rest(a_names, b, node):
               'updateBinding': {'valid_to': '2026-02-01T00:00:00Z'}, 'createMeterKey': {'key': '00' * 16},
               'createLocation': {'code': a_names['location'], 'kind': 'melo'}, 'createApiKey': {'name': 'x', 'role': 'reader'},
               'createGateway': {'id': 'intruder'}, 'createCommand': {'name': 'ping'}, 'createReplay': {'device': a_names['device']},
-              'createDelivery': {'target': a_names['target_id']}}
+              'createDelivery': {'target': a_names['target_id']}, 'withdrawCorrection': {'reason': 'x'},
+              'createCorrections': {'values': [{'ts': '2026-01-01T00:00:00Z', 'value': '1', 'quality': 'corrected', 'reason': 'x'}]},
+              'addCalculatedVersion': {'formula': f"c{a_names['channel']}", 'valid_from': '2026-01-01T00:00:00Z'}}
     for path, item in doc['paths'].items():
         if '{tenant}' not in path:
             continue
@@ -154,6 +156,11 @@ def by_rest(a_names, b, node):
         'export of a foreign location': lambda: b.post('/exports', {
             'pid': '13018', 'from': '2026-01-01', 'to': '2026-01-02', 'location': a_names['location']}),
         'replay of a foreign device': lambda: b.post('/replays', {'device': a_names['device']}),
+        'mandate of a foreign location': lambda: b.post('/mandates', {
+            'location': a_names['location'], 'recipient': 'x', 'purpose': 'x', 'from': '2026-01-01T00:00:00Z'}),
+        'formula over a foreign channel': lambda: b.post('/calculated-channels', {'name': 'x', 'formula': f"c{a_names['channel']}"}),
+        'decision about a foreign conflict': lambda: b.post('/conflicts/decisions', {
+            'channel': a_names['channel'], 'ts': '2026-01-01T00:00:00Z', 'value': '1', 'decision': 'take', 'reason': 'x'}),
         'another tenant made by a tenant': lambda: b.rest('POST', '/api/v1/tenants', {'key': 'evil', 'name': 'Evil'}),
     }.items():
         n += 1
@@ -199,8 +206,12 @@ def populate(op, node, dir, key, gateway, melo):
     assert day
     target = t.post('/targets', {'name': 'folder', 'kind': 'local', 'path': 'edi'})
     schedule = t.post('/schedules', {'name': 'nightly', 'cron': '0 3 * * *', 'pid': '13018', 'target': target['id']})
+    ts = t.readings(energy['id'])[0]['ts']
+    correction = t.post(f"/channels/{energy['id']}/corrections", {'values': [{'ts': ts, 'value': '7', 'quality': 'corrected', 'reason': 'x'}]})
+    mandate = t.post('/mandates', {'location': melo, 'recipient': '9900999000205', 'purpose': 'billing', 'from': '2026-01-01T00:00:00Z'})
     return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
-                        user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'])
+                        user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'],
+                        correction_id=correction['items'][0]['correction'], mandate_id=mandate['id'])
 
 
 def main():
