@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Meters on loopback that a gateway reads itself: an SML logger with noise and cuts, an IEC 62056-21 meter behind a serial converter and one on
-a serial port, DLMS meters over the wrapper and over HDLC. Their values stand in REST to the digit."""
+a serial port, DLMS meters over the wrapper and over HDLC, with a
+password, with a wrong one, and with GMAC and everything ciphered. Their values stand in REST to the digit."""
 import os
 import pathlib
 import pty
@@ -191,6 +192,59 @@ class Dlms:
                 segment()
 
 
+KEY, AUTHENTICATION_KEY, TITLE = bytes(range(16)), bytes(range(0xd0, 0xe0)), b'EMTMETER'
+
+
+class Secured(Dlms):
+    """The same meter behind GMAC (mechanism 5): every request and answer ciphered, counters only rise."""
+    def seal(self, control, title, counter, plain):
+        """Cipher text and tag, of 12 bytes (IEC 62056-5-3, security suite 0)."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+        head = bytes([control]) + AUTHENTICATION_KEY
+        nonce = title + counter.to_bytes(4, 'big')
+        if control == 0x10:
+            return AESGCM(KEY).encrypt(nonce, b'', head + plain)[:12]
+        return AESGCM(KEY).encrypt(nonce, plain, head)[:-4]
+
+    def protected(self, plain):
+        self.counter += 1
+        body = b'\x30' + self.counter.to_bytes(4, 'big') + self.seal(0x30, TITLE, self.counter, plain)
+        size = bytes([len(body)]) if len(body) < 128 else b'\x82' + len(body).to_bytes(2, 'big')
+        return bytes([plain[0] + 8]) + size + body
+
+    def open(self, apdu):
+        body = apdu[-int.from_bytes(apdu[2:2 + apdu[1] % 128], 'big'):] if apdu[1] & 128 else apdu[2:]
+        counter = int.from_bytes(body[1:5], 'big')
+        assert body[0] == 0x30 and counter > self.last, (body[:5].hex(), self.last)
+        self.last = counter
+        plain = self.seal(0x30, self.client, counter, body[5:-12])[:-12]
+        assert self.seal(0x30, self.client, counter, plain) == body[5:]
+        assert plain[0] + 8 == apdu[0]
+        return plain
+
+    counter, last = 100, 0
+
+    def answer(self, apdu):
+        if apdu[0] == 0x60:
+            at = apdu.index(b'\xa6\x0a\x04\x08')
+            self.client = apdu[at + 4:at + 12]
+            at = apdu.index(b'\xac\x12\x80\x10')
+            self.theirs, self.ours = apdu[at + 4:at + 20], os.urandom(16)
+            body = bytes.fromhex('a109060760857405080103a203020100a305a10302010ea40a0408') + TITLE
+            body += bytes.fromhex('88020780890760857405080205aa128010') + self.ours
+            return b'\x61' + bytes([len(body)]) + body
+        if apdu[0] == 0x62:
+            return super().answer(apdu)
+        plain = self.open(apdu)
+        if plain[0] != 0xC3:
+            return self.protected(super().answer(plain))
+        counter = int.from_bytes(plain[-16:-12], 'big')
+        assert plain[-17] == 0x10 and self.seal(0x10, self.client, counter, self.ours) == plain[-12:], 'the gateway proves its key'
+        self.counter += 1
+        proof = b'\x10' + self.counter.to_bytes(4, 'big') + self.seal(0x10, TITLE, self.counter, self.theirs)
+        return self.protected(bytes.fromhex('c701c1000100') + b'\x09\x11' + proof)
+
+
 # --- servers ---
 
 class Server:
@@ -269,6 +323,8 @@ def expect(t, number, code, want):
 def configure(folder, servers, port):
     (folder / 'password').write_bytes(PASSWORD + b'\n')
     (folder / 'wrong').write_bytes(b'12345678\n')
+    (folder / 'key').write_text(KEY.hex() + '\n')
+    (folder / 'authentication-key').write_text(AUTHENTICATION_KEY.hex() + '\n')
     dlms = '    type: dlms-tcp\n    authentication: low\n    interval: 2s\n    timeout: 5s\n'
     text = f"""sources:
   - name: logger
@@ -296,6 +352,18 @@ def configure(folder, servers, port):
     objects: ["3 1-0:1.8.0*255"]
     profiles: ["1-0:99.1.0*255"]
     range: 2h
+  - name: gmac
+    type: dlms-tcp
+    connect: "{servers['gmac'].address}"
+    framing: hdlc
+    authentication: gmac
+    key_file: key
+    authentication_key_file: authentication-key
+    system_title: 454d540000000001
+    interval: 2s
+    objects: ["3 1-0:1.8.0*255"]
+    profiles: ["1-0:99.1.0*255"]
+    range: 30h
   - name: wrong
 {dlms}    connect: "{servers['wrong'].address}"
     password_file: wrong
@@ -308,7 +376,8 @@ def configure(folder, servers, port):
 def main():
     now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
     rows = [(now - timedelta(minutes=15 * i), 5000000 - 1000 * i) for i in range(96, -1, -1)]
-    meters = {'wrapper': Dlms('1EMT0030000001', 51234567, rows), 'hdlc': Dlms('1EMT0030000002', 987654, rows), 'wrong': Dlms('1EMT0030000003', 1, rows)}
+    meters = {'wrapper': Dlms('1EMT0030000001', 51234567, rows), 'hdlc': Dlms('1EMT0030000002', 987654, rows), 'wrong': Dlms('1EMT0030000003', 1, rows),
+              'gmac': Secured('1EMT0030000004', 4711, rows)}
     host = '::1' if has_ipv6() else '127.0.0.1'
     noise = random.Random(1)
 
@@ -321,6 +390,7 @@ def main():
 
     servers = {'sml': Server(sml, host), 'iec': Server(lambda r, w, n: iec_meter(r, w, IEC_TCP, n == 0)),
                'wrapper': Server(lambda r, w, n: meters['wrapper'].wrapper(r, w), host),
+               'gmac': Server(lambda r, w, n: meters['gmac'].hdlc(r, w)),
                'hdlc': Server(lambda r, w, n: meters['hdlc'].hdlc(r, w)), 'wrong': Server(lambda r, w, n: meters['wrong'].wrapper(r, w))}
     failed = []
     with workspace('sources') as (dir, nodes):
@@ -340,7 +410,8 @@ def main():
             expect(t, '1EMT0020000002', '1-0:1.8.0*255', Decimal('99887700'))
             expect(t, '1EMT0030000001', '1-0:1.8.0*255', Decimal('5123456.7'))
             expect(t, '1EMT0030000002', '1-0:1.8.0*255', Decimal('98765.4'))
-            for name, number in (('wrapper', '1EMT0030000001'), ('hdlc', '1EMT0030000002')):
+            expect(t, '1EMT0030000004', '1-0:1.8.0*255', Decimal('471.1'))
+            for name, number in (('wrapper', '1EMT0030000001'), ('hdlc', '1EMT0030000002'), ('gmac', '1EMT0030000004')):
                 wait_for(f'{name} was asked for ranges', lambda: len(meters[name].ranges) > 1, 30)
                 low = meters[name].ranges[0][0]
                 want = {(at, Decimal(v) / 10) for at, v in rows if at >= low}
