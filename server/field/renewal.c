@@ -140,9 +140,13 @@ static const char *issue(struct renewal *r, const struct job *j, struct writer *
     if (reason)
         return reason;
     enum emt_err err = open_ca(r, j->q.tenant, &ca, &diag);
-    if (err == EMT_OK)
-        err = authority_issue_gateway(ca, j->csr, j->len, h.tenant, h.gateway, clock_now(),
-                                      r->s.leaf_lifetime_us, chain, &leaf, &diag);
+    if (err != EMT_OK) {
+        LOG_ERROR("tenant-ca-unusable", LOG_S("tenant", h.tenant),
+                  LOG_S("error", emt_err_name(err)), LOG_S("reason", diag.text));
+        return "no-authority";
+    }
+    err = authority_issue_gateway(ca, j->csr, j->len, h.tenant, h.gateway, clock_now(),
+                                  r->s.leaf_lifetime_us, chain, &leaf, &diag);
     authority_free(ca);
     if (emt_err_class(err) == EMT_CLASS_REJECT) {
         LOG_WARN("renewal-refused", LOG_S("gateway", h.gateway), LOG_S("reason", diag.text));

@@ -897,6 +897,52 @@ START_TEST(the_end_of_a_certificate_is_told_three_times)
 }
 END_TEST
 
+/* What the head-end answers to a request of this text. */
+static void expect_no_certificate(struct gateway_client *c, const char *csr, const char *reason)
+{
+    struct uplink_message q = { .kind = UPLINK_CERTIFICATE_REQUEST }, a;
+
+    q.u.certificate_request.csr = (const uint8_t *)csr;
+    q.u.certificate_request.len = strlen(csr);
+    client_send(c, &q);
+    client_expect(c, UPLINK_CERTIFICATE_ISSUED, &a);
+    ck_assert_uint_eq(a.u.certificate_issued.len, 0);
+    ck_assert_str_eq(a.u.certificate_issued.reason, reason);
+    ck_assert_uint_ge(a.u.certificate_issued.retry_after_ms, 60000);
+}
+
+START_TEST(who_gets_no_certificate_is_told_why_and_goes_on)
+{
+    struct field_settings s = { 0 };
+    struct gateway g;
+    struct gateway_client c;
+    char sql[400];
+
+    start(&s);
+    gateway_make(&g, "gw-greedy", true);
+    join(&c, &g, NULL);
+    ck_assert_int_eq(
+        number("select count(*) from gateway_certificate where first_used_at is not null"
+               " and gateway_id = %" PRId64,
+               g.id),
+        1);
+    expect_no_certificate(&c, "no request at all", "no-authority"); /* this tenant has no CA */
+    snprintf(
+        sql, sizeof sql,
+        "insert into gateway_certificate (tenant_id, fingerprint, gateway_id, serial,"
+        " not_before, not_after) select %d, decode(repeat(lpad(to_hex(i), 2, '0'), 32), 'hex'),"
+        " %" PRId64 ", 'unused', now(), now() + interval '1 day' from generate_series(1, 5) i",
+        alpha, g.id);
+    pg_fixture_sql(pg, sql);
+    expect_no_certificate(&c, "one more", "too-often");
+    ck_assert_int_eq(counter("emt_field_certificates_total", "result=\"refused\""), 2);
+    client_frames(&c, 1, 3, 50);
+    client_expect_ack(&c, 3);
+    client_close(&c);
+    gateway_release(&g);
+}
+END_TEST
+
 START_TEST(draining_sends_sessions_away_one_after_the_other)
 {
     enum { N = 6 };
@@ -1109,6 +1155,7 @@ int main(void)
     tcase_add_test(c, a_balancer_tells_the_gateways_address);
     tcase_add_test(c, nobody_else_is_taken_for_a_balancer);
     tcase_add_test(c, the_end_of_a_certificate_is_told_three_times);
+    tcase_add_test(c, who_gets_no_certificate_is_told_why_and_goes_on);
     tcase_add_test(c, draining_sends_sessions_away_one_after_the_other);
     tcase_add_test(c, connections_beyond_the_cap_are_closed_and_counted);
     tcase_add_test(c, a_lack_of_descriptors_pauses_accepting);
