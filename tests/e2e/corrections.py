@@ -82,6 +82,14 @@ def check_replays(node, tenant, number, device, energy):
     assert counts(again) == nothing and again['applied'] == 0, again
     history = tenant.all(f'/channels/{energy}/history')
     assert sorted(h['value'] for h in history) == ['5', '77'] and history[0]['reason'] == 'decoded again', history
+    # A frame that cannot be read any more takes no value with it.
+    whole = f'tenant_id = {number} and seq = (select max(seq) - 1 from raw_frame where tenant_id = {number})'
+    data = node.sql(f"select encode(data, 'hex') from raw_frame where {whole}")[0][0]
+    node.sql(f"update raw_frame set data = '\\x{data[:24]}' where {whole}")
+    found = replay(tenant, device=device, dry_run=False)
+    assert counts(found) == {**nothing, 'failed': 1} and found['applied'] == 0, found
+    assert len(tenant.readings(energy)) == FRAMES
+    node.sql(f"update raw_frame set data = '\\x{data}' where {whole}")
     refused(400, tenant.post, '/replays', {'device': device, 'from': at[0]})
     refused(404, tenant.post, '/replays', {'device': 'EMT-00000000-01-02', 'dry_run': True})
     refused(404, tenant.get, '/replays/999999')
