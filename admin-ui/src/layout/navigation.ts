@@ -32,6 +32,9 @@ export const tenantNavigation: NavGroup[] = [
     items: [
       { label: 'locations', path: '/locations', needs: 'listLocations' },
       { label: 'exports', path: '/exports', needs: 'listExports' },
+      { label: 'deliveries', path: '/deliveries', needs: 'listDeliveries' },
+      { label: 'schedules', path: '/schedules', needs: 'listSchedules' },
+      { label: 'targets', path: '/targets', needs: 'listTargets' },
       { label: 'jobs', path: '/jobs', needs: 'listJobs' },
     ],
   },

@@ -1,5 +1,6 @@
 import { lazy, type ComponentType, type LazyExoticComponent } from 'react';
 import type { OperationId } from '@/api/access';
+import { deliveryRoutes } from './delivery/routes';
 import { measureRoutes } from './measure/routes';
 
 export interface PortalRoute {
@@ -12,6 +13,7 @@ export interface PortalRoute {
 
 export const tenantRoutes: PortalRoute[] = [
   ...measureRoutes,
+  ...deliveryRoutes,
   { path: '/gateways', page: lazy(() => import('./gateways/GatewaysPage')), needs: 'listGateways' },
   {
     path: '/gateways/:gateway',

@@ -32,6 +32,7 @@ import { guessKind, locationFault } from '@/components/measure/marketId';
 import classes from '@/components/measure/measure.module.css';
 import { formatBytes, formatCount } from '@/lib/decimal';
 import { formatTime } from '@/lib/time';
+import { FileDeliveries, FileState } from '@/pages/delivery/FileDeliveries';
 import { useTenant } from '@/session/context';
 
 type Export = Schemas['Export'];
@@ -43,7 +44,7 @@ type Pid = ExportNew['pid'];
 const PIDS: readonly Pid[] = ['13018', '13017', '13025'];
 
 export default function ExportsPage() {
-  const { t, i18n } = useTranslation('measure');
+  const { t, i18n } = useTranslation(['measure', 'delivery']);
   const { tenant, may } = useTenant();
   const client = useQueryClient();
   const [ordering, setOrdering] = useState(false);
@@ -62,6 +63,8 @@ export default function ExportsPage() {
   );
   useLiveJobs(tenant, (job) => {
     if (jobEnded(job)) void client.invalidateQueries({ queryKey: key });
+    if (job.kind === 'delivery')
+      void client.invalidateQueries({ queryKey: tenantKey(tenant, 'deliveries') });
   });
   const columns: Column<Export>[] = [
     {
@@ -109,6 +112,12 @@ export default function ExportsPage() {
       cell: ({ notes }) => (notes.length === 0 ? '–' : formatCount(notes.length, i18n.language)),
     },
     {
+      key: 'delivery',
+      title: t('delivery:file.column'),
+      width: '150px',
+      cell: (file) => <FileState file={file} />,
+    },
+    {
       key: 'created',
       title: t('export.created'),
       width: '140px',
@@ -135,7 +144,7 @@ export default function ExportsPage() {
       )}
       <DataTable
         label={t('exports.title')}
-        minWidth={1000}
+        minWidth={1150}
         columns={columns}
         list={list}
         rowKey={({ id }) => id}
@@ -240,6 +249,7 @@ function FileDetails({ file, close }: { file: Export | null; close: () => void }
             ]}
           />
           <Notes notes={file.notes} />
+          {may('listDeliveries') && <FileDeliveries file={file} />}
           <Group justify="flex-end" gap="xs">
             {may('getExportContent') && <Download file={file} />}
           </Group>

@@ -19,7 +19,16 @@ import { useFilters } from '@/components/measure/useFilters';
 import { formatDuration } from '@/lib/time';
 import { useTenant } from '@/session/context';
 
-const KINDS = ['replay', 'export', 'maintenance'] as const;
+const KINDS = [
+  'replay',
+  'export',
+  'schedule',
+  'delivery',
+  'delivery-test',
+  'maintenance',
+  'compaction',
+  'packing',
+] as const;
 
 export default function JobsPage() {
   const { t, i18n } = useTranslation('measure');

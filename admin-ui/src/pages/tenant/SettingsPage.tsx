@@ -1,4 +1,4 @@
-import { Button, Group, NumberInput, Select, Stack, TextInput } from '@mantine/core';
+import { Button, Checkbox, Group, NumberInput, Select, Stack, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { notifications } from '@mantine/notifications';
 import { useQuery } from '@tanstack/react-query';
@@ -51,7 +51,10 @@ function SettingsForm({ tenant, etag }: { tenant: Tenant; etag: string | null })
       profile_tolerance_s: tenant.profile_tolerance_s,
       raw_retention_days: tenant.raw_retention_days,
       reading_retention_days: tenant.reading_retention_days,
+      daily_retention_days: tenant.daily_retention_days,
       compact_after_days: tenant.compact_after_days,
+      raw_pack_after_days: tenant.raw_pack_after_days,
+      mandates_required: tenant.mandates_required,
     },
     validate: {
       name: (value) => (value.trim() ? null : t('common:form.required')),
@@ -136,12 +139,31 @@ function SettingsForm({ tenant, etag }: { tenant: Tenant; etag: string | null })
               {...form.getInputProps('reading_retention_days')}
             />
             <NumberInput
+              label={t('settings.dailyDays')}
+              description={t('settings.dailyDaysText')}
+              min={1}
+              allowDecimal={false}
+              {...form.getInputProps('daily_retention_days')}
+            />
+            <NumberInput
               label={t('settings.compact')}
               description={t('settings.compactText')}
               min={1}
               max={3650}
               allowDecimal={false}
               {...form.getInputProps('compact_after_days')}
+            />
+            <NumberInput
+              label={t('settings.pack')}
+              description={t('settings.packText')}
+              min={4}
+              allowDecimal={false}
+              {...form.getInputProps('raw_pack_after_days')}
+            />
+            <Checkbox
+              label={t('settings.mandates')}
+              description={t('settings.mandatesText')}
+              {...form.getInputProps('mandates_required', { type: 'checkbox' })}
             />
           </Stack>
         </Panel>
