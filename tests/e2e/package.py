@@ -143,7 +143,7 @@ def base_system(folder):
         run(['cp', '-a', named, fresh])
     else:
         say('debootstrap …')
-        run(['debootstrap', '--variant=minbase', 'bookworm', fresh, 'http://deb.debian.org/debian'])
+        run(['debootstrap', '--variant=minbase', 'bookworm', fresh])
     return fresh
 
 
