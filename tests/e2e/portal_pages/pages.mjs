@@ -1,4 +1,5 @@
 // Every page there is. `open` shows on it what a click would show.
+import { deliveryPages } from './delivery_pages.mjs';
 import { measurePages } from './measure_pages.mjs';
 
 const button = (name) => async (page) => {
@@ -95,5 +96,6 @@ export async function tenantPages(browser, world) {
     },
     { name: 'settings', path: `${base}/settings` },
     ...(await measurePages(browser, world)),
+    ...(await deliveryPages(browser, world)),
   ];
 }

@@ -37,6 +37,7 @@ async function reader(browser, world) {
     'Einstellungen',
     'Mandanten',
     'Zählerschlüssel',
+    'Ziele',
   ]) {
     browser.check(!links.includes(hidden), `a reader is offered ${hidden}`);
   }

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fillDelivery } from './delivery_pages.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const READY_WITHIN_MS = 90_000;
@@ -44,8 +45,11 @@ export class World {
     self.url = `https://localhost:${port}`;
     const portal = process.env.EMT_PORTAL_DIST ?? join(root, 'admin-ui/dist');
     self.data = join(self.dir, 'data');
-    spawnSync('mkdir', ['-p', self.data]);
-    writeFileSync(join(self.data, 'emtd.yaml'), `portal: ${portal}\n`);
+    spawnSync('mkdir', ['-p', self.data, join(self.dir, 'outbox')]);
+    writeFileSync(
+      join(self.data, 'emtd.yaml'),
+      `portal: ${portal}\ndelivery:\n  root: ${join(self.dir, 'outbox')}\n`,
+    );
     const args = ['--embedded', self.data, '--port', String(port)];
     if (process.env.EMT_MIGRATIONS) args.push('--migrations', process.env.EMT_MIGRATIONS);
     self.server = self.run('emtd', args);
@@ -128,7 +132,7 @@ export class World {
     const end = Date.now() + 60_000;
     for (;;) {
       const { items } = await browser.get(`${base}/frames?state=ok&limit=1`);
-      if (items.length > 0) return;
+      if (items.length > 0) return fillDelivery(browser, this);
       if (Date.now() > end) throw new Error('no frame was decoded');
       await pause(1000);
     }
