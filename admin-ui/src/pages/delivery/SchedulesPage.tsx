@@ -84,13 +84,13 @@ export default function SchedulesPage() {
     {
       key: 'name',
       title: t('schedule.name'),
-      width: 'minmax(140px, 1.1fr)',
+      width: 'minmax(110px, 1.1fr)',
       cell: ({ name }) => <span title={name}>{name}</span>,
     },
     {
       key: 'state',
       title: t('schedule.state'),
-      width: '90px',
+      width: '75px',
       cell: ({ enabled }) => (
         <Tone tone={enabled ? 'good' : 'calm'}>{t(enabled ? 'schedule.on' : 'schedule.off')}</Tone>
       ),
@@ -98,13 +98,13 @@ export default function SchedulesPage() {
     {
       key: 'cron',
       title: t('schedule.when'),
-      width: 'minmax(190px, 1.8fr)',
+      width: 'minmax(150px, 1.8fr)',
       cell: (schedule) => <When schedule={schedule} />,
     },
     {
       key: 'what',
       title: t('schedule.what'),
-      width: 'minmax(150px, 1.2fr)',
+      width: 'minmax(100px, 1.2fr)',
       cell: ({ pid, location }) => (
         <span title={location ?? undefined}>
           {pid} {location ?? t(`measure:pid.${pid}`)}
@@ -114,19 +114,19 @@ export default function SchedulesPage() {
     {
       key: 'target',
       title: t('schedule.target'),
-      width: 'minmax(110px, 1fr)',
+      width: 'minmax(90px, 1fr)',
       cell: ({ target }) => targets.name(target),
     },
     {
       key: 'next',
       title: t('schedule.next'),
-      width: '140px',
+      width: '132px',
       cell: ({ next_run_at }) => <Time at={next_run_at} />,
     },
     {
       key: 'last',
       title: t('schedule.last'),
-      width: '140px',
+      width: '132px',
       cell: ({ last_run_at }) => (last_run_at ? <Time at={last_run_at} /> : t('common:never')),
     },
     {
@@ -143,7 +143,7 @@ export default function SchedulesPage() {
     columns.push({
       key: 'actions',
       title: '',
-      width: '60px',
+      width: '40px',
       align: 'right',
       cell: (schedule) => (
         <RowMenu
@@ -185,7 +185,7 @@ export default function SchedulesPage() {
       )}
       <DataTable
         label={t('schedules.title')}
-        minWidth={1240}
+        minWidth={1090}
         columns={columns}
         list={list}
         rowKey={({ id }) => id}

@@ -70,7 +70,7 @@ export default function ExportsPage() {
     {
       key: 'file',
       title: t('export.file'),
-      width: 'minmax(240px, 2.4fr)',
+      width: 'minmax(180px, 2.4fr)',
       cell: (file) => (
         <Anchor
           component="button"
@@ -144,7 +144,7 @@ export default function ExportsPage() {
       )}
       <DataTable
         label={t('exports.title')}
-        minWidth={1150}
+        minWidth={1100}
         columns={columns}
         list={list}
         rowKey={({ id }) => id}
