@@ -220,6 +220,21 @@ static bool make_target(struct try *t)
     return true;
 }
 
+/* Where the operator keeps the folder is nothing of the tenant's. */
+static void hide_root(struct try *t)
+{
+    char root[PATH_BYTES];
+    size_t n;
+    char *at;
+
+    if (t->target.kind != DELIVERY_LOCAL || t->rules->root == NULL)
+        return;
+    snprintf(root, sizeof root, "%.1000s/%d/", t->rules->root, t->job->tenant);
+    n = strlen(root);
+    while ((at = strstr(t->result.text, root)) != NULL)
+        memmove(at, at + n, strlen(at + n) + 1);
+}
+
 static bool repeats_double(enum delivery_kind kind)
 {
     return kind == DELIVERY_HTTPS || kind == DELIVERY_MAIL;
@@ -267,6 +282,7 @@ static void send_bytes(struct try *t, const char *name, const char *media_type, 
     file.alive = alive;
     file.alive_ctx = ctx;
     delivery_send(&t->target, &file, &t->result);
+    hide_root(t);
 }
 
 /* --- what follows --- */
