@@ -59,7 +59,7 @@ struct mbus_context {
     bool no_memory;
 
     bool has_link;
-    struct mbus_address link; /* address of the radio link layer */
+    struct mbus_address link;         /* address of the radio link layer */
     struct mbus_address ell_receiver; /* 8E, 8F: for whom the telegram is */
     struct mbus_address meter;        /* whom keys and identity belong to */
     bool has_meter;

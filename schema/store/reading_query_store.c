@@ -291,9 +291,9 @@ static enum emt_err last_row(const struct store_result *r, int row, struct store
     enum emt_err err = c_int(r, row, LAST_PLACE) == 0 ? last_of_block(r, row, &v) : EMT_OK;
     struct stored_reading got = reading_of(&v);
 
-    if (err == EMT_OK &&
-        (best->ts == EMT_TIME_NONE || got.ts > best->ts ||
-         (got.ts == best->ts && quality_stored_rank(got.stored_quality) > quality_stored_rank(best->stored_quality))))
+    if (err == EMT_OK && (best->ts == EMT_TIME_NONE || got.ts > best->ts ||
+                          (got.ts == best->ts && quality_stored_rank(got.stored_quality) >
+                                                     quality_stored_rank(best->stored_quality))))
         *best = got;
     return err;
 }

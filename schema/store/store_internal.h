@@ -42,7 +42,7 @@ struct store {
     bool broken;
     bool stale; /* usable to the end of what is queued, then to be replaced */
     bool want_write;
-    int patience_ms; /* for one synchronous answer; 0: for ever */
+    int patience_ms;    /* for one synchronous answer; 0: for ever */
     unsigned poll;      /* while connecting: bits of enum store_wait */
     bool commit_warned; /* a commit since the last answer was perhaps not replicated */
     bool unknown_commit;

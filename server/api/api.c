@@ -17,8 +17,8 @@
 #include "base/cipher.h"
 #include "base/log.h"
 #include "event_hub.h"
-#include "share_book.h"
 #include "loop/metrics.h"
+#include "share_book.h"
 #include "store/tenant_store.h"
 
 #include <stdio.h>

@@ -17,7 +17,8 @@
 #include <stdint.h>
 
 #define API_PARAMS_MAX 3
-/* Longest wait for one answer of the database: a server that is stopped holds no worker for ever. */
+/* Longest wait for one answer of the database: a server that is stopped holds no worker for ever.
+ */
 #define API_DATABASE_MS 30000
 #define API_ETAG_MAX 40
 /* Names of the platform's secrets (secret_store.h), as the bootstrap makes them. */

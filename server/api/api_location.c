@@ -140,7 +140,8 @@ enum emt_err api_location_delete(struct api_call *c)
         err = api_audit(c, "location.delete", c->param[0], "removed");
     if (err == EMT_ECONFLICT)
         return api_problem(c, 409, "conflict", NULL,
-                           "location %s: channels are or were bound to it, or a mandate is", c->param[0]);
+                           "location %s: channels are or were bound to it, or a mandate is",
+                           c->param[0]);
     return err == EMT_OK ? api_empty(c, 204) : api_store_problem(c, err, "location");
 }
 

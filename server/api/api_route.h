@@ -130,7 +130,7 @@ enum emt_err api_conflict_decide(struct api_call *c);
 enum emt_err api_frame_list(struct api_call *c); /* api_frame.c */
 enum emt_err api_frame_get(struct api_call *c);  /* api_frame_detail.c */
 enum emt_err api_event_list(struct api_call *c);
-enum emt_err api_stream_open(struct api_call *c); /* api_stream.c */
+enum emt_err api_stream_open(struct api_call *c);   /* api_stream.c */
 enum emt_err api_replay_create(struct api_call *c); /* api_replay.c */
 enum emt_err api_replay_get(struct api_call *c);
 enum emt_err api_meter_key_list(struct api_call *c); /* api_meter_key.c */

@@ -16,7 +16,7 @@ struct transfer {
     struct delivery_result *out;
     bool read_failed;
     bool private_address; /* was refused */
-    int key_fd; /* SSH key, in memory only; -1 */
+    int key_fd;           /* SSH key, in memory only; -1 */
     char error[CURL_ERROR_SIZE];
     char answer[256]; /* begin of the last answer's body */
     size_t answer_len;

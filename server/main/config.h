@@ -30,7 +30,7 @@ struct config_field {
     int64_t handshake_queue, connections, commands;
     int64_t hello_ms, handshake_ms, idle_ms, session_age_ms;
     int64_t session_queue_bytes, budget_bytes;
-    int64_t certificate_grace_ms; /* of a replaced certificate */
+    int64_t certificate_grace_ms;  /* of a replaced certificate */
     struct config_list proxy_from; /* networks of balancers */
     int64_t drain_ms;
 };

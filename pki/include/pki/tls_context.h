@@ -50,10 +50,10 @@ struct tls_context *tls_context_ref(struct tls_context *c);
 void tls_context_unref(struct tls_context *c);
 
 struct tls_counters {
-    uint64_t handshakes;    /* that came up */
-    uint64_t resumed;       /* of these */
-    uint64_t failed;        /* that did not */
-    uint64_t stale_refused; /* of these: resumed, but too old, expired or revoked */
+    uint64_t handshakes;     /* that came up */
+    uint64_t resumed;        /* of these */
+    uint64_t failed;         /* that did not */
+    uint64_t stale_refused;  /* of these: resumed, but too old, expired or revoked */
     uint64_t renegotiations; /* asked for by a peer, and refused */
 };
 void tls_context_counters(struct tls_context *c, struct tls_counters *out);

@@ -1,8 +1,8 @@
 /* What a meter might send to a client: the input in pieces, in each state of an association. The
  * first byte says how long the pieces are. */
 #include "dlms/dlms_acse.h"
-#include "parsers/dlms_client.h"
 #include "fuzz_dlms_decoder.h"
+#include "parsers/dlms_client.h"
 
 #include <stdlib.h>
 

@@ -208,10 +208,10 @@ START_TEST(tenants_are_paged_without_gap_or_repetition)
         snprintf(cursor, sizeof cursor, "%s", value_at("next") ? text_at("next") : "");
     } while (*cursor);
     ck_assert_int_eq(seen, sql_number("select count(*) from tenant"));
-    static const char *const bad[] = { "limit=0",     "limit=1001",
-                                       "limit=x",     "limit=-1",
-                                       "cursor=x",    "cursor=-1",
-                                       "limit=",      "cursor=99999999999",
+    static const char *const bad[] = { "limit=0",    "limit=1001",
+                                       "limit=x",    "limit=-1",
+                                       "cursor=x",   "cursor=-1",
+                                       "limit=",     "cursor=99999999999",
                                        "limit=1%20", "cursor=99999999999999999999999" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ask(400, platform.operator_key, "GET", NULL, "/api/v1/tenants?%s", bad[i]);

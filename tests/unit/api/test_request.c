@@ -99,7 +99,8 @@ START_TEST(a_query_is_text)
     ask(400, t.key, "GET", NULL, "/api/v1/tenants/query/devices?number=%%ff");
     ask(400, t.key, "GET", NULL, "/api/v1/tenants/query/devices?cursor=%%c3");
     ask(400, t.key, "GET", NULL, "/api/v1/tenants/query/devices?limit=5&limit=%%ff");
-    ask(200, t.key, "GET", NULL, "/api/v1/tenants/query/devices?cursor=%%C3%%A4%%27%%22&number=%%C3%%A4");
+    ask(200, t.key, "GET", NULL,
+        "/api/v1/tenants/query/devices?cursor=%%C3%%A4%%27%%22&number=%%C3%%A4");
     ask(200, t.key, "GET", NULL, "/api/v1/tenants/query/gateways?cursor=zzz");
     ck_assert_uint_eq(items(), 0);
 }

@@ -28,7 +28,8 @@ bool event_rows_add(struct store_rows *r, const struct event_row *e);
 EMT_CHECKED enum emt_err event_rows_send(struct store *s, int32_t tenant, struct store_rows *r);
 
 /* One event, synchronous, inside a transaction of the tenant. */
-EMT_CHECKED enum emt_err event_store_add(struct store *s, int32_t tenant, const struct event_row *e);
+EMT_CHECKED enum emt_err event_store_add(struct store *s, int32_t tenant,
+                                         const struct event_row *e);
 
 /* Maintenance, as STORE_ADMIN: events of all tenants from before `past`, at most limit rows; *n
  * deleted. */

@@ -45,7 +45,8 @@ EMT_CHECKED enum emt_err reading_walk(struct store *s, int32_t tenant, int64_t c
                                       const struct reading_visitor *visitor);
 /* The same of the `channels` next ones behind `after` (1..READING_LOT_CHANNELS), in one statement;
  * *last is the highest one that was looked at, 0 when there is none behind `after`. A statement
- * takes memory for all of its values: ask for few first. to - from is a day at most (EMT_ELIMIT). */
+ * takes memory for all of its values: ask for few first. to - from is a day at most (EMT_ELIMIT).
+ */
 #define READING_LOT_CHANNELS 500
 EMT_CHECKED enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after,
                                           int channels, emt_time from, emt_time to,

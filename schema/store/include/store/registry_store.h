@@ -74,9 +74,8 @@ EMT_CHECKED enum emt_err device_key_open(const struct store_result *r, int row, 
                                          size_t *len);
 /* The DLMS authentication key beside it; *len 0: none. As device_key_open(). */
 EMT_CHECKED enum emt_err device_key_open_authentication(const struct store_result *r, int row,
-                                                        int32_t tenant,
-                                                        const struct seal_key *keys, size_t nkeys,
-                                                        uint8_t out[32], size_t *len);
+                                                        int32_t tenant, const struct seal_key *keys,
+                                                        size_t nkeys, uint8_t out[32], size_t *len);
 /* The DLMS system title, 8 bytes, borrowed; NULL: none. */
 const uint8_t *device_key_title(const struct store_result *r, int row);
 

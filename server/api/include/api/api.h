@@ -28,9 +28,9 @@ struct api_settings {
     const char *node;        /* what event streams call this process */
     unsigned tenant_streams; /* event streams of one tenant, default 1024 */
     unsigned principal_streams; /* and of one key or session, default 32 */
-    int64_t leaf_lifetime_s; /* gateways' certificates, default 365 days */
-    void (*wake)(void *ctx); /* something changed that jobs and field should look at: a key, a
-                                command, a revocation; may be NULL */
+    int64_t leaf_lifetime_s;    /* gateways' certificates, default 365 days */
+    void (*wake)(void *ctx);    /* something changed that jobs and field should look at: a key, a
+                                   command, a revocation; may be NULL */
     void *wake_ctx;
     struct metrics *metrics;
     struct portal_files *portal; /* borrowed; NULL: paths outside of the API are not found */
