@@ -50,6 +50,11 @@ class Gateway:
         facts = dict(line.split(': ', 1) for line in out.splitlines() if ': ' in line)
         return int(facts['next']), int(facts['acknowledged'])
 
+    def owes_nothing(self):
+        """Sends what is left in the spool."""
+        p = agent(self.folder, self.node, '--once', '--timeout', '120', log=self.folder / 'last.log')
+        assert p.popen.wait(130) == 0, p.output()[-3000:]
+
 
 def crash(kind, node, gateways, rng):
     if kind == 'emtd':
@@ -130,8 +135,7 @@ def main():
                 g.process.stop()
             node.wait_ready(90)
             for g in gateways:
-                p = agent(g.folder, node, '--once', '--timeout', '120', log=g.folder / 'last.log')
-                assert p.popen.wait(130) == 0, p.output()[-3000:]
+                g.owes_nothing()
             check(node, tenants, gateways)
         finally:
             for g in gateways:
