@@ -45,13 +45,15 @@ def say(*words):
 
 
 def free_ports(n):
-    socks = [socket.socket() for _ in range(n)]
-    for s in socks:
-        s.bind(('127.0.0.1', 0))
-    ports = [s.getsockname()[1] for s in socks]
-    for s in socks:
-        s.close()
-    return ports
+    """Ascending. Below the ports that the system gives to outgoing connections, so that none of those takes one before its server does."""
+    ports = set()
+    while len(ports) < n:
+        port = random.SystemRandom().randrange(10000, 32000)
+        with socket.socket() as s:
+            with contextlib.suppress(OSError):
+                s.bind(('127.0.0.1', port))
+                ports.add(port)
+    return sorted(ports)
 
 
 def wait_for(what, check, seconds=30, step=0.05):
