@@ -5,6 +5,7 @@
 #include "ctl_export.h"
 #include "ctl_mscons.h"
 #include "ctl_tenant.h"
+#include "ctl_user.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static const struct command commands[] = {
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },
     { "tenant", "export | import | delete ...", "move a tenant elsewhere, or remove it",
       ctl_tenant_command },
+    { "user", "reset NAME", "a one-time password for an operator who lost his", ctl_user },
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

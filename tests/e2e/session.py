@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 
-from emt import Browser, Node, Problem, say, workspace
+from emt import Browser, Node, Problem, build_dir, run, say, workspace
 
 FLAGS = {'Path=/', 'Secure', 'HttpOnly', 'SameSite=Strict'}
 COOKIE = '__Host-emt-session'
@@ -227,6 +227,22 @@ def passwords(node, tina):
     assert not alive(gone) and gone.raw('DELETE', '/api/v1/session')[0] == 401
 
 
+def rescue(node):
+    """The only operator's password is lost, and the user disabled besides."""
+    lost = kept(Browser(node.rest()).login('admin', 'correct horse battery staple'))
+    node.sql("update platform_user set disabled_at = now() where name = 'admin'", role='emt_owner')
+    command = [build_dir() / 'emtctl', 'user', 'reset']
+    assert 'there is no user "adm"' in run([*command, 'adm', '--embedded', node.dir], ok=(1,)).stderr
+    assert 'A name is missing' in run([*command, '--embedded', node.dir], ok=(2,)).stderr
+    once = run([*command, 'admin', '--embedded', node.dir]).stdout.strip()
+    secrets.add(once)
+    assert not alive(lost)
+    refused(401, 'unauthorized', Browser(node.rest()).login, 'admin', 'correct horse battery staple')
+    assert alive(kept(Browser(node.rest()).login('admin', once, 'correct horse battery saddle')))
+    who, detail = node.sql("select actor, detail from audit where action = 'user.reset' order by entry_id desc limit 1")[0]
+    assert who.startswith('emtctl:') and detail == 'one-time password; enabled again', (who, detail)
+
+
 def keys(node, tina):
     path = '/api/v1/tenants/alpha/api-keys'
     made = tina('POST', path, {'name': 'meters only', 'role': 'tenant-admin', 'scopes': ['devices:read', 'users:write']})
@@ -362,6 +378,7 @@ def main():
         say('throttle')
         throttle(node, second)
         settings(second)
+        rescue(node)
         audited(node)
         told_nowhere(nodes)
         say('sessions hold')
