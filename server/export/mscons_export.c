@@ -164,7 +164,8 @@ static enum emt_err job_keep(struct file_job *j)
                                    .messages = j->messages,
                                    .content = j->content.data,
                                    .content_len = j->content.len,
-                                   .job = j->req->job };
+                                   .job = j->req->job,
+                                   .part = 1 };
 
     snprintf(pid, sizeof pid, "%u", j->req->pid);
     return export_file_insert(j->store, j->req->tenant, &row, &j->file_id);
@@ -216,12 +217,16 @@ static enum emt_err written_before(struct file_job *j, struct emt_diag *diag)
         return EMT_ENOTFOUND;
     enum emt_err err = store_begin(j->store, j->req->tenant);
     if (err == EMT_OK)
-        err = export_file_of_job(j->store, j->req->tenant, j->req->job, j->receiver, &r);
-    if (err != EMT_OK && err != EMT_ENOTFOUND)
+        err = export_files_of_job(j->store, j->req->tenant, j->req->job, j->receiver, &r);
+    if (err != EMT_OK)
         (void)emt_fail(diag, err, "%s", store_error(j->store));
     store_rollback(j->store);
-    if (err != EMT_OK)
+    if (err == EMT_OK && store_rows(r) == 0)
+        err = EMT_ENOTFOUND;
+    if (err != EMT_OK) {
+        store_result_free(r);
         return err;
+    }
     tap_notes(j->tap, c_text(r, 0, 1));
     if (h->file != NULL)
         err = h->file(h->ctx, c_int(r, 0, 0), "", NULL, 0, 0);
@@ -271,7 +276,7 @@ static enum emt_err read_plan(struct store *s, const struct mscons_export_reques
     if (err == EMT_ENOTFOUND)
         emt_fail(diag, err, "tenant %d does not exist", (int)req->tenant);
     if (err == EMT_OK)
-        err = export_bindings(s, req->tenant, kind_of_pid(req->pid), req->location,
+        err = export_bindings(s, req->tenant, LOCATION_BIT(kind_of_pid(req->pid)), req->location,
                               local_day_start(req->from), local_day_start(req->to), rows);
     store_rollback(s);
     if (err == EMT_OK && mp_id_check(tenant->own_mp_id, NULL) != EMT_OK)

@@ -10,7 +10,7 @@ struct store;
 
 /* Newest migration that this program knows; runs on a database that is at most one version older in
  * operation, and refuses a newer one. */
-#define STORE_SCHEMA_VERSION 11
+#define STORE_SCHEMA_VERSION 15
 
 /* Roles (roles.sql of the folder) and the database "emt" owned by STORE_OWNER, connected as the
  * cluster's superuser to another database. Repeatable. */
