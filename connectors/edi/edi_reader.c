@@ -7,6 +7,8 @@
 #define UNA_LEN 9
 
 static const struct edi_syntax default_syntax = { ':', '+', '.', '?', ' ', '\'' };
+/* Level B separates by IS1, IS3 and IS4 and has no release character (ISO 9735 clause 5.2). */
+static const struct edi_syntax level_b_syntax = { '\x1f', '\x1d', '.', '\0', ' ', '\x1c' };
 
 static bool is_tag_char(uint8_t c)
 {
@@ -51,8 +53,11 @@ enum emt_err edi_reader_init(struct edi_reader *r, const void *data, size_t len)
     *r = (struct edi_reader){ .in = reader_of(data, len), .syntax = default_syntax };
     if (len < 3)
         return EMT_EUNSUPPORTED;
-    if (memcmp(data, "UNB", 3) == 0)
+    if (memcmp(data, "UNB", 3) == 0) {
+        if (len > 3 && ((const char *)data)[3] == level_b_syntax.element)
+            r->syntax = level_b_syntax;
         return EMT_OK;
+    }
     if (memcmp(data, "UNA", 3) != 0)
         return EMT_EUNSUPPORTED;
     p = reader_bytes(&r->in, UNA_LEN);
@@ -119,7 +124,7 @@ static enum emt_err fill(struct edi_reader *r, struct filler *f)
         } else if (c == (uint8_t)s->element) {
             fits = next_element(f);
         } else {
-            if (c == (uint8_t)s->release) {
+            if (s->release != '\0' && c == (uint8_t)s->release) {
                 if (reader_left(&r->in) == 0)
                     return EMT_ETRUNCATED;
                 c = reader_u8(&r->in);

@@ -8,6 +8,7 @@ int main(void)
     int failed;
 
     srunner_add_suite(runner, edi_reader_suite());
+    srunner_add_suite(runner, acknowledgement_suite());
     srunner_add_suite(runner, load_profile_suite());
     srunner_add_suite(runner, mscons_number_suite());
     srunner_add_suite(runner, mscons_write_suite());

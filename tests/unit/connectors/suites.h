@@ -5,6 +5,7 @@
 
 Suite *edi_writer_suite(void);
 Suite *edi_reader_suite(void);
+Suite *acknowledgement_suite(void);
 Suite *load_profile_suite(void);
 Suite *mscons_number_suite(void);
 Suite *mscons_write_suite(void);
