@@ -76,5 +76,6 @@ elif [ -z "$quick" ]; then
     tests/fuzz/run --seconds 10
 fi
 step "every test"
-ctest --preset release -j "$jobs" --output-on-failure
+# One more at a time than processors: end-to-end tests wait more than they compute.
+ctest --preset release -j "$((jobs + 1))" --output-on-failure
 step "done"
