@@ -1,5 +1,6 @@
 #include "pki/authority.h"
 
+#include "authority_internal.h"
 #include "certificate.h"
 #include "key.h"
 
@@ -44,6 +45,16 @@ struct draft {
     emt_time now;
     int64_t lifetime;
 };
+
+X509 *authority_certificate(const struct authority *a)
+{
+    return a->cert;
+}
+
+EVP_PKEY *authority_key(const struct authority *a)
+{
+    return a->key;
+}
 
 static bool is_root(const X509 *cert)
 {

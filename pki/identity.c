@@ -8,9 +8,10 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-/* Layout: version u8 | fingerprint 32 | issuer 32 | not_after, first_handshake, valid_until, epoch
- * 8 each, big endian | common name, organisation, serial: length u8 and text. */
-enum { IDENTITY_VERSION = 1, IDENTITY_MAX = 512 };
+/* Layout: version u8 | origin u8 | fingerprint 32 | issuer 32 | anchor 32 | not_before, not_after,
+ * first_handshake, valid_until, epoch 8 each, big endian | common name, organisation, serial:
+ * length u8 and text. */
+enum { IDENTITY_VERSION = 2, IDENTITY_MAX = 512 };
 
 static void put_text(struct writer *w, const char *s)
 {
@@ -25,8 +26,11 @@ enum emt_err identity_save(const struct identity *id, SSL_SESSION *session)
 
     writer_init_fixed(&w, buf, sizeof buf);
     writer_u8(&w, IDENTITY_VERSION);
+    writer_u8(&w, (uint8_t)id->peer.origin);
     writer_bytes(&w, id->peer.fingerprint, sizeof id->peer.fingerprint);
     writer_bytes(&w, id->peer.issuer_key_id, sizeof id->peer.issuer_key_id);
+    writer_bytes(&w, id->peer.anchor, sizeof id->peer.anchor);
+    writer_be(&w, (uint64_t)id->peer.not_before, 8);
     writer_be(&w, (uint64_t)id->peer.not_after, 8);
     writer_be(&w, (uint64_t)id->peer.first_handshake, 8);
     writer_be(&w, (uint64_t)id->valid_until, 8);
@@ -61,8 +65,11 @@ enum emt_err identity_load(SSL_SESSION *session, struct identity *out)
     struct reader r = reader_of(data, len);
     if (reader_u8(&r) != IDENTITY_VERSION)
         return EMT_ENOTFOUND;
+    id.peer.origin = (enum tls_peer_origin)reader_u8(&r);
     reader_copy(&r, id.peer.fingerprint, sizeof id.peer.fingerprint);
     reader_copy(&r, id.peer.issuer_key_id, sizeof id.peer.issuer_key_id);
+    reader_copy(&r, id.peer.anchor, sizeof id.peer.anchor);
+    id.peer.not_before = (emt_time)reader_be(&r, 8);
     id.peer.not_after = (emt_time)reader_be(&r, 8);
     id.peer.first_handshake = (emt_time)reader_be(&r, 8);
     id.valid_until = (emt_time)reader_be(&r, 8);

@@ -202,7 +202,7 @@ static enum emt_err check_resumed(struct tls_conn *c, const struct identity *id)
 static enum emt_err handshake_done(struct tls_conn *c)
 {
     struct identity id = { 0 };
-    bool verified = c->ctx->profile != TLS_PROFILE_HTTPS;
+    bool verified = profile_of(c->ctx->profile)->mutual;
 
     c->resumed = SSL_session_reused(c->ssl) == 1;
     if (profile_needs_alpn(c->ctx->profile) && !alpn_agreed(c))
@@ -220,7 +220,7 @@ static enum emt_err handshake_done(struct tls_conn *c)
         c->peer.first_handshake =
             (emt_time)SSL_SESSION_get_time(SSL_get_session(c->ssl)) * EMT_SECOND;
     }
-    if (c->ctx->profile == TLS_PROFILE_FIELD_12 && !c->resumed)
+    if (profile_of(c->ctx->profile)->slim && !c->resumed)
         session_slim(c->ssl, c->ctx->cache);
     c->state = CONN_UP;
     count(&c->ctx->handshakes);

@@ -1,5 +1,6 @@
 #include "pki/tls_context.h"
 
+#include "base/reader.h"
 #include "certificate.h"
 #include "key.h"
 #include "pki/trust.h"
@@ -14,35 +15,8 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-/* BSI TR-03116-3: the suites of the smart meter WAN; groups with brainpool must be named, the
- * library's own list has none, and in TLS 1.2 the list also limits the curves of client
- * certificates. P-256 first: it costs a quarter of brainpoolP256r1. */
-static const char suites_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-                                "ECDHE-ECDSA-AES128-SHA256";
-static const char suites_13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384";
-static const char groups[] = "P-256:brainpoolP256r1:brainpoolP384r1:P-384:brainpoolP512r1";
-static const char signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512";
-
-/* RFC 7301, 3.1: each name with its length. */
-static const uint8_t alpn_field[] = "\x05"
-                                    "emt/1";
-static const uint8_t alpn_http[] = "\x08"
-                                   "http/1.1";
-
 /* 48 h: TR-03116-3 for the WAN. */
 #define SESSION_AGE_MAX_MS INT64_C(172800000)
-
-struct alpn {
-    const uint8_t *list;
-    unsigned len;
-};
-
-static struct alpn profile_alpn(enum tls_profile p)
-{
-    if (profile_needs_alpn(p))
-        return (struct alpn){ alpn_field, sizeof alpn_field - 1 };
-    return (struct alpn){ alpn_http, sizeof alpn_http - 1 };
-}
 
 static int bio_create(BIO *b)
 {
@@ -91,45 +65,15 @@ static BIO_METHOD *bio_method_new(void)
     return NULL;
 }
 
-static const SSL_METHOD *profile_method(enum tls_profile p)
+static bool set_algorithms(SSL_CTX *ssl, const struct profile *p)
 {
-    switch (p) {
-    case TLS_PROFILE_FIELD_12:
-/* Deprecated in favour of TLS_server_method() with version limits; session_slim() needs the fixed
- * method. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-        return TLSv1_2_server_method();
-#pragma GCC diagnostic pop
-    case TLS_PROFILE_FIELD_13:
-    case TLS_PROFILE_HTTPS:
-        return TLS_server_method();
-    case TLS_PROFILE_AGENT:
-    case TLS_PROFILE_HTTPS_CLIENT:
-        return TLS_client_method();
-    }
-    return NULL;
-}
-
-static bool set_versions(SSL_CTX *ssl, enum tls_profile p)
-{
-    int least = p == TLS_PROFILE_FIELD_13 ? TLS1_3_VERSION : TLS1_2_VERSION;
-    int most = p == TLS_PROFILE_FIELD_12 ? TLS1_2_VERSION : TLS1_3_VERSION;
-
-    return SSL_CTX_set_min_proto_version(ssl, least) == 1 &&
-           SSL_CTX_set_max_proto_version(ssl, most) == 1;
-}
-
-/* The field channel keeps to TR-03116-3; HTTPS has browsers before it and keeps the library's
- * groups and signatures. */
-static bool set_algorithms(SSL_CTX *ssl, enum tls_profile p)
-{
-    if (!profile_needs_alpn(p))
-        return SSL_CTX_set_cipher_list(ssl, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
-    return SSL_CTX_set_cipher_list(ssl, suites_12) == 1 &&
-           SSL_CTX_set_ciphersuites(ssl, suites_13) == 1 &&
-           SSL_CTX_set1_groups_list(ssl, groups) == 1 &&
-           SSL_CTX_set1_sigalgs_list(ssl, signatures) == 1;
+    return SSL_CTX_set_min_proto_version(ssl, p->least) == 1 &&
+           SSL_CTX_set_max_proto_version(ssl, p->most) == 1 &&
+           SSL_CTX_set_cipher_list(ssl, p->suites_12) == 1 &&
+           (!p->suites_13 || SSL_CTX_set_ciphersuites(ssl, p->suites_13) == 1) &&
+           (!p->groups || SSL_CTX_set1_groups_list(ssl, p->groups) == 1) &&
+           (!p->signatures || SSL_CTX_set1_sigalgs_list(ssl, p->signatures) == 1) &&
+           (!p->peer_signatures || SSL_CTX_set1_client_sigalgs_list(ssl, p->peer_signatures) == 1);
 }
 
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
@@ -137,10 +81,10 @@ static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 {
     const struct tls_context *ctx = arg;
     struct tls_conn *c = SSL_get_app_data(ssl);
-    struct alpn want = profile_alpn(ctx->profile);
+    const struct profile *p = profile_of(ctx->profile);
     unsigned char *chosen = NULL;
 
-    if (SSL_select_next_proto(&chosen, out_len, want.list, want.len, in, in_len) !=
+    if (SSL_select_next_proto(&chosen, out_len, p->alpn, p->alpn_len, in, in_len) !=
         OPENSSL_NPN_NEGOTIATED) {
         (void)conn_blame(c, EMT_EMALFORMED, "no common alpn");
         return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -165,6 +109,46 @@ static bool offers_tls12(SSL *ssl)
     return false;
 }
 
+/* The name that the client asks for (RFC 6066, 3): list u16, type u8, name u16. Lower case, "" for
+ * none. */
+static void asked_name(SSL *ssl, char out[SERVER_NAME_MAX + 1])
+{
+    const uint8_t *ext = NULL;
+    size_t n = 0;
+
+    out[0] = 0;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &ext, &n) != 1)
+        return;
+    struct reader r = reader_of(ext, n);
+    reader_skip(&r, 2);
+    uint8_t type = reader_u8(&r);
+    size_t len = (size_t)reader_be(&r, 2);
+    if (type != TLSEXT_NAMETYPE_host_name || len > SERVER_NAME_MAX || !reader_copy(&r, out, len))
+        len = 0;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (char)(out[i] >= 'A' && out[i] <= 'Z' ? out[i] - 'A' + 'a' : out[i]);
+    out[len] = 0;
+}
+
+/* Sessions are resumed under the name only that they began with, where each tenant has a name of
+ * its own. It must happen here: the session is looked up before the callback for names runs
+ * (decision 15). Sessions of another certificate of ours are not resumed either. */
+static bool set_session_context(const struct tls_context *ctx, SSL *ssl)
+{
+    char name[SERVER_NAME_MAX + 1];
+    uint8_t id[32];
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+    asked_name(ssl, name);
+    bool ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 &&
+              EVP_DigestUpdate(md, ctx->own, sizeof ctx->own) == 1 &&
+              EVP_DigestUpdate(md, name, strlen(name)) == 1 &&
+              EVP_DigestFinal_ex(md, id, NULL) == 1 &&
+              SSL_set_session_id_context(ssl, id, sizeof id) == 1;
+    EVP_MD_CTX_free(md);
+    return ok;
+}
+
 /* Runs before the session look-up and before any key operation: who cannot be served is sent away
  * cheaply. */
 static int hello_seen(SSL *ssl, int *alert, void *arg)
@@ -187,6 +171,10 @@ static int hello_seen(SSL *ssl, int *alert, void *arg)
         *alert = TLS1_AD_NO_APPLICATION_PROTOCOL;
         return SSL_CLIENT_HELLO_ERROR;
     }
+    if (!set_session_context(ctx, ssl)) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_CLIENT_HELLO_ERROR;
+    }
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -206,7 +194,7 @@ static int verify_peer(X509_STORE_CTX *store_ctx, void *arg)
                                 .sent = X509_STORE_CTX_get0_untrusted(store_ctx),
                                 .server = !c->server,
                                 .host = c->name,
-                                .tenant_leaf = profile_is_field(ctx->profile),
+                                .rule = profile_of(ctx->profile)->rule,
                                 .now = clock_now() };
     enum emt_err err = verify_chain(&q, &id, &failure);
 
@@ -234,26 +222,25 @@ static int new_session(SSL *ssl, SSL_SESSION *session)
  * checked by age, that is enough. */
 static bool set_server_cache(struct tls_context *ctx, const struct tls_settings *s)
 {
-    uint8_t id[32];
     long mode = SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_AUTO_CLEAR;
 
     if (s->session_cache == 0) {
         SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
     } else {
-        if (ctx->profile == TLS_PROFILE_FIELD_12)
+        if (profile_of(ctx->profile)->slim)
             mode |= SSL_SESS_CACHE_NO_INTERNAL_STORE; /* session_slim() stores */
         SSL_CTX_set_session_cache_mode(ctx->ssl, mode);
         SSL_CTX_sess_set_cache_size(ctx->ssl, (long)s->session_cache);
     }
-    /* Sessions of another certificate of ours are not resumed here. */
-    return certificate_fingerprint(SSL_CTX_get0_certificate(ctx->ssl), id) &&
-           SSL_CTX_set_session_id_context(ctx->ssl, id, sizeof id) == 1;
+    /* Each connection gets its own context; this one is for the case that it does not. */
+    return certificate_fingerprint(SSL_CTX_get0_certificate(ctx->ssl), ctx->own) &&
+           SSL_CTX_set_session_id_context(ctx->ssl, ctx->own, sizeof ctx->own) == 1;
 }
 
 static bool set_server(struct tls_context *ctx, const struct tls_settings *s)
 {
-    int mode = profile_is_field(ctx->profile) ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                                              : SSL_VERIFY_NONE;
+    int mode = profile_of(ctx->profile)->mutual ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                                                : SSL_VERIFY_NONE;
 
     SSL_CTX_set_verify(ctx->ssl, mode, NULL);
     SSL_CTX_set_client_hello_cb(ctx->ssl, hello_seen, ctx);
@@ -263,7 +250,7 @@ static bool set_server(struct tls_context *ctx, const struct tls_settings *s)
 
 static bool set_client(struct tls_context *ctx, const struct tls_settings *s)
 {
-    struct alpn offer = profile_alpn(ctx->profile);
+    const struct profile *p = profile_of(ctx->profile);
 
     SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
     if (s->session_cache > 0) {
@@ -274,7 +261,7 @@ static bool set_client(struct tls_context *ctx, const struct tls_settings *s)
         SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
     }
     /* 0 is success here. */
-    return SSL_CTX_set_alpn_protos(ctx->ssl, offer.list, offer.len) == 0;
+    return SSL_CTX_set_alpn_protos(ctx->ssl, p->alpn, p->alpn_len) == 0;
 }
 
 static enum emt_err set_chain(SSL_CTX *ssl, STACK_OF(X509) * chain, struct emt_diag *diag)
@@ -306,6 +293,11 @@ static enum emt_err set_own_certificate(SSL_CTX *ssl, const struct tls_settings 
         err = set_chain(ssl, chain, diag);
     if (err == EMT_OK && SSL_CTX_use_PrivateKey(ssl, key) != 1)
         err = pki_fail(diag, EMT_EMALFORMED, "private key");
+    /* A device with an RSA key proves it at the loggers' listener; whom it believes stays as it
+     * is. */
+    if (err == EMT_OK && profile_is_client(s->profile) && EVP_PKEY_is_a(key, "RSA") &&
+        SSL_CTX_set1_client_sigalgs_list(ssl, profile_of(TLS_PROFILE_LOGGER)->peer_signatures) != 1)
+        err = pki_fail(diag, EMT_EINTERNAL, "signatures of the own certificate");
     EVP_PKEY_free(key);
     sk_X509_pop_free(chain, X509_free);
     return err;
@@ -317,7 +309,7 @@ static enum emt_err check_settings(const struct tls_settings *s, struct emt_diag
 
     if (!s->chain_pem && s->profile != TLS_PROFILE_HTTPS_CLIENT)
         return emt_fail(diag, EMT_EMALFORMED, "certificate: missing");
-    if (profile_is_field(s->profile) && !s->trust)
+    if (profile_of(s->profile)->mutual && !client && !s->trust)
         return emt_fail(diag, EMT_EMALFORMED, "trust: missing");
     if (client && !s->trust && !s->has_pin)
         return emt_fail(diag, EMT_EMALFORMED,
@@ -346,7 +338,7 @@ static bool set_common(struct tls_context *ctx)
     SSL_CTX_set_timeout(ctx->ssl, (long)(ctx->max_age_us / EMT_SECOND) + 1);
     SSL_CTX_set_cert_verify_callback(ctx->ssl, verify_peer, ctx);
     SSL_CTX_set_info_callback(ctx->ssl, on_info);
-    return set_versions(ctx->ssl, ctx->profile) && set_algorithms(ctx->ssl, ctx->profile);
+    return set_algorithms(ctx->ssl, profile_of(ctx->profile));
 }
 
 static struct tls_context *context_alloc(const struct tls_settings *s)
@@ -370,7 +362,7 @@ static struct tls_context *context_alloc(const struct tls_settings *s)
     ctx->cache = s->session_cache > 0;
     ctx->max_age_us = age_ms * 1000;
     ctx->bio = bio_method_new();
-    ctx->ssl = SSL_CTX_new(profile_method(s->profile));
+    ctx->ssl = SSL_CTX_new(profile_of(s->profile)->method());
     if (!ctx->bio || !ctx->ssl) {
         tls_context_unref(ctx);
         return NULL;

@@ -25,6 +25,7 @@ struct tls_context {
     struct trust *trust;
     bool has_pin;
     uint8_t pin[32];
+    uint8_t own[32]; /* server: SHA-256 of the own certificate */
     bool cache;
     int64_t max_age_us;
     atomic_uint_fast64_t handshakes, resumed, failed, stale_refused, renegotiations;
@@ -52,20 +53,32 @@ struct tls_conn {
     enum emt_err verdict; /* of our own callbacks, says more than OpenSSL's error */
 };
 
+/* One row of the table of profiles. */
+struct profile {
+    const char *name;
+    bool client;
+    bool mutual; /* server: a certificate of the peer is asked for and judged by rule */
+    enum leaf_rule rule;
+    int least, most; /* versions */
+    const SSL_METHOD *(*method)(void);
+    bool slim; /* sessions without the peer's certificates (tls_session.h) */
+    const char *suites_12, *suites_13, *groups, *signatures; /* NULL: the library's */
+    const char
+        *peer_signatures; /* of client certificates where others are allowed; NULL: as ours */
+    const uint8_t *alpn;  /* RFC 7301, 3.1: with its length in front */
+    unsigned alpn_len;
+    bool needs_alpn;
+};
+const struct profile *profile_of(enum tls_profile p);
+
 static inline bool profile_is_client(enum tls_profile p)
 {
-    return p == TLS_PROFILE_AGENT || p == TLS_PROFILE_HTTPS_CLIENT;
-}
-
-/* The gateways' listeners: mutual, ALPN emt/1 required. */
-static inline bool profile_is_field(enum tls_profile p)
-{
-    return p == TLS_PROFILE_FIELD_12 || p == TLS_PROFILE_FIELD_13;
+    return profile_of(p)->client;
 }
 
 static inline bool profile_needs_alpn(enum tls_profile p)
 {
-    return profile_is_field(p) || p == TLS_PROFILE_AGENT;
+    return profile_of(p)->needs_alpn;
 }
 
 /* Remembers why the connection fails; the first reason stays. text is copied. Returns err. */

@@ -1,7 +1,10 @@
 #include "pki/trust.h"
 
 #include "certificate.h"
+#include "crl_internal.h"
+#include "import_set.h"
 #include "key.h"
+#include "pki/tls_conn.h"
 #include "verify.h"
 
 #include <openssl/x509_vfy.h>
@@ -19,6 +22,7 @@ struct trust {
     pthread_rwlock_t lock;
     uint8_t (*revoked)[32]; /* sorted, each once */
     size_t nrevoked;
+    struct import_set *imports; /* NULL: none */
     uint64_t epoch;
 };
 
@@ -50,6 +54,7 @@ void trust_unref(struct trust *t)
         return;
     X509_STORE_free(t->store);
     pthread_rwlock_destroy(&t->lock);
+    import_set_unref(t->imports);
     free(t->revoked);
     free(t);
 }
@@ -129,6 +134,48 @@ bool trust_is_revoked(struct trust *t, const uint8_t fingerprint[32])
                         fingerprint_compare) != NULL;
     pthread_rwlock_unlock(&t->lock);
     return found;
+}
+
+enum emt_err trust_set_imports(struct trust *t, const struct trust_import *list, size_t n,
+                               size_t *bad, struct emt_diag *diag)
+{
+    struct import_set *set = NULL;
+    enum emt_err err = n > 0 ? import_set_new(list, n, &set, bad, diag) : EMT_OK;
+
+    if (err != EMT_OK)
+        return err;
+    if (n == 0)
+        *bad = 0;
+    pthread_rwlock_wrlock(&t->lock);
+    struct import_set *old = t->imports;
+    t->imports = set;
+    t->epoch++;
+    pthread_rwlock_unlock(&t->lock);
+    import_set_unref(old);
+    return EMT_OK;
+}
+
+struct import_set *trust_imports(struct trust *t)
+{
+    pthread_rwlock_rdlock(&t->lock);
+    struct import_set *set = t->imports ? import_set_ref(t->imports) : NULL;
+    pthread_rwlock_unlock(&t->lock);
+    return set;
+}
+
+bool trust_peer_revoked(struct trust *t, const struct tls_peer *peer)
+{
+    struct import_set *set;
+    bool listed;
+
+    if (trust_is_revoked(t, peer->fingerprint) || trust_is_revoked(t, peer->issuer_key_id))
+        return true;
+    if (peer->origin != TLS_PEER_FOREIGN_CA)
+        return false;
+    set = trust_imports(t);
+    listed = set && import_set_lists(set, peer->issuer_key_id, peer->serial);
+    import_set_unref(set);
+    return listed;
 }
 
 uint64_t trust_epoch(struct trust *t)

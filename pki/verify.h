@@ -13,7 +13,16 @@
 
 struct trust;
 
-X509_STORE *trust_store(struct trust *t); /* borrowed */
+X509_STORE *trust_store(struct trust *t);          /* borrowed */
+struct import_set *trust_imports(struct trust *t); /* a reference, or NULL */
+
+/* What is asked of the leaf beyond a chain that holds. */
+enum leaf_rule {
+    LEAF_ANY,
+    LEAF_EMT,    /* gateways: a leaf of our own tenant CAs, whose organisation is its issuer's, or
+                    one that was imported, itself or its CA; elliptic curves only */
+    LEAF_LOGGER, /* devices of others: imported itself; RSA from 2048 bits, too */
+};
 
 struct verify_request {
     struct trust *trust; /* may be NULL with a pin */
@@ -22,7 +31,7 @@ struct verify_request {
     STACK_OF(X509) * sent; /* what the peer sent, leaf included */
     bool server;           /* the peer acts as server (else as client) */
     const char *host;      /* name or address that the leaf must carry; NULL: any */
-    bool tenant_leaf;      /* a leaf of our own tenant CAs: organisation as its issuer's */
+    enum leaf_rule rule;
     emt_time now;
 };
 

@@ -19,17 +19,27 @@ struct tls_conn;
 
 enum tls_wait { TLS_WAIT_NONE = 0, TLS_WAIT_READ = 1, TLS_WAIT_WRITE = 2 };
 
+/* Who vouches for a peer. */
+enum tls_peer_origin {
+    TLS_PEER_OWN,        /* a CA below the platform's root */
+    TLS_PEER_FOREIGN_CA, /* a CA that a tenant imported (trust_set_imports) */
+    TLS_PEER_PINNED,     /* the very certificate was imported */
+};
+
 /* Who the peer is, from its verified certificate: common name = "<gateway external id>",
  * organisation = "<tenant key>" for certificates of our own CA (pki/authority.h); a
- * gateway whose organisation is not its issuer's is refused. */
+ * gateway whose organisation is not its issuer's is refused. Names in certificates of others say
+ * nothing about a tenant. */
 struct tls_peer {
     bool present;
+    enum tls_peer_origin origin;
+    uint8_t anchor[32];      /* SHA-256 of the imported CA; zero for all others */
     uint8_t fingerprint[32]; /* SHA-256 of the leaf, DER */
     char common_name[65];
     char organisation[65];
     char serial[65];           /* hex */
     uint8_t issuer_key_id[32]; /* SHA-256 of the issuing certificate, DER; zero where unknown */
-    emt_time not_after;
+    emt_time not_before, not_after;
     emt_time first_handshake; /* of the session, also when resumed */
 };
 
@@ -68,6 +78,7 @@ const char *tls_conn_suite(const struct tls_conn *c);   /* static */
  *   "no common alpn"                               "no client certificate"
  *   "certificate verify failed: <why>"             "organisation does not match issuer"
  *   "ambiguous subject", "no common name"          "revoked"
+ *   "not pinned"
  *   "expired session" resumed later than allowed   "peer closed"
  *   "refused by peer: <alert>" it does not believe us
  * anything else is OpenSSL's or the system's text. */

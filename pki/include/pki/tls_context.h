@@ -18,11 +18,16 @@ struct trust; /* pki/trust.h */
 enum tls_profile {
     TLS_PROFILE_FIELD_12, /* gateways, TLS 1.2 only, lean, mutual, ALPN emt/1 */
     TLS_PROFILE_FIELD_13, /* gateways, TLS 1.3 only, mutual, ALPN emt/1 */
+    TLS_PROFILE_LOGGER,   /* devices of others, TLS 1.2 and 1.3, mutual, ALPN emt/1: certificates
+                             that were imported themselves, RSA from 2048 bits too */
     TLS_PROFILE_HTTPS, /* portal and REST: TLS 1.2 and 1.3, no client certificate, ALPN http/1.1 */
     TLS_PROFILE_AGENT, /* client side of the field channel, TLS 1.2 and 1.3, ALPN emt/1 */
     TLS_PROFILE_HTTPS_CLIENT, /* enrolment: no client certificate, server checked by trust or by
                                  pinned fingerprint */
 };
+
+/* "emt", "emt-13", "logger", "https", "agent", "https-client"; static. */
+const char *tls_profile_name(enum tls_profile p);
 
 struct tls_settings {
     enum tls_profile profile;
