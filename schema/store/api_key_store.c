@@ -6,16 +6,16 @@ enum { API_KEY_INSERT, API_KEY_LIST, API_KEY_PRINCIPAL, API_KEY_USED, API_KEY_RE
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
-    [API_KEY_INSERT] = { "api_key_insert", 7,
-        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at, scopes, created_by)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING key_id" },
+    [API_KEY_INSERT] = { "api_key_insert", 9,
+        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at, scopes, created_by, recipient, purpose)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '')) RETURNING key_id" },
     [API_KEY_LIST] = { "api_key_list", 3,
         "SELECT key_id::text, key_id, name, role, scopes, created_at, created_by, expires_at,"
-        " revoked_at, last_used_at FROM api_key WHERE tenant_id = $1 AND key_id > $2"
+        " revoked_at, last_used_at, recipient, nullif(purpose, '') FROM api_key WHERE tenant_id = $1 AND key_id > $2"
         " ORDER BY api_key.key_id LIMIT $3" },
     [API_KEY_PRINCIPAL] = { "api_key_principal", 2,
-        "SELECT tenant_id, key_id, role, scopes, name, tenant_key, unnoted"
-        " FROM api_key_principal($1, $2)" },
+        "SELECT tenant_id, key_id, role, scopes, name, tenant_key, unnoted, coalesce(recipient, ''), purpose"
+        " FROM api_key_asker($1, $2)" },
     /* Requests of the same key at the same time do not wait for one another here. */
     [API_KEY_USED] = { "api_key_used", 3,
         "UPDATE api_key SET last_used_at = $3 WHERE tenant_id = $1 AND key_id = ("
@@ -36,7 +36,7 @@ const struct store_statement *api_key_store_statements(size_t *n)
 enum emt_err api_key_insert(struct store *s, int32_t tenant, const struct api_key_new *k,
                             int64_t *id)
 {
-    struct store_param p[7];
+    struct store_param p[9];
 
     p_int4(&p[0], tenant);
     p_text(&p[1], k->name);
@@ -45,6 +45,8 @@ enum emt_err api_key_insert(struct store *s, int32_t tenant, const struct api_ke
     p_time(&p[4], k->expires_at);
     p_int4(&p[5], (int32_t)k->scopes);
     p_text(&p[6], k->created_by);
+    p_text(&p[7], k->recipient);
+    p_text(&p[8], k->purpose);
     return store_run_number(s, &statements[API_KEY_INSERT], p, id);
 }
 
@@ -77,6 +79,8 @@ enum emt_err api_key_find(struct store *s, const uint8_t hash[32], emt_time now,
                              .unnoted = c_bool(r, 0, 6) };
     snprintf(out->name, sizeof out->name, "%s", c_text(r, 0, 4));
     snprintf(out->tenant_key, sizeof out->tenant_key, "%s", c_text(r, 0, 5));
+    snprintf(out->recipient, sizeof out->recipient, "%s", c_text(r, 0, 7));
+    snprintf(out->purpose, sizeof out->purpose, "%s", c_text(r, 0, 8));
     store_result_free(r);
     return EMT_OK;
 }

@@ -22,10 +22,15 @@ static const struct store_statement statements[] = {
     [LOCK] = { "migrate_lock", 0, "select pg_advisory_lock(740000)::text" },
     [UNLOCK] = { "migrate_unlock", 0, "select pg_advisory_unlock(740000)" },
     [RECORDED] = { "migrate_recorded", 0,
-                   "select version, name, checksum from schema_migration order by version" },
-    [RECORD] = { "migrate_record", 3,
-                 "insert into schema_migration (version, name, checksum) values ($1, $2, $3)" },
-    [VERSION] = { "migrate_version", 0, "select coalesce(max(version), 0) from schema_migration" },
+                   "select version, name, checksum, max(coalesce(oldest_program, version)) over ()"
+                   " from schema_migration order by version" },
+    [RECORD] = { "migrate_record", 4,
+                 "insert into schema_migration (version, name, checksum, oldest_program)"
+                 " values ($1, $2, $3, $4)" },
+    /* By way of JSON: the column may not be there yet. */
+    [VERSION] = { "migrate_version", 0,
+                  "select coalesce(max(version), 0), coalesce(max(coalesce("
+                  "(to_jsonb(m) ->> 'oldest_program')::int4, version)), 0) from schema_migration m" },
     [DATABASE] = { "migrate_database", 0,
                    "select exists (select from pg_database where datname = 'emt')" },
 };
@@ -35,6 +40,7 @@ static const char table_sql[] =
     "create table if not exists schema_migration ("
     " version int4 primary key, name text not null, checksum text not null,"
     " applied_at timestamptz not null default now());"
+    "alter table schema_migration add column if not exists oldest_program int4;"
     "grant select on schema_migration to emt_app, emt_ingest, emt_admin";
 
 /* "0001_generic_schema.sql": the number, 0 for any other name. */
@@ -62,6 +68,26 @@ static void free_names(struct dirent **names, int n)
     free(names);
 }
 
+/* The number behind OLDEST at the begin of a line of the head; without it only programs that know
+ * the migration itself run on what it leaves behind. */
+static int oldest_program(const char *sql, int version)
+{
+    static const char mark[] = "-- oldest program: ";
+
+    while (strncmp(sql, "--", 2) == 0) {
+        const char *end = strchr(sql, '\n');
+
+        if (strncmp(sql, mark, strlen(mark)) == 0) {
+            long v = strtol(sql + strlen(mark), NULL, 10);
+            return v > 0 && v < version ? (int)v : version;
+        }
+        if (end == NULL)
+            break;
+        sql = end + 1;
+    }
+    return version;
+}
+
 static enum emt_err load(const char *folder, const char *name, char **sql, char *checksum,
                          struct emt_diag *diag)
 {
@@ -82,7 +108,7 @@ static enum emt_err load(const char *folder, const char *name, char **sql, char 
 static enum emt_err apply(struct store *s, const char *name, const char *sql, const char *checksum,
                           struct emt_diag *diag)
 {
-    struct store_param p[3];
+    struct store_param p[4];
     enum emt_err err = store_begin(s, 0);
 
     if (err == EMT_OK)
@@ -96,6 +122,7 @@ static enum emt_err apply(struct store *s, const char *name, const char *sql, co
     p_int4(&p[0], file_version(name));
     p_text(&p[1], name);
     p_text(&p[2], checksum);
+    p_int4(&p[3], oldest_program(sql, file_version(name)));
     err = store_run(s, &statements[RECORD], p, NULL);
     if (err == EMT_OK)
         err = store_commit(s);
@@ -194,10 +221,13 @@ static enum emt_err run_locked(struct store *s, const char *folder, struct diren
     if (err != EMT_OK)
         return emt_fail(diag, EMT_EDB, "%s", store_error(s));
     last = store_rows(rows);
-    if (last && c_int(rows, last - 1, 0) > newest)
+    if (last && c_int(rows, last - 1, 3) > newest)
         err = emt_fail(diag, EMT_ECONFLICT,
-                       "the database has migration %s, newer than this program (%d)",
-                       c_text(rows, last - 1, 1), newest);
+                       "the database has migration %s and needs programs that know %d; this one "
+                       "knows %d",
+                       c_text(rows, last - 1, 1), (int)c_int(rows, last - 1, 3), newest);
+    else if (last && c_int(rows, last - 1, 0) > newest)
+        err = EMT_OK; /* a newer program has migrated, and lets this one go on */
     else
         err = run_files(s, folder, names, n, rows, applied, diag);
     if (err == EMT_OK)
@@ -242,22 +272,26 @@ enum emt_err migrate_check(struct store *s, int *version, struct emt_diag *diag)
 {
     struct store_result *r = NULL;
     enum emt_err err = store_run(s, &statements[VERSION], NULL, &r);
+    int oldest = 0;
 
     *version = 0;
     if (err != EMT_OK && strcmp(store_sqlstate(s), "42P01") != 0)
         return emt_fail(diag, EMT_EDB, "%s", store_error(s));
-    if (err == EMT_OK)
+    if (err == EMT_OK) {
         *version = (int)c_int(r, 0, 0);
+        oldest = (int)c_int(r, 0, 1);
+    }
     store_result_free(r);
-    if (*version > STORE_SCHEMA_VERSION)
+    /* An upgrade expands first, then contracts: what has been expanded still serves older programs,
+     * as far as its migrations say so. */
+    if (oldest > STORE_SCHEMA_VERSION)
         return emt_fail(diag, EMT_ESTATE,
-                        "the database has version %d, newer than this program (%d)", *version,
-                        STORE_SCHEMA_VERSION);
-    /* An upgrade expands first, then contracts: one version back still serves, an empty database
-     * never does. */
-    if (*version < STORE_SCHEMA_VERSION - 1 || *version == 0)
+                        "the database has version %d and needs programs that know %d; this one "
+                        "knows %d",
+                        *version, oldest, STORE_SCHEMA_VERSION);
+    if (*version < STORE_SCHEMA_NEEDS)
         return emt_fail(diag, EMT_ESTATE, "the database has version %d, this program needs %d",
-                        *version, STORE_SCHEMA_VERSION);
+                        *version, STORE_SCHEMA_NEEDS);
     return EMT_OK;
 }
 

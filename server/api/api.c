@@ -12,6 +12,7 @@
 #include "api_idempotency.h"
 #include "api_internal.h"
 #include "api_query.h"
+#include "api_rights.h"
 #include "api_route.h"
 #include "api_text.h"
 #include "base/cipher.h"
@@ -197,7 +198,10 @@ static enum emt_err run_tenant(struct api_call *c, const struct api_route *route
         return api_problem(c, 404, "not-found", NULL, "tenant %.60s does not exist", c->tenant_key);
     if (err != EMT_OK)
         return api_store_problem(c, err, "tenant");
-    if (!may(route, &c->who))
+    /* A reader's role is what such a key has for want of another. */
+    if (api_is_outside(c) && !api_outside_route(route))
+        return api_outside_refused(c);
+    if (!api_is_outside(c) && !may(route, &c->who))
         return api_problem(c, 403, "forbidden", NULL, "your role does not allow it");
     if (!in_scope(route, &c->who))
         return out_of_scope(c, route);
@@ -235,6 +239,8 @@ static enum emt_err run(struct api_call *c, const struct api_route *route)
                            "send the session's csrf_token as X-CSRF-Token, from a page of ours");
     if (route->access == ACCESS_TENANT || route->access == ACCESS_TENANT_OPEN)
         return run_tenant(c, route);
+    if (api_is_outside(c))
+        return api_outside_refused(c);
     if (!may(route, &c->who))
         return api_problem(c, 403, "forbidden", NULL, "this is for operators of the platform");
     return in_scope(route, &c->who) ? answer(c, route) : out_of_scope(c, route);

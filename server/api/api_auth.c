@@ -146,6 +146,8 @@ static enum emt_err authenticate_tenant(struct api_call *c, const uint8_t hash[3
     c->who.key_id = key.id;
     c->who.role = (enum api_role)key.role;
     c->who.scopes = key.scopes;
+    memcpy(c->who.recipient, key.recipient, sizeof key.recipient);
+    memcpy(c->who.purpose, key.purpose, sizeof key.purpose);
     snprintf(c->who.actor, sizeof c->who.actor, "key:%lld %.90s", (long long)key.id, key.name);
     text_clean(c->who.actor);
     snprintf(c->who.tenant_key, sizeof c->who.tenant_key, "%s", key.tenant_key);

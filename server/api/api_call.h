@@ -51,6 +51,8 @@ struct api_principal {
     int32_t tenant;     /* of the key, or of the path when the user is a member; 0: none */
     char tenant_key[64];
     enum api_role role;
+    char recipient[401]; /* of a key that the tenant gave to somebody outside; "": none */
+    char purpose[801];
     char actor[128]; /* for the audit: "key:3 nightly export", "user:admin" */
 };
 

@@ -1,4 +1,5 @@
 #include "api_job.h"
+#include "api_rights.h"
 #include "api_route.h"
 #include "export/mscons_export.h"
 #include "store/export_store.h"
@@ -24,7 +25,14 @@ static const struct api_column columns[] = {
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 /* Columns of export_file_list() from 0. */
-enum { FILE_ID = 0, FILE_NAME = 6, FILE_NOTES = 11, FILE_SIZE = 12, FILE_CONTENT = 13 };
+enum {
+    FILE_ID = 0,
+    FILE_RECEIVER = 4,
+    FILE_NAME = 6,
+    FILE_NOTES = 11,
+    FILE_SIZE = 12,
+    FILE_CONTENT = 13
+};
 
 static json_t *notes_json(const char *text)
 {
@@ -105,6 +113,10 @@ enum emt_err api_export_content(struct api_call *c)
 
     if (err != EMT_OK)
         return err == EMT_ESTATE ? EMT_OK : err;
+    if (!api_may_read_file(c, c_int(r, 0, FILE_ID), c_text(r, 0, FILE_RECEIVER), &err)) {
+        store_result_free(r);
+        return err;
+    }
     const uint8_t *p = c_bytes(r, 0, FILE_CONTENT, &n);
     snprintf(c->disposition, sizeof c->disposition, "attachment; filename=\"%s\"",
              c_text(r, 0, FILE_NAME));

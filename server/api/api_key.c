@@ -20,6 +20,8 @@ static const struct api_column columns[] = {
     { "expires_at", COL_TIME, NULL },
     { "revoked_at", COL_TIME, NULL },
     { "last_used_at", COL_TIME, NULL },
+    { "recipient", COL_TEXT, NULL },
+    { "purpose", COL_TEXT, NULL },
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
@@ -123,8 +125,10 @@ static enum emt_err make_key(struct api_call *c, struct api_key_new *k)
     if (err == EMT_OK)
         err = directory_add(c->store, DIRECTORY_API_KEY, hash, id);
     if (err == EMT_OK)
-        err = api_audit(c, "api-key.create", k->name, "key %lld, %s, scopes %x", (long long)id,
-                        api_role_names[k->role], (unsigned)k->scopes);
+        err = api_audit(c, "api-key.create", k->name, "key %lld, %s, scopes %x%s%s", (long long)id,
+                        api_role_names[k->role], (unsigned)k->scopes,
+                        k->recipient != NULL ? ", for " : "",
+                        k->recipient != NULL ? k->recipient : "");
     err = err == EMT_OK ? answer_key(c, id, secret) : api_store_problem(c, err, "key");
     cipher_wipe(secret, sizeof secret);
     return err;
@@ -137,16 +141,20 @@ enum emt_err api_key_create(struct api_call *c)
         { "role", FIELD_ENUM, true, false, 0, 0, api_role_names },
         { "scopes", FIELD_LIST, false, false, 0, 2 * AREAS, NULL },
         { "expires_at", FIELD_TIME, false, false, 0, 0, NULL },
+        { "recipient", FIELD_TEXT, false, false, 1, 100, NULL },
+        { "purpose", FIELD_TEXT, false, false, 1, 200, NULL },
     };
-    struct api_value v[4];
+    struct api_value v[6];
     json_t *body = NULL;
     bool ok = false;
 
-    api_body(c, fields, 4, v, &body, &ok);
+    api_body(c, fields, 6, v, &body, &ok);
     struct api_key_new k = { .name = v[0].text,
                              .role = (int)v[1].number,
                              .expires_at = v[3].present ? v[3].time : EMT_TIME_NONE,
-                             .created_by = c->who.actor };
+                             .created_by = c->who.actor,
+                             .recipient = v[4].text,
+                             .purpose = v[5].text };
     if (!ok || !scopes_read(c, v[2].object, &k.scopes)) {
         json_decref(body);
         return EMT_OK;
@@ -154,6 +162,12 @@ enum emt_err api_key_create(struct api_call *c)
     enum emt_err err;
     if (v[3].present && v[3].time <= c->now)
         err = api_problem(c, 400, "invalid", "expires_at", "expires_at: lies in the past");
+    else if (v[4].present != v[5].present)
+        err = api_problem(c, 400, "invalid", v[4].present ? "purpose" : "recipient",
+                          "a key for somebody outside names recipient and purpose");
+    else if (v[4].present && k.role != ROLE_READER)
+        err = api_problem(c, 400, "invalid", "role",
+                          "role: a key for somebody outside is a reader's");
     else if (c->who.scopes != 0 && (k.scopes == 0 || (k.scopes & ~c->who.scopes) != 0))
         err = api_problem(c, 403, "scope", "scopes",
                           "scopes: a key gives no scope that it does not have itself");

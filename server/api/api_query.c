@@ -41,6 +41,7 @@ static const struct {
     { api_meter_key_list, PAGE },
     { api_location_list, PAGE " q kind" },
     { api_mandate_list, PAGE " location" },
+    { api_permission_list, PAGE " recipient purpose" },
     { api_export_list, PAGE },
     { api_target_list, PAGE },
     { api_schedule_list, PAGE },

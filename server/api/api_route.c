@@ -100,6 +100,7 @@ static const struct api_route routes[] = {
     { HTTP_GET,    T "/mandates/{mandate_id}",           ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_mandate_get },
     { HTTP_PATCH,  T "/mandates/{mandate_id}",           ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_mandate_update },
     { HTTP_DELETE, T "/mandates/{mandate_id}",           ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_mandate_delete },
+    { HTTP_GET,    T "/permissions",                     ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_permission_list },
     { HTTP_GET,    T "/exports",                         ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_list },
     { HTTP_POST,   T "/exports",                         ACCESS_TENANT_OPEN, ROLES_DATA, AREA_EXPORTS, api_export_create },
     { HTTP_GET,    T "/exports/{file_id}",               ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_get },

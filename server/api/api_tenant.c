@@ -262,8 +262,11 @@ static enum emt_err make_tenant(struct api_call *c, struct store *admin, const s
     snprintf(prefix, sizeof prefix, "emt_%d_", (int)id);
     if (err == EMT_OK)
         err = api_secret(prefix, secret, hash);
-    const struct api_key_new key = { "first key", hash,          ROLE_TENANT_ADMIN,
-                                     0,           EMT_TIME_NONE, c->who.actor };
+    const struct api_key_new key = { .name = "first key",
+                                     .hash = hash,
+                                     .role = ROLE_TENANT_ADMIN,
+                                     .expires_at = EMT_TIME_NONE,
+                                     .created_by = c->who.actor };
     if (err == EMT_OK)
         err = api_key_insert(admin, id, &key, &key_id);
     if (err == EMT_OK)

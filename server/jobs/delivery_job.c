@@ -6,10 +6,12 @@
 #include "base/writer.h"
 #include "delivery/delivery.h"
 #include "pki/smime.h"
+#include "store/audit_store.h"
 #include "store/delivery_store.h"
 #include "store/event_store.h"
 #include "store/export_store.h"
 #include "store/job_store.h"
+#include "store/mandate_store.h"
 #include "store/secret_store.h"
 #include "store/store.h"
 
@@ -22,7 +24,7 @@
 
 #define PATH_BYTES 2200
 /* Columns of export_file_get() that a delivery needs. */
-enum { FILE_NAME = 6, FILE_CONTENT = 13 };
+enum { FILE_RECEIVER = 4, FILE_NAME = 6, FILE_CONTENT = 13 };
 
 enum secret { PASSWORD, PRIVATE_KEY, PRIVATE_KEY_PASSWORD, BEARER, CLIENT_KEY, SIGN_KEY, SECRETS };
 static const char *const purposes[SECRETS] = { "password", "private-key", "private-key-password",
@@ -43,6 +45,7 @@ try {
     struct delivery_target target;
     struct delivery_mail mail;
     struct smime_settings smime;
+    bool forbidden; /* by its mandates; the result's text says why */
     struct delivery_result result;
 };
 
@@ -242,6 +245,31 @@ static bool repeats_double(enum delivery_kind kind)
 
 /* --- the try --- */
 
+/* What the file shows is asked for again: a mandate may have ended since it was written. */
+static enum emt_err ask_mandates(struct try *t)
+{
+    struct store_result *gap = NULL;
+    char from[32], to[32];
+    enum emt_err err = mandate_file_missing(t->app, t->job->tenant, t->row.file, false, &gap);
+
+    if (err == EMT_ENOTFOUND)
+        return EMT_OK;
+    if (err != EMT_OK)
+        return err;
+    t->forbidden = true;
+    snprintf(t->result.text, sizeof t->result.text,
+             "no mandate for %.100s: location %.40s, %s to %s",
+             c_text(t->file_row, 0, FILE_RECEIVER), c_text(gap, 0, 0),
+             time_format(c_time(gap, 0, 1), from), time_format(c_time(gap, 0, 2), to));
+    store_result_free(gap);
+    const struct audit_entry entry = { .tenant = t->job->tenant,
+                                       .actor = "delivery",
+                                       .action = "mandate.refuse",
+                                       .object = c_text(t->file_row, 0, FILE_NAME),
+                                       .detail = t->result.text };
+    return audit_append(t->app, &entry);
+}
+
 static enum emt_err load(struct try *t)
 {
     const struct job *j = t->job;
@@ -253,6 +281,8 @@ static enum emt_err load(struct try *t)
         err = target_get(t->app, j->tenant, t->row.target, &t->target_row);
     if (err == EMT_OK)
         err = export_file_get(t->app, j->tenant, t->row.file, &t->file_row);
+    if (err == EMT_OK)
+        err = ask_mandates(t);
     if (err == EMT_OK)
         err = open_secrets(t);
     if (err == EMT_OK)
@@ -267,6 +297,10 @@ static void send_bytes(struct try *t, const char *name, const char *media_type, 
     struct delivery_bytes bytes = { .data = p, .len = n };
     struct delivery_file file = delivery_file_of(&bytes);
 
+    if (t->forbidden) {
+        t->result.outcome = DELIVERY_REFUSED;
+        return;
+    }
     if (!make_target(t))
         return;
     /* A try that never said how it ended may have brought the file. */

@@ -18,6 +18,8 @@ TOPICS = ('gateways', 'frames', 'jobs', 'tenant')
 # What an operation may answer to somebody who may call it with names of nothing and an empty body.
 DONE = {200, 201, 202, 204, 400, 404, 409, 410, 412, 415, 422}
 PASSWORD = 'a long enough secret'
+# What parties outside of a tenant may call at all: x-emt-mandate.
+MANDATED = set()
 
 
 def operations():
@@ -34,6 +36,10 @@ def operations():
             assert area in AREAS or area == 'none', f'{method} {path}: x-emt-scope: {area}'
             assert (access == 'public') == (op.get('security') == []), f'{method} {path}: security'
             assert ('{tenant}' in path) == (access == 'tenant'), f'{method} {path}: {access}'
+            mandate = op.get('x-emt-mandate', False)
+            assert not mandate or access == 'tenant', f'{method} {path}: x-emt-mandate'
+            if mandate:
+                MANDATED.add((method.upper(), path))
             yield method.upper(), path, access, roles, area
 
 
@@ -119,6 +125,16 @@ def of_stranger(session):
     return expect
 
 
+def of_party(op):
+    """A key of somebody outside of the tenant: values under a mandate, and nothing else."""
+    method, path, access, _, _ = op
+    if access == 'public':
+        return of_nobody(op)
+    if access == 'session':
+        return 401, 'unauthorized'
+    return DONE | {403} if (method, path) in MANDATED else (403, 'mandate')
+
+
 def askers(node):
     op = Browser(node.rest()).login('admin', node.login()['password'], PASSWORD)
     keys = {}
@@ -163,6 +179,7 @@ def askers(node):
     yield Asker("another tenant's administrator, session", node, of_stranger(True), cookies(stranger))
     orphan = person('orphan')
     yield Asker('a user of no tenant', node, of_stranger(True), cookies(orphan))
+    yield Asker('a party outside', node, of_party, bearer(api_key('party', role='reader', recipient='9900999000205', purpose='billing')))
     # Keys and sessions that were good.
     revoked = api_key('revoked', role='tenant-admin')
     number = op('GET', '/api/v1/tenants/mine/api-keys?limit=1000')['items'][-1]['id']

@@ -152,7 +152,44 @@ START_TEST(nodes_that_start_together_migrate_once)
 }
 END_TEST
 
-START_TEST(operation_asks_for_this_version_or_one_back)
+START_TEST(an_older_program_goes_on_as_far_as_the_migrations_say)
+{
+    struct store *s = fresh();
+    struct emt_diag diag = { 0 };
+    unsigned n;
+
+    put("0003_three.sql", "-- More.\n-- oldest program: 2\ncreate table three (x int4)");
+    ck_assert_int_eq(migrate_folder(s, dir, 3, &n, &diag), EMT_OK);
+    drop("0003_three.sql");
+    ck_assert_int_eq(migrate_folder(s, dir, 2, &n, &diag), EMT_OK);
+    ck_assert_uint_eq(n, 0);
+    drop("0002_two.sql");
+    ck_assert_int_eq(migrate_folder(s, dir, 1, &n, &diag), EMT_ECONFLICT);
+    ck_assert_ptr_nonnull(strstr(diag.text, "know 2; this one knows 1"));
+    put("0002_two.sql", "-- comment; with 'quote\ninsert into one values (2);\n");
+    store_close(s);
+}
+END_TEST
+
+/* What the database asks of programs, asked as its operation asks. */
+static enum emt_err checked(struct store *owner, struct store *s, const char *row)
+{
+    char sql[200];
+    struct emt_diag diag = { 0 };
+    int version;
+
+    snprintf(sql, sizeof sql,
+             "insert into schema_migration (version, name, checksum, oldest_program) values %s",
+             row);
+    ck_assert_int_eq(store_script(owner, sql, NULL), EMT_OK);
+    enum emt_err err = migrate_check(s, &version, &diag);
+    ck_assert_int_eq(version, 9000);
+    ck_assert_int_eq(store_script(owner, "delete from schema_migration where version = 9000", NULL),
+                     EMT_OK);
+    return err;
+}
+
+START_TEST(operation_asks_for_a_database_that_lets_it)
 {
     struct store *owner = pg_fixture_store(fixture, STORE_OWNER);
     struct store *s = pg_fixture_store(fixture, STORE_APP);
@@ -162,11 +199,17 @@ START_TEST(operation_asks_for_this_version_or_one_back)
 
     ck_assert_int_eq(migrate_check(s, &version, &diag), EMT_OK);
     ck_assert_int_eq(version, STORE_SCHEMA_VERSION);
+    ck_assert_int_eq(checked(owner, s, "(9000, 'x', 'x', null)"), EMT_ESTATE);
+    ck_assert_int_eq(checked(owner, s, "(9000, 'x', 'x', 9000)"), EMT_ESTATE);
+    ck_assert_int_eq(checked(owner, s, "(9000, 'x', 'x', 1)"), EMT_OK);
+    /* As programs from before that column left it. */
     ck_assert_int_eq(
-        store_script(owner, "insert into schema_migration values (9000, 'x', 'x')", NULL), EMT_OK);
-    ck_assert_int_eq(migrate_check(s, &version, &diag), EMT_ESTATE);
-    ck_assert_int_eq(store_script(owner, "delete from schema_migration where version = 9000", NULL),
-                     EMT_OK);
+        store_script(owner, "alter table schema_migration drop column oldest_program", NULL),
+        EMT_OK);
+    ck_assert_int_eq(migrate_check(s, &version, &diag), EMT_OK);
+    ck_assert_int_eq(
+        store_script(owner, "alter table schema_migration add column oldest_program int4", NULL),
+        EMT_OK);
     ck_assert_int_eq(migrate_check(empty, &version, &diag), EMT_ESTATE);
     ck_assert_int_eq(version, 0);
     store_close(owner);
@@ -190,7 +233,8 @@ int main(void)
     tcase_add_test(t, a_failing_file_leaves_nothing_and_names_its_line);
     tcase_add_test(t, history_is_not_rewritten);
     tcase_add_test(t, nodes_that_start_together_migrate_once);
-    tcase_add_test(t, operation_asks_for_this_version_or_one_back);
+    tcase_add_test(t, an_older_program_goes_on_as_far_as_the_migrations_say);
+    tcase_add_test(t, operation_asks_for_a_database_that_lets_it);
     suite_add_tcase(suite, t);
     sr = srunner_create(suite);
     srunner_run_all(sr, CK_NORMAL);

@@ -317,7 +317,12 @@ START_TEST(a_key_is_found_by_its_hash_alone)
     int64_t id = 0;
 
     digest("a key", hash);
-    const struct api_key_new made = { "nightly", hash, 2, 5, now + EMT_HOUR, "user:anna" };
+    const struct api_key_new made = { .name = "nightly",
+                                      .hash = hash,
+                                      .role = 2,
+                                      .scopes = 5,
+                                      .expires_at = now + EMT_HOUR,
+                                      .created_by = "user:anna" };
     ck_assert_int_eq(store_begin(s, tenant), EMT_OK);
     ck_assert_int_eq(api_key_insert(s, tenant, &made, &id), EMT_OK);
     ck_assert_int_eq(directory_add(s, DIRECTORY_API_KEY, hash, id), EMT_OK);

@@ -19,12 +19,15 @@ struct api_key_new {
     uint32_t scopes;     /* as in the table; 0: all that the role allows */
     emt_time expires_at; /* EMT_TIME_NONE: never */
     const char *created_by;
+    /* Who it is for outside of the tenant, reading by mandates for this purpose; both NULL: the
+     * tenant itself. */
+    const char *recipient, *purpose;
 };
 /* EMT_ECONFLICT: that key exists. */
 EMT_CHECKED enum emt_err api_key_insert(struct store *s, int32_t tenant,
                                         const struct api_key_new *k, int64_t *id);
 /* (cursor, key_id, name, role, scopes, created_at, created_by, expires_at, revoked_at,
- * last_used_at); after: 0 from the start. */
+ * last_used_at, recipient, purpose); after: 0 from the start. */
 EMT_CHECKED enum emt_err api_key_list(struct store *s, int32_t tenant, int64_t after, int limit,
                                       struct store_result **out);
 
@@ -35,6 +38,8 @@ struct api_key {
     uint32_t scopes;
     char name[401];
     char tenant_key[64];
+    char recipient[401]; /* "": the tenant itself */
+    char purpose[801];
     bool unnoted; /* its last use was noted a minute ago or longer */
 };
 /* Outside of any transaction: the key of this hash, if it is good at this time. EMT_ENOTFOUND

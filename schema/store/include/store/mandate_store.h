@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct mandate_new {
@@ -34,6 +35,38 @@ EMT_CHECKED enum emt_err mandate_delete(struct store *s, int32_t tenant, int64_t
  * location, whatever the purpose. */
 EMT_CHECKED enum emt_err mandate_periods(struct store *s, int32_t tenant, const char *location,
                                          const char *recipient, struct store_result **out);
+
+/* Whoever stands outside of the tenant and asks for values. */
+struct mandate_asker {
+    const char *recipient;
+    const char *purpose;
+};
+/* Stretches of [from, to) whose values the asker may get: rows (channel_id, from, to), ascending,
+ * of the first `limit` channels above `after`, or of one channel alone; from and to are NULL where
+ * nothing of a channel is left. A channel is permitted while
+ * it is bound to a location with a mandate; a calculated one only while none of its inputs belongs
+ * to a location without. */
+EMT_CHECKED enum emt_err mandate_stretches(struct store *s, int32_t tenant,
+                                           const struct mandate_asker *who, int64_t channel,
+                                           int64_t after, int limit, emt_time from, emt_time to,
+                                           struct store_result **out);
+/* The first stretch of [from, to) of a channel that is not permitted: one row (location code or
+ * NULL, from, to, whether the asker has any mandate for that location). EMT_ENOTFOUND: all is. */
+EMT_CHECKED enum emt_err mandate_missing(struct store *s, int32_t tenant,
+                                         const struct mandate_asker *who, int64_t channel,
+                                         emt_time from, emt_time to, struct store_result **out);
+/* What may be asked for: rows (cursor, channel_id, location code, obis, unit, quantity, from, to)
+ * of bindings under a mandate, whatever the channel is made of. after: place in the list. */
+EMT_CHECKED enum emt_err mandate_permissions(struct store *s, int32_t tenant,
+                                             const struct mandate_asker *who, int64_t after,
+                                             int limit, struct store_result **out);
+
+/* Asked before a file leaves: a row (location code, from, to) of what it shows and its receiver has
+ * no mandate for any more. EMT_ENOTFOUND: it may leave. always: also where the tenant requires no
+ * mandates, because the receiver itself asks. A file without noted messages shows every location
+ * of its receiver whose code it has. */
+EMT_CHECKED enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file,
+                                              bool always, struct store_result **out);
 
 const struct store_statement *mandate_store_statements(size_t *n);
 

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Who may see whose values: a party outside of the tenant tries every way around its mandates."""
+import datetime
+import json
+import urllib.parse
+
+import emt
+import vectors
+
+PARTY = '9900999000205'
+DAYS = 20
+DAY = datetime.timedelta(days=1)
+HOUR = datetime.timedelta(hours=1)
+BASE = datetime.datetime.now(datetime.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0) - DAYS * DAY
+
+
+def at(day, hour=0):
+    return (BASE + day * DAY + hour * HOUR).strftime('%Y-%m-%dT%H:%M:%SZ')
+
+
+def problem(call, status, kind, *says):
+    """The problem's text."""
+    try:
+        got = call()
+    except emt.Problem as e:
+        body = json.loads(e.body)
+        assert e.status == status and body['type'].endswith(f':{kind}'), e
+        assert all(s in e.body for s in says), (says, e.body)
+        return e.body
+    raise AssertionError(f'not refused: {str(got)[:300]}')
+
+
+class Meter:
+    """A device with one register, quarter hours of 15 days, bound to a location."""
+
+    def __init__(self, node, t, tenant, number, melo):
+        self.device = node.sql(f"insert into device (tenant_id, ident, manufacturer, number, version, type) values ({tenant}, 'EMT{number}0102',"
+                               f" 'EMT', '{number}', 1, 2) returning device_id")[0][0]
+        self.channel = int(node.sql(f"insert into channel (tenant_id, device_id, key, kind, obis, quantity, unit) values ({tenant}, {self.device},"
+                                    " 'energy', 0, '1-0:1.8.0', 1, 'Wh') returning channel_id")[0][0])
+        node.sql("insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)"
+                 f" select {tenant}, {self.channel}, timestamptz '{at(0)}' + make_interval(mins => 15 * i), 1000 + i, 0, 256"
+                 f" from generate_series(0, 15 * 96 - 1) i")
+        self.melo = melo
+        t.post('/locations', {'code': melo, 'kind': 'melo', 'receiver_mp_id': PARTY})
+        self.bind(t, melo)
+
+    def bind(self, t, melo):
+        t.post(f'/locations/{melo}/bindings', {'channel': self.channel, 'obis': '1-1:1.29.0', 'device_number': '1', 'valid_from': at(0)})
+
+
+class Party:
+    """A key that the tenant gave to somebody outside."""
+
+    def __init__(self, t, purpose='billing', recipient=PARTY):
+        made = t.post('/api-keys', {'name': f'{recipient} {purpose}', 'role': 'reader', 'recipient': recipient, 'purpose': purpose})
+        assert made['key']['recipient'] == recipient and made['key']['purpose'] == purpose
+        self.rest, self.path = t.rest.with_key(made['api_key']), t.path
+
+    def get(self, path, accept=None):
+        return self.rest('GET', self.path + path, headers={'Accept': accept} if accept else None)
+
+    def read(self, channel, start, end, more='', accept=None):
+        return self.get(f'/channels/{channel}/readings?from={start}&to={end}&limit=10000{more}', accept)
+
+    def bulk(self, start, end):
+        return self.get(f'/readings?from={start}&to={end}').splitlines()[1:]
+
+
+def mandate(t, melo, start, end=None, purpose='billing', recipient=PARTY):
+    return t.post('/mandates', {'location': melo, 'recipient': recipient, 'purpose': purpose, 'from': start, **({'to': end} if end else {})})['id']
+
+
+def refusals(t):
+    return [e for e in t.all('/audit') if e['action'] == 'mandate.refuse']
+
+
+def check_periods(t, a, b):
+    party = Party(t)
+    body = problem(lambda: party.read(a.channel, at(3), at(4)), 403, 'mandate', at(3), at(4), PARTY)
+    assert a.melo not in body, 'a location is named to somebody who never had a mandate for it'
+    assert any(a.melo in e['detail'] and at(3) in e['detail'] for e in refusals(t)), refusals(t)
+    assert party.bulk(at(3), at(4)) == [] and party.get('/permissions')['items'] == []
+    assert problem(lambda: party.read(999999, at(3), at(4)), 403, 'mandate'), 'what does not exist looks the same'
+
+    id = mandate(t, a.melo, at(3), at(8))
+    assert len(party.read(a.channel, at(3), at(8))['items']) == 5 * 96
+    problem(lambda: party.read(a.channel, at(2, 23), at(8)), 403, 'mandate', a.melo, at(2, 23), at(3))
+    problem(lambda: party.read(a.channel, at(3), at(8, 1)), 403, 'mandate', a.melo, at(8), at(8, 1))
+    problem(lambda: party.read(a.channel, at(0), at(15)), 403, 'mandate', at(0), at(3))
+    problem(lambda: party.get(f'/channels/{a.channel}/readings'), 403, 'mandate')
+    # A cursor is no way around the period.
+    problem(lambda: party.read(a.channel, at(3), at(15), f'&cursor={int((BASE + 9 * DAY).timestamp() * 1e6)}'), 403, 'mandate')
+    for accept in ('text/csv', 'application/octet-stream'):
+        problem(lambda accept=accept: party.read(a.channel, at(3), at(9), accept=accept), 403, 'mandate')
+        assert party.read(a.channel, at(3), at(8), accept=accept)
+    # All channels: what is not permitted is left out, to the hour.
+    rows = [r.split(',') for r in party.bulk(at(2, 12), at(3, 12))]
+    assert {r[0] for r in rows} == {str(a.channel)} and len(rows) == 48 and rows[0][1] == at(3), rows
+    assert party.get('/permissions')['items'] == [{'channel': a.channel, 'location': a.melo, 'obis': '1-1:1.29.0', 'unit': 'Wh', 'quantity': 'energy',
+                                                   'from': at(3), 'to': at(8)}]
+    problem(lambda: party.read(b.channel, at(3), at(4)), 403, 'mandate')
+    problem(lambda: Party(t, 'research').read(a.channel, at(3), at(4)), 403, 'mandate')
+    problem(lambda: Party(t, recipient='somebody').read(a.channel, at(3), at(4)), 403, 'mandate')
+    return party, id
+
+
+def check_aggregates(t, party, a):
+    problem(lambda: party.read(a.channel, at(2), at(8), '&aggregate=day'), 403, 'mandate')
+    mine = t.get(f'/channels/{a.channel}/readings?from={at(6)}&to={at(8)}&aggregate=hour')['items']
+    theirs = party.read(a.channel, at(6), at(8), '&aggregate=hour')['items']
+    assert theirs[:-1] == mine[:-1] and mine[-1]['delta'] == '4', mine[-1]
+    assert theirs[-1]['delta'] == '3', 'the hour after the mandate shows in the last difference'
+
+
+def check_calculated(node, t, party, a, b):
+    made = t.post('/calculated-channels', {'name': 'both', 'formula': f'c{a.channel} + c{b.channel}', 'step_s': 0})['channel']
+    emt.wait_for('the calculation', lambda: t.readings(made), 60, 0.2)
+    t.post(f'/locations/{a.melo}/bindings', {'channel': made, 'obis': '1-1:2.29.0', 'device_number': '1', 'valid_from': at(0)})
+    problem(lambda: party.read(made, at(3), at(8)), 403, 'mandate')
+    assert {r.split(',')[0] for r in party.bulk(at(3), at(4))} == {str(a.channel)}
+    id = mandate(t, b.melo, at(4), at(6))
+    problem(lambda: party.read(made, at(3), at(8)), 403, 'mandate', at(3), at(4))
+    assert len(party.read(made, at(4), at(6))['items']) == 2 * 96
+    t.delete(f'/mandates/{id}')
+    problem(lambda: party.read(made, at(4), at(6)), 403, 'mandate')
+
+
+def check_blocks(node, t, tenant, party, a):
+    """The same of packed values."""
+    node.sql(f"update tenant set compact_after_days = 2 where id = {tenant}; insert into job (tenant_id, kind, dedupe)"
+             f" values ({tenant}, 'compaction', 'test') on conflict do nothing")
+    emt.wait_for('blocks', lambda: int(node.sql(f'select count(*) from reading_block where tenant_id = {tenant} and channel_id = {a.channel}')[0][0]) > 5, 60, 0.5)
+    assert len(party.read(a.channel, at(3), at(8))['items']) == 5 * 96
+    assert len(party.read(a.channel, at(3), at(7, 13))['items']) == 4 * 96 + 52
+    problem(lambda: party.read(a.channel, at(3), at(8, 1)), 403, 'mandate')
+    rows = party.bulk(at(7, 12), at(8, 12))
+    assert len(rows) == 48, rows
+
+
+def check_everything_else(node, t, party, a, b):
+    for path in ('/devices', f'/devices/{a.device}', f'/devices/{a.device}/channels', f'/channels/{a.channel}', f'/channels/{a.channel}/history',
+                 f'/channels/{a.channel}/corrections', '/conflicts', '/calculated-channels', '/frames', '/events', '/stream', '/mandates', '/locations',
+                 f'/locations/{a.melo}', f'/locations/{a.melo}/disclosure', '/exports', '/deliveries', '/jobs', '/audit', '', '/overview'):
+        problem(lambda path=path: party.get(path), 403, 'mandate')
+    problem(lambda: party.rest('GET', '/api/v1/tenants'), 403, 'mandate')
+    problem(lambda: party.rest('POST', party.path + '/mandates', {}), 403, 'mandate')
+    for body in ({'recipient': PARTY}, {'purpose': 'billing'}, {'recipient': PARTY, 'purpose': 'x', 'role': 'data-manager'}):
+        problem(lambda body=body: t.post('/api-keys', {'name': 'x', 'role': 'reader', **body}), 400, 'invalid')
+
+
+def check_revoked(t, party, a, id):
+    assert party.read(a.channel, at(3), at(4))['items']
+    t.patch(f'/mandates/{id}', {'to': at(5)})
+    problem(lambda: party.read(a.channel, at(4), at(6)), 403, 'mandate', at(5), at(6))
+    t.delete(f'/mandates/{id}')
+    problem(lambda: party.read(a.channel, at(3), at(4)), 403, 'mandate')
+    assert party.bulk(at(3), at(4)) == []
+
+
+def check_files(node, t, party, a):
+    """A file was written under a mandate; the mandate ends before the file goes."""
+    t.patch('', {'mandates_required': True})
+    id = mandate(t, a.melo, at(0), at(10))
+    day = lambda n: at(n)[:10]
+    made = t.post('/exports', {'pid': '13018', 'from': day(2), 'to': day(9), 'location': a.melo})
+    file = made['files'][0] if isinstance(made['files'][0], int) else made['files'][0]['id']
+    assert b'UNB' in party.rest.raw('GET', f'{party.path}/exports/{file}/content')[2]
+    problem(lambda: Party(t, recipient='somebody').get(f'/exports/{file}/content'), 404, 'not-found')
+    target = t.post('/targets', {'name': 'folder', 'kind': 'local', 'path': 'edi'})['id']
+
+    def delivered(state):
+        d = t.post(f'/exports/{file}/deliveries', {'target': target})
+        def ended():
+            got = next(x for x in t.all(f'/deliveries?file={file}') if x['id'] == d['id'])
+            return got if got['state'] == state else None
+        return emt.wait_for(f'a delivery {state}', ended, 30, 0.2)
+
+    t.delete(f'/mandates/{id}')
+    problem(lambda: party.get(f'/exports/{file}/content'), 403, 'mandate', a.melo)
+    assert f'no mandate for {PARTY}' in delivered('failed')['detail']
+    assert not list((node.dir / 'outbox').rglob('*.txt')) if (node.dir / 'outbox').exists() else True
+    assert any(e['actor'] == 'delivery' and a.melo in e['detail'] for e in refusals(t))
+    mandate(t, a.melo, at(0), at(10), 'anything')
+    delivered('delivered')
+
+
+def main():
+    with emt.workspace('rights') as (dir, nodes):
+        node = emt.Node(dir / 'n').start()
+        nodes.append(node)
+        op = emt.operator(node)
+        t = emt.Tenant(op, 'alpha', own_mp_id='9900999000106')
+        tenant = int(node.sql("select id from tenant where key = 'alpha'")[0][0])
+        a, b = Meter(node, t, tenant, '71000001', vectors.MELO_A), Meter(node, t, tenant, '71000002', vectors.MELO_B)
+        emt.say('periods and places')
+        party, id = check_periods(t, a, b)
+        check_aggregates(t, party, a)
+        emt.say('calculated channels')
+        check_calculated(node, t, party, a, b)
+        check_everything_else(node, t, party, a, b)
+        emt.say('blocks')
+        check_blocks(node, t, tenant, party, a)
+        check_revoked(t, party, a, id)
+        emt.say('files')
+        check_files(node, t, party, a)
+        assert node.process.stop() == 0
+
+
+if __name__ == '__main__':
+    main()
