@@ -48,17 +48,14 @@ enum {
 
 static const struct store_statement statements[STATEMENTS] = {
     [FRAME_INSERT] = { "frame_insert", 14,
-                       "INSERT INTO raw_frame (tenant_id, protocol, format, gateway_id, seq, "
-                       "received_at, stored_at, device_id, counter, state,"
-                       " rssi_dbm, spool_id, hash, data, reason)"
-                       " SELECT $1, u.protocol, u.format, u.gateway_id, u.seq, u.received_at, "
-                       "now(), u.device_id, u.counter, u.state,"
-                       " u.rssi_dbm, u.spool_id, u.hash, u.data, u.reason"
-                       " FROM unnest($2::int8[], $3::bytea[], $4::int8[], $5::int2[], $6::int2[], "
-                       "$7::timestamptz[], $8::int8[], $9::int8[],"
-                       " $10::int2[], $11::int2[], $12::bytea[], $13::bytea[], $14::text[])"
-                       " AS u(gateway_id, spool_id, seq, protocol, format, received_at, device_id, "
-                       "counter, state, rssi_dbm, hash, data, reason)" },
+                       "INSERT INTO raw_frame (tenant_id, gateway_id, spool_id, seq, protocol, "
+                       "format, received_at, device_id, counter, state, rssi_dbm, hash, data, "
+                       "reason, stored_at)"
+                       " SELECT $1, unnest($2::int8[]), unnest($3::bytea[]), unnest($4::int8[]), "
+                       "unnest($5::int2[]), unnest($6::int2[]), unnest($7::timestamptz[]), "
+                       "unnest($8::int8[]), unnest($9::int8[]), unnest($10::int2[]), "
+                       "unnest($11::int2[]), unnest($12::bytea[]), unnest($13::bytea[]), "
+                       "unnest($14::text[]), now()" },
     /* The second condition on state is the one of the partial index raw_frame_waiting. */
     [WAITING_DEVICES] = { "waiting_devices", 8,
                           "SELECT DISTINCT f.device_id FROM raw_frame f JOIN device d ON "

@@ -11,11 +11,24 @@ enum {
     CURSOR_SETTLE,
     DEVICE_LOCK,
     TELEGRAM_INSERT,
+    TELEGRAM_CAREFUL,
     COUNTER_RAISE,
     REJECTED_INSERT,
     GAP_INSERT,
     STATEMENTS
 };
+
+/* The same slot is the key; the slots beside it are looked at as well, because five minutes do not
+ * end at a slot's border. */
+#define TELEGRAMS                                                                                  \
+    "INSERT INTO telegram (tenant_id, device_id, slot, received_at, hash)"                         \
+    " SELECT $1, u.device_id, u.slot, u.received_at, u.hash"                                       \
+    " FROM (SELECT unnest($2::int8[]) AS device_id, unnest($3::bytea[]) AS hash, "                 \
+    "unnest($4::int8[]) AS slot, unnest($5::timestamptz[]) AS received_at OFFSET 0) AS u"          \
+    " WHERE NOT EXISTS (SELECT FROM telegram o WHERE o.tenant_id = $1 AND o.device_id = "          \
+    "u.device_id AND o.hash = u.hash AND o.slot BETWEEN u.slot - 1 AND u.slot + 1"                 \
+    " AND (o.slot = u.slot OR o.received_at BETWEEN u.received_at - interval '300 s' AND "         \
+    "u.received_at + interval '300 s') OFFSET 0) "
 
 /* Citus wants immutable expressions in updates: times are parameters, not now(). */
 static const struct store_statement statements[STATEMENTS] = {
@@ -46,23 +59,17 @@ static const struct store_statement statements[STATEMENTS] = {
                         " WHERE c.tenant_id = $1 AND c.gateway_id = u.gateway_id AND c.spool_id = "
                         "u.spool_id AND c.epoch = u.epoch"
                         " RETURNING c.gateway_id, c.spool_id, c.last_seq, c.epoch" },
+    /* By an array, not by joining one: a join planned while the table was small reads all devices
+       of the tenant, once for each of the batch. */
     [DEVICE_LOCK] = { "device_lock", 2,
-                      "SELECT d.device_id, d.counter, d.counter_at FROM unnest($2::int8[]) AS u(device_id)"
-                      " JOIN device d ON d.tenant_id = $1 AND d.device_id = u.device_id"
-                      " ORDER BY d.device_id FOR NO KEY UPDATE OF d" },
-    /* The same slot is the key; the slots beside it are looked at, because five minutes do not end
-       at a slot's border. */
-    [TELEGRAM_INSERT] = { "telegram_insert", 5,
-                          "INSERT INTO telegram (tenant_id, device_id, slot, received_at, hash)"
-                          " SELECT $1, u.device_id, u.slot, u.received_at, u.hash"
-                          " FROM unnest($2::int8[], $3::bytea[], $4::int8[], $5::timestamptz[]) AS "
-                          "u(device_id, hash, slot, received_at)"
-                          " WHERE NOT EXISTS (SELECT FROM telegram o WHERE o.tenant_id = $1 AND "
-                          "o.device_id = u.device_id AND o.hash = u.hash"
-                          " AND o.slot IN (u.slot - 1, u.slot + 1) AND o.received_at BETWEEN "
-                          "u.received_at - interval '300 s' AND u.received_at + interval '300 s' OFFSET 0)"
-                          " ON CONFLICT (tenant_id, device_id, hash, slot) DO NOTHING RETURNING "
-                          "device_id, hash, slot" },
+                      "SELECT d.device_id, d.counter, d.counter_at FROM device d"
+                      " WHERE d.tenant_id = $1 AND d.device_id = ANY($2::int8[])"
+                      " ORDER BY d.device_id FOR NO KEY UPDATE" },
+    /* Under the device's lock nobody else adds telegrams of it. */
+    [TELEGRAM_INSERT] = { "telegram_insert", 5, TELEGRAMS "RETURNING device_id, hash, slot" },
+    [TELEGRAM_CAREFUL] = { "telegram_careful", 5,
+                           TELEGRAMS "ON CONFLICT (tenant_id, device_id, hash, slot) DO NOTHING "
+                                     "RETURNING device_id, hash, slot" },
     [COUNTER_RAISE] = { "counter_raise", 4,
                         "UPDATE device d SET counter = u.counter, counter_at = u.received_at"
                         " FROM unnest($2::int8[], $3::int8[], $4::timestamptz[]) AS u(device_id, "
@@ -164,10 +171,11 @@ bool telegram_rows_add(struct store_rows *r, const struct telegram_row *t)
            store_array_time(r->column[3], t->received_at);
 }
 
-enum emt_err telegram_rows_send(struct store *s, int32_t tenant, struct store_rows *r,
+enum emt_err telegram_rows_send(struct store *s, int32_t tenant, struct store_rows *r, bool careful,
                                 store_done *done, void *ctx)
 {
-    return store_rows_send(s, &statements[TELEGRAM_INSERT], tenant, r, 0, done, ctx);
+    return store_rows_send(s, &statements[careful ? TELEGRAM_CAREFUL : TELEGRAM_INSERT], tenant, r,
+                           0, done, ctx);
 }
 
 bool counter_rows_init(struct store_rows *r)

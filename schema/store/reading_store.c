@@ -4,6 +4,7 @@
 #include "base/banned.h"
 
 enum {
+    READING_INSERT,
     READING_UPSERT,
     READING_LATE_UPSERT,
     READING_CONFLICT,
@@ -23,6 +24,10 @@ enum {
     " ON CONFLICT (tenant_id, channel_id, ts) DO UPDATE"                                           \
     " SET mantissa = excluded.mantissa, exponent = excluded.exponent, quality = excluded.quality"  \
     " WHERE " RANK("excluded.quality") " > " RANK(table ".quality")
+/* Arrays unrolled in the list, in step: in FROM each would be kept in a store of its own first. */
+#define ROWS                                                                                       \
+    " SELECT $1, unnest($2::int8[]), unnest($3::timestamptz[]), unnest($4::int8[]), "              \
+    "unnest($5::int2[]), unnest($6::int2[])"
 /* By value, not by spelling (1.20 is 1.2): both mantissas at the lower exponent, as numeric, which
  * is exact. */
 #define AT_LOWER(a, b)                                                                             \
@@ -40,11 +45,12 @@ enum {
         "u", "r") " <> " AT_LOWER("r", "u") " ON CONFLICT DO NOTHING"
 
 static const struct store_statement statements[STATEMENTS] = {
+    [READING_INSERT] = { "reading_insert", 6,
+                         "INSERT INTO reading (tenant_id, channel_id, ts, mantissa, exponent, "
+                         "quality)" ROWS },
     [READING_UPSERT] = { "reading_upsert", 6,
                          "INSERT INTO reading (tenant_id, channel_id, ts, mantissa, exponent, "
-                         "quality)"
-                         " SELECT $1, u.channel_id, u.ts, u.mantissa, u.exponent, u.quality "
-                         "FROM " VALUES KEEP_HIGHER("reading") },
+                         "quality)" ROWS KEEP_HIGHER("reading") },
     [READING_LATE_UPSERT] = { "reading_late_upsert", 7,
                               "INSERT INTO reading_late (tenant_id, channel_id, ts, mantissa, "
                               "exponent, quality, received_at)"
@@ -90,6 +96,12 @@ bool reading_rows_add(struct store_rows *r, const struct reading_row *row)
            store_array_int(r->column[2], row->value.mantissa) &&
            store_array_int(r->column[3], row->value.exponent) &&
            store_array_int(r->column[4], row->quality);
+}
+
+enum emt_err reading_new_send(struct store *s, int32_t tenant, struct store_rows *r,
+                              store_done *done, void *ctx)
+{
+    return store_rows_send(s, &statements[READING_INSERT], tenant, r, 0, done, ctx);
 }
 
 enum emt_err reading_rows_send(struct store *s, int32_t tenant, struct store_rows *r,

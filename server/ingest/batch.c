@@ -271,6 +271,23 @@ static enum emt_err value_of(struct batch_decoder *d, struct batch_frame *f,
     return v->text ? EMT_OK : EMT_ENOMEM;
 }
 
+/* The meter's clock, which stands at the values of the telegram as their time: a text of its own,
+ * one per telegram, would say nothing more. */
+static bool is_only_time(const struct reading *r, const struct decode_result *res)
+{
+    if (r->kind != READING_TEXT || r->quantity != QUANTITY_DATE_TIME || r->storage != 0 ||
+        r->function != READING_INSTANT || !r->text)
+        return false;
+    for (unsigned i = 0; i < res->nreadings; i++) {
+        const struct reading *v = &res->readings[i];
+
+        if ((v->kind == READING_NUMBER || v->kind == READING_STATE) && v->storage == 0 &&
+            has_own_time(v) && strcmp(v->time_text, r->text) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum emt_err take_values(struct batch_decoder *d, struct batch_frame *f,
                                 const struct decode_result *res, emt_time now)
 {
@@ -280,6 +297,8 @@ static enum emt_err take_values(struct batch_decoder *d, struct batch_frame *f,
     if (!f->values)
         return EMT_ENOMEM;
     for (unsigned i = 0; i < res->nreadings && (!err || err == EMT_EAGAIN); i++) {
+        if (is_only_time(&res->readings[i], res))
+            continue;
         err = value_of(d, f, &res->readings[i], now, &f->values[f->nvalues]);
         if (err == EMT_OK)
             f->nvalues++;

@@ -36,6 +36,7 @@ enum run_stage {
 struct part {
     size_t from, to;
     unsigned attempts;
+    bool careful; /* what was taken for new the last time was not */
 };
 
 struct batch_run {
@@ -159,9 +160,9 @@ static void take_off(struct batch_run *r)
 
 /* ---- parts ---- */
 
-static bool push_part(struct batch_run *r, size_t from, size_t to, unsigned attempts)
+static bool push(struct batch_run *r, struct part p)
 {
-    if (from == to)
+    if (p.from == p.to)
         return true;
     if (r->nparts == r->parts_cap) {
         size_t cap = r->parts_cap ? 2 * r->parts_cap : 32;
@@ -171,8 +172,21 @@ static bool push_part(struct batch_run *r, size_t from, size_t to, unsigned atte
         r->parts = grown;
         r->parts_cap = cap;
     }
-    r->parts[r->nparts++] = (struct part){ from, to, attempts };
+    r->parts[r->nparts++] = p;
     return true;
+}
+
+static bool push_part(struct batch_run *r, size_t from, size_t to, unsigned attempts)
+{
+    return push(r, (struct part){ from, to, attempts, r->part.careful });
+}
+
+static bool push_careful(struct batch_run *r)
+{
+    struct part p = r->part;
+
+    p.careful = true;
+    return push(r, p);
 }
 
 static bool is_out(const struct batch_frame *f)
@@ -274,7 +288,9 @@ static void part_failed(struct batch_run *r)
 
     r->stats.retries++;
     r->stage = STAGE_PART;
-    if (!one_tenant(r)) {
+    if (batch_write_was_hasty(r->write) && !r->part.careful) {
+        ok = push_careful(r);
+    } else if (!one_tenant(r)) {
         ok = split_tenants(r);
     } else if (r->err == EMT_EAGAIN && r->part.attempts + 1 < ATTEMPTS_MAX) {
         ok = push_part(r, r->part.from, r->part.to, r->part.attempts + 1);
@@ -456,7 +472,7 @@ static bool gather_devices(struct batch_run *r)
 static void begin_write(struct batch_run *r)
 {
     enum emt_err err = batch_write_begin(r->write, &r->frames[r->part.from],
-                                         r->part.to - r->part.from, clock_now());
+                                         r->part.to - r->part.from, clock_now(), r->part.careful);
 
     take_off(r);
     if (!err)
@@ -624,6 +640,7 @@ enum emt_err batch_run_start(struct batch_run *r, struct store *s,
     r->store = s;
     r->nframes = n;
     r->nparts = 0;
+    r->part = (struct part){ 0 };
     r->unknown = false;
     r->err = EMT_OK;
     memset(&r->stats, 0, sizeof r->stats);
@@ -631,7 +648,7 @@ enum emt_err batch_run_start(struct batch_run *r, struct store *s,
         return EMT_ENOMEM;
     r->stage = STAGE_PART;
     if (settle && n && !r->settings.replay) {
-        enum emt_err err = batch_write_begin(r->write, r->frames, n, clock_now());
+        enum emt_err err = batch_write_begin(r->write, r->frames, n, clock_now(), false);
 
         if (!err)
             err = batch_write_settle(r->write, s, on_committed, r);

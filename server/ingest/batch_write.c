@@ -18,6 +18,9 @@
 #define EVENTS_MAX 50
 /* A meter whose clock is ahead is an event once an hour. */
 #define CLOCK_AHEAD_MS INT64_C(3600000)
+/* How long values of a tenant are not taken for new once one was not. */
+#define CAREFUL_MS INT64_C(5000)
+#define CAREFUL_MOST_MS INT64_C(600000)
 
 /* A tenant's share on its way; what the callbacks get. */
 struct share {
@@ -25,6 +28,7 @@ struct share {
     const struct part_group *g;
     struct value_span values;
     uint64_t sent[VALUE_PLACES], touched[VALUE_PLACES];
+    bool careful;
     unsigned events;
 };
 
@@ -35,6 +39,7 @@ struct batch_write {
     void (*failed)(void *ctx, enum emt_err err);
     void *ctx;
     emt_time now;
+    bool careful, hasty;
     struct batch_part p;
     struct share *shares; /* beside p.groups */
     size_t shares_cap;
@@ -108,12 +113,51 @@ static bool fails(struct batch_write *w, enum emt_err err)
     return err != EMT_OK;
 }
 
+/* A device of the tenant knows it. */
+static struct registry_tenant *tenant_of(const struct share *h)
+{
+    for (size_t i = h->g->frame_from; i < h->g->frame_to; i++) {
+        if (h->w->p.frames[i]->device)
+            return h->w->p.frames[i]->device->tenant;
+    }
+    return NULL;
+}
+
+static bool is_careful(const struct registry_tenant *t)
+{
+    return t && clock_mono_ms() < t->careful_until_ms;
+}
+
+/* What this loop took for new was there: another loop or node hears the same meters, or somebody
+ * brought the values another way. Each time it happens again, caution lasts longer. */
+static void be_careful(struct share *h)
+{
+    struct registry_tenant *t = tenant_of(h);
+    int64_t now_ms = clock_mono_ms();
+
+    h->w->hasty = true;
+    if (!t)
+        return;
+    if (t->careful_ms == 0 || now_ms > t->careful_until_ms + CAREFUL_MOST_MS)
+        t->careful_ms = CAREFUL_MS;
+    else if (t->careful_ms < CAREFUL_MOST_MS)
+        t->careful_ms *= 2;
+    t->careful_until_ms = now_ms + t->careful_ms;
+}
+
+bool batch_write_was_hasty(const struct batch_write *w)
+{
+    return w->hasty;
+}
+
 enum emt_err batch_write_begin(struct batch_write *w, struct batch_frame *const *frames, size_t n,
-                               emt_time now)
+                               emt_time now, bool careful)
 {
     enum emt_err err = batch_part_gather(&w->p, frames, n);
 
     w->now = now;
+    w->careful = careful || w->replay; /* what is decoded again stands there already */
+    w->hasty = false;
     memset(&w->part, 0, sizeof w->part);
     value_rows_clear(&w->values, now);
     if (err)
@@ -126,8 +170,12 @@ enum emt_err batch_write_begin(struct batch_write *w, struct batch_frame *const 
         w->shares = grown;
         w->shares_cap = w->p.ngroups;
     }
-    for (size_t i = 0; i < w->p.ngroups; i++)
-        w->shares[i] = (struct share){ .w = w, .g = &w->p.groups[i] };
+    for (size_t i = 0; i < w->p.ngroups; i++) {
+        struct share *h = &w->shares[i];
+
+        *h = (struct share){ .w = w, .g = &w->p.groups[i], .careful = w->careful };
+        h->careful = h->careful || is_careful(tenant_of(h));
+    }
     return EMT_OK;
 }
 
@@ -178,6 +226,8 @@ static void got_telegrams(void *ctx, enum emt_err err, const struct store_result
 {
     struct share *h = ctx;
 
+    if (err == EMT_ECONFLICT && !h->careful)
+        be_careful(h);
     if (fails(h->w, err))
         return;
     for (int i = 0; i < store_rows(r); i++) {
@@ -245,7 +295,7 @@ enum emt_err batch_write_flight1(struct batch_write *w, struct store *s, bool br
         if (!err && h->g->lock_to > h->g->lock_from)
             err = device_lock_send(s, h->g->tenant, w->device_ids, got_locks, h);
         if (!err && h->g->lead_to > h->g->lead_from)
-            err = telegram_rows_send(s, h->g->tenant, &w->telegrams, got_telegrams, h);
+            err = telegram_rows_send(s, h->g->tenant, &w->telegrams, h->careful, got_telegrams, h);
     }
     return err;
 }
@@ -292,6 +342,16 @@ static void got_hot(void *ctx, enum emt_err err, const struct store_result *r)
         h->touched[VALUE_HOT] = (uint64_t)store_affected(r);
 }
 
+static void got_new(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct share *h = ctx;
+
+    (void)r;
+    if (err == EMT_ECONFLICT)
+        be_careful(h);
+    (void)fails(h->w, err);
+}
+
 static void got_late(void *ctx, enum emt_err err, const struct store_result *r)
 {
     struct share *h = ctx;
@@ -313,12 +373,23 @@ static enum emt_err send_values(struct share *h, struct store *s)
     struct batch_write *w = h->w;
     enum emt_err err = EMT_OK;
 
-    if (!value_span_readings(&w->values, &h->values, VALUE_HOT, false, &w->readings))
+    if (!h->careful) {
+        if (!value_span_readings(&w->values, &h->values, VALUE_HOT, VALUE_STANDING_AHEAD,
+                                 &w->readings))
+            return EMT_ENOMEM;
+        w->part.values += store_rows_count(&w->readings);
+        if (store_rows_count(&w->readings))
+            err = reading_new_send(s, h->g->tenant, &w->readings, got_new, h);
+    }
+    if (!err &&
+        !value_span_readings(&w->values, &h->values, VALUE_HOT,
+                             h->careful ? VALUE_STANDING : VALUE_STANDING_BEHIND, &w->readings))
         return EMT_ENOMEM;
     h->sent[VALUE_HOT] = store_rows_count(&w->readings);
-    if (h->sent[VALUE_HOT])
+    if (!err && h->sent[VALUE_HOT])
         err = reading_rows_send(s, h->g->tenant, &w->readings, got_hot, h);
-    if (!err && !value_span_readings(&w->values, &h->values, VALUE_LATE, false, &w->readings))
+    if (!err &&
+        !value_span_readings(&w->values, &h->values, VALUE_LATE, VALUE_STANDING, &w->readings))
         return EMT_ENOMEM;
     h->sent[VALUE_LATE] = store_rows_count(&w->readings);
     if (!err && h->sent[VALUE_LATE])
@@ -510,15 +581,6 @@ static enum emt_err send_events(struct share *h, struct store *s)
 }
 
 /* Formats learnt since the last commit of the tenant. */
-static struct registry_tenant *tenant_of(const struct share *h)
-{
-    for (size_t i = h->g->frame_from; i < h->g->frame_to; i++) {
-        if (h->w->p.frames[i]->device)
-            return h->w->p.frames[i]->device->tenant;
-    }
-    return NULL;
-}
-
 static enum emt_err send_formats(struct share *h, struct store *s)
 {
     const struct registry_tenant *t = tenant_of(h);
@@ -626,12 +688,12 @@ enum emt_err batch_write_flight3(struct batch_write *w, struct store *s)
             continue;
         err = store_send_tenant(s, h->g->tenant);
         if (!err && may_conflict(h, VALUE_HOT)) {
-            if (!value_span_readings(&w->values, &h->values, VALUE_HOT, true, &w->readings))
+            if (!value_span_readings(&w->values, &h->values, VALUE_HOT, VALUE_ALL, &w->readings))
                 return EMT_ENOMEM;
             err = reading_conflict_send(s, h->g->tenant, &w->readings, w->now, got_conflicts, h);
         }
         if (!err && may_conflict(h, VALUE_LATE)) {
-            if (!value_span_readings(&w->values, &h->values, VALUE_LATE, true, &w->readings))
+            if (!value_span_readings(&w->values, &h->values, VALUE_LATE, VALUE_ALL, &w->readings))
                 return EMT_ENOMEM;
             err =
                 reading_late_conflict_send(s, h->g->tenant, &w->readings, w->now, got_conflicts, h);

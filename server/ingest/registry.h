@@ -61,6 +61,9 @@ struct registry_tenant {
     struct registry_format *formats;
     unsigned nformats, formats_cap;
     bool formats_unsaved;
+    /* Somebody else stored values that this loop thought new: until then none is taken for new. */
+    int64_t careful_until_ms;
+    int64_t careful_ms; /* how long the last time; 0: not yet */
 };
 
 struct registry_device {

@@ -81,6 +81,14 @@ static enum value_place place_of(const struct value_rows *r, const struct batch_
     return v->ts >= r->hot_from && v->ts < r->hot_to ? VALUE_HOT : VALUE_LATE;
 }
 
+/* The database has no value of this time, as far as this loop knows. */
+static bool is_ahead(const struct batch_value *v)
+{
+    const struct registry_channel *c = &v->device->channels[v->channel];
+
+    return c->has_last && v->ts > c->last_ts;
+}
+
 static bool row_room(struct value_rows *r)
 {
     size_t cap = r->cap ? 2 * r->cap : FIRST_ROWS;
@@ -112,6 +120,7 @@ bool value_rows_add(struct value_rows *r, const struct batch_value *v)
                                       .channel = v->device->channels[v->channel].id,
                                       .place = place_of(r, v),
                                       .rank = rank_of(v->quality),
+                                      .ahead = is_ahead(v),
                                       .order = r->n };
     r->n++;
     return true;
@@ -191,8 +200,23 @@ struct value_span value_rows_close(struct value_rows *r, size_t from)
 
 /* ---- giving ---- */
 
+static bool is_picked(const struct value_row *v, enum value_pick pick)
+{
+    switch (pick) {
+    case VALUE_STANDING:
+        return !v->outranked;
+    case VALUE_STANDING_AHEAD:
+        return !v->outranked && v->ahead;
+    case VALUE_STANDING_BEHIND:
+        return !v->outranked && !v->ahead;
+    case VALUE_ALL:
+        return true;
+    }
+    return false;
+}
+
 bool value_span_readings(const struct value_rows *r, const struct value_span *s,
-                         enum value_place place, bool with_losers, struct store_rows *out)
+                         enum value_place place, enum value_pick pick, struct store_rows *out)
 {
     bool ok = true;
 
@@ -201,7 +225,7 @@ bool value_span_readings(const struct value_rows *r, const struct value_span *s,
         const struct value_row *v = &r->at[i];
         struct reading_row row = { v->channel, v->v->ts, v->v->value, v->v->quality };
 
-        if (v->place == place && (with_losers || !v->outranked))
+        if (v->place == place && is_picked(v, pick))
             ok = reading_rows_add(out, &row);
     }
     return ok;

@@ -16,12 +16,21 @@ struct run_stats;
 
 enum value_place { VALUE_HOT, VALUE_LATE, VALUE_TEXT, VALUE_PLACES };
 
+/* Which of a span's values. */
+enum value_pick {
+    VALUE_STANDING,        /* those that are to stand */
+    VALUE_STANDING_AHEAD,  /* … ahead of their channels */
+    VALUE_STANDING_BEHIND, /* … and the others */
+    VALUE_ALL,             /* the outranked as well */
+};
+
 struct value_row {
     const struct batch_value *v;
     int64_t channel;
     enum value_place place;
     int rank;
     size_t order;   /* of arrival */
+    bool ahead;     /* younger than everything that is known of its channel */
     bool outranked; /* another value of the batch stands for this (channel, ts); looked at as a
                        conflict */
 };
@@ -52,7 +61,7 @@ bool value_rows_add(struct value_rows *r, const struct batch_value *v);
 struct value_span value_rows_close(struct value_rows *r, size_t from);
 /* Fill rows of store/reading_store.h, cleared before. false: out of memory. */
 bool value_span_readings(const struct value_rows *r, const struct value_span *s,
-                         enum value_place place, bool with_losers, struct store_rows *out);
+                         enum value_place place, enum value_pick pick, struct store_rows *out);
 bool value_span_texts(const struct value_rows *r, const struct value_span *s,
                       struct store_rows *out);
 /* They are committed: the channels know their last values. */

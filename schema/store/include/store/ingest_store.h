@@ -58,9 +58,10 @@ struct telegram_row {
 int64_t telegram_slot(emt_time received_at);
 bool telegram_rows_init(struct store_rows *r);
 bool telegram_rows_add(struct store_rows *r, const struct telegram_row *t);
-/* Rows (device_id, hash, slot) of those not heard before. Only under device_lock_send(). */
+/* Rows (device_id, hash, slot) of those not heard before. Only under device_lock_send(), of which
+ * somebody who does not lock makes EMT_ECONFLICT; careful: not even then. */
 EMT_CHECKED enum emt_err telegram_rows_send(struct store *s, int32_t tenant, struct store_rows *r,
-                                            store_done *done, void *ctx);
+                                            bool careful, store_done *done, void *ctx);
 
 bool counter_rows_init(struct store_rows *r);
 bool counter_rows_add(struct store_rows *r, int64_t device, int64_t counter, emt_time received_at);

@@ -34,6 +34,10 @@ EMT_CHECKED enum emt_err reading_rows_send(struct store *s, int32_t tenant, stru
                                            store_done *done, void *ctx);
 EMT_CHECKED enum emt_err reading_late_send(struct store *s, int32_t tenant, struct store_rows *r,
                                            emt_time received_at, store_done *done, void *ctx);
+/* For values that are expected to be new, at half the price of the above: EMT_ECONFLICT when one is
+ * not. */
+EMT_CHECKED enum emt_err reading_new_send(struct store *s, int32_t tenant, struct store_rows *r,
+                                          store_done *done, void *ctx);
 /* Which of these differ in value from what stands, at equal rank: kept in reading_conflict. Rows
  * may repeat a (channel, ts). */
 EMT_CHECKED enum emt_err reading_conflict_send(struct store *s, int32_t tenant,
