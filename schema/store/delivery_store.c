@@ -15,6 +15,8 @@ enum {
     DELIVERY_END,
     DELIVERY_LIST,
     DELIVERY_GET,
+    DELIVERY_SLOW,
+    TARGET_SLOW,
     STATEMENTS
 };
 
@@ -98,6 +100,12 @@ static const struct store_statement statements[STATEMENTS] = {
         " ORDER BY d.delivery_id DESC LIMIT $5" },
     [DELIVERY_GET] = { "delivery_get", 2,
         DELIVERY_SELECT " WHERE d.tenant_id = $1 AND d.delivery_id = $2" },
+    [DELIVERY_SLOW] = { "delivery_slow", 2,
+        "SELECT t.slow FROM delivery d JOIN delivery_target t ON t.tenant_id = d.tenant_id"
+        " AND t.target_id = d.target_id WHERE d.tenant_id = $1 AND d.delivery_id = $2" },
+    [TARGET_SLOW] = { "target_slow", 3,
+        "UPDATE delivery_target SET slow = $3::bool WHERE tenant_id = $1 AND target_id = $2"
+        " AND slow <> $3" },
 };
 /* clang-format on */
 
@@ -279,4 +287,27 @@ enum emt_err delivery_get(struct store *s, int32_t tenant, int64_t id, struct st
 
     two(p, tenant, id);
     return store_run_row(s, &statements[DELIVERY_GET], p, out);
+}
+
+enum emt_err delivery_is_slow(struct store *s, int32_t tenant, int64_t id, bool *slow)
+{
+    struct store_param p[2];
+    struct store_result *r = NULL;
+
+    two(p, tenant, id);
+    enum emt_err err = store_run_row(s, &statements[DELIVERY_SLOW], p, &r);
+    if (err != EMT_OK)
+        return err;
+    *slow = c_bool(r, 0, 0);
+    store_result_free(r);
+    return EMT_OK;
+}
+
+enum emt_err target_slow_set(struct store *s, int32_t tenant, int64_t id, bool slow)
+{
+    struct store_param p[3];
+
+    two(p, tenant, id);
+    p_bool(&p[2], slow);
+    return store_run(s, &statements[TARGET_SLOW], p, NULL);
 }

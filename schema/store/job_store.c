@@ -42,12 +42,14 @@ static const struct store_statement statements[STATEMENTS] = {
                   " RETURNING id" },
     /* Numbers of another shape than expected are NULL, not an error: a payload is written by many
        hands. */
-    [JOB_CLAIM] = { "job_claim", 3,
+    [JOB_CLAIM] = { "job_claim", 4,
                     "WITH due AS (SELECT j.id FROM job j WHERE ((j.state = 0 AND j.run_at <= "
                     "now()) OR (j.state = 1 AND j.lease_until < now()))"
                     " AND j.kind = ANY($1::text[]) AND (NOT $3::bool OR NOT EXISTS (SELECT FROM job r"
                     " WHERE r.tenant_id = j.tenant_id AND r.kind = ANY($1::text[]) AND r.state = 1"
-                    " AND r.lease_until >= now()))"
+                    " AND r.lease_until >= now()"
+                    " AND coalesce(r.payload->>'slow' = 'true', false) = $4::bool))"
+                    " AND ($4::bool IS NULL OR coalesce(j.payload->>'slow' = 'true', false) = $4)"
                     " ORDER BY j.run_at, j.id LIMIT 1 FOR UPDATE SKIP LOCKED)"
                     " UPDATE job j SET state = 1, lease_until = now() + make_interval(secs => "
                     "$2::int4), attempts = j.attempts + 1, started_at = coalesce(j.started_at, "
@@ -67,7 +69,7 @@ static const struct store_statement statements[STATEMENTS] = {
                     " coalesce(j.payload->>'test' = 'true', false),"
                     " coalesce(j.payload->>'hold_gaps' = 'true', false), j.created_by,"
                     " CASE WHEN j.payload->>'id' ~ '^[0-9]{1,18}$' THEN "
-                    "(j.payload->>'id')::int8 END" },
+                    "(j.payload->>'id')::int8 END, coalesce(j.payload->>'slow' = 'true', false)" },
     [JOB_STEP] = { "job_step", 5,
                    "UPDATE job SET lease_until = now() + make_interval(secs => $3::int4),"
                    " progress_done = $4::int8, progress_total = $5::int8"
@@ -177,13 +179,14 @@ static void job_of(const struct store_result *r, struct job *out)
     out->hold_gaps = c_bool(r, 0, 15);
     (void)snprintf(out->created_by, sizeof out->created_by, "%s", c_text(r, 0, 16));
     out->subject = c_null(r, 0, 17) ? 0 : c_int(r, 0, 17);
+    out->slow = c_bool(r, 0, 18);
 }
 
 static enum emt_err claim(struct store *s, const char *const *kinds, size_t nkinds, int32_t lease_s,
-                          bool apart, struct job *out, bool *got)
+                          const bool *lane, struct job *out, bool *got)
 {
     struct store_array *a = store_array_new(STORE_TEXT);
-    struct store_param p[3];
+    struct store_param p[4];
     struct store_result *r;
     bool ok = a;
     enum emt_err err;
@@ -197,7 +200,10 @@ static enum emt_err claim(struct store *s, const char *const *kinds, size_t nkin
     }
     p_array(&p[0], a);
     p_int4(&p[1], lease_s);
-    p_bool(&p[2], apart);
+    p_bool(&p[2], lane != NULL);
+    p_null(&p[3]);
+    if (lane != NULL)
+        p_bool(&p[3], *lane);
     err = store_run(s, &statements[JOB_CLAIM], p, &r);
     store_array_free(a);
     if (err != EMT_OK)
@@ -212,13 +218,13 @@ static enum emt_err claim(struct store *s, const char *const *kinds, size_t nkin
 enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,
                              int32_t lease_s, struct job *out, bool *got)
 {
-    return claim(s, kinds, nkinds, lease_s, false, out, got);
+    return claim(s, kinds, nkinds, lease_s, NULL, out, got);
 }
 
-enum emt_err job_store_claim_apart(struct store *s, const char *const *kinds, size_t nkinds,
-                                   int32_t lease_s, struct job *out, bool *got)
+enum emt_err job_store_claim_lane(struct store *s, const char *const *kinds, size_t nkinds,
+                                  int32_t lease_s, bool slow, struct job *out, bool *got)
 {
-    return claim(s, kinds, nkinds, lease_s, true, out, got);
+    return claim(s, kinds, nkinds, lease_s, &slow, out, got);
 }
 
 static void job_params(struct store_param *p, const struct job *j)

@@ -6,6 +6,7 @@
 #include "base/writer.h"
 #include "delivery/delivery.h"
 #include "pki/smime.h"
+#include "store/acknowledgement_store.h"
 #include "store/audit_store.h"
 #include "store/delivery_store.h"
 #include "store/event_store.h"
@@ -23,6 +24,8 @@
 #include "base/banned.h"
 
 #define PATH_BYTES 2200
+/* Who keeps us waiting longer than this is a case for the couriers that may wait. */
+#define SLOW_MS 20000
 /* Columns of export_file_get() that a delivery needs. */
 enum { FILE_RECEIVER = 4, FILE_NAME = 6, FILE_CONTENT = 13 };
 
@@ -46,6 +49,7 @@ try {
     struct delivery_mail mail;
     struct smime_settings smime;
     bool forbidden; /* by its mandates; the result's text says why */
+    bool slow;      /* took long */
     struct delivery_result result;
 };
 
@@ -270,11 +274,31 @@ static enum emt_err ask_mandates(struct try *t)
     return audit_append(t->app, &entry);
 }
 
-static enum emt_err load(struct try *t)
+/* A slow target is not for everybody: its delivery waits on, for those who may wait. */
+static enum emt_err hand_over(struct try *t, bool *handed)
+{
+    char dedupe[32];
+    char payload[64];
+    enum emt_err err =
+        t->job->slow ? EMT_OK : delivery_is_slow(t->app, t->job->tenant, t->job->subject, handed);
+
+    if (err != EMT_OK || !*handed)
+        return err;
+    snprintf(dedupe, sizeof dedupe, "%lld", (long long)t->job->subject);
+    snprintf(payload, sizeof payload, "{\"id\": %lld, \"slow\": true}", (long long)t->job->subject);
+    return job_store_add(t->app, t->job->tenant, "delivery", dedupe, payload, clock_now());
+}
+
+static enum emt_err load(struct try *t, bool *handed)
 {
     const struct job *j = t->job;
     enum emt_err err = store_begin(t->app, j->tenant);
 
+    *handed = false;
+    if (err == EMT_OK)
+        err = hand_over(t, handed);
+    if (err == EMT_OK && *handed)
+        return store_commit(t->app);
     if (err == EMT_OK)
         err = delivery_begin(t->app, j->tenant, j->subject, &t->row);
     if (err == EMT_OK)
@@ -315,7 +339,10 @@ static void send_bytes(struct try *t, const char *name, const char *media_type, 
     file.may_be_there = t->row.tries > 1;
     file.alive = alive;
     file.alive_ctx = ctx;
+    int64_t began_ms = clock_mono_ms();
+
     delivery_send(&t->target, &file, &t->result);
+    t->slow = clock_mono_ms() - began_ms > SLOW_MS;
     hide_root(t);
 }
 
@@ -371,6 +398,10 @@ static enum emt_err keep(struct try *t)
     if (err == EMT_OK)
         err = delivery_end(t->app, j->tenant, j->subject, state,
                            delivery_outcome_name(t->result.outcome), t->result.text);
+    if (err == EMT_OK)
+        err = target_slow_set(t->app, j->tenant, t->row.target, t->slow);
+    if (err == EMT_OK && state == DELIVERY_STATE_DELIVERED)
+        err = sent_file_delivered(t->app, j->tenant, t->row.file, clock_now());
     if (err == EMT_OK && state == DELIVERY_STATE_WAITING)
         err = delivery_job_order(t->app, j->tenant, j->subject, t->row.retry_s);
     if (err == EMT_OK && state == DELIVERY_STATE_FAILED && t->row.second_target != 0)
@@ -394,8 +425,11 @@ enum emt_err delivery_job_run(struct store *app, const struct job *job,
     if (t == NULL)
         return EMT_ENOMEM;
     *t = (struct try){ .app = app, .job = job, .rules = rules };
-    enum emt_err err = load(t);
-    if (err == EMT_OK) {
+    bool handed = false;
+    enum emt_err err = load(t, &handed);
+    if (err == EMT_OK && handed) {
+        (void)snprintf(text, size, "handed to the couriers for slow targets");
+    } else if (err == EMT_OK) {
         size_t n = 0;
         const void *content = c_bytes(t->file_row, 0, FILE_CONTENT, &n);
 

@@ -1,5 +1,7 @@
 #include "jobs/jobs.h"
 
+#include "acknowledgement/acknowledgement_folder.h"
+#include "acknowledgement/acknowledgement_match.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -55,13 +57,20 @@ static const char *const kinds[] = {
     "compaction",  "schedule",          "delivery",     "delivery-test", "packing"
 };
 
-/* Besides the workers: deliveries wait for the servers of others, up to an hour each. */
-#define COURIERS 2u
+/* Besides the workers: deliveries wait for the servers of others, up to an hour each. Targets that
+ * kept us waiting the last time have couriers of their own: a silent one takes a quick courier's
+ * time once (connecting 30 s, stalled 60 s) and then only that of its like. */
+#define COURIERS_QUICK 4u
+#define COURIERS_SLOW 2u
+#define COURIERS (COURIERS_QUICK + COURIERS_SLOW)
+/* How often the folders of answers are looked through. */
+#define FOLDERS_MS 5000
 
 struct worker {
     struct jobs *jobs;
     unsigned index;
     bool courier;
+    bool slow; /* courier of slow targets */
     pthread_t thread;
     bool started;
     struct store *admin, *ingest;
@@ -69,7 +78,8 @@ struct worker {
     struct scratch *scratch;
     struct replay *replay;
     struct backoff backoff;
-    int64_t upkeep_ms; /* when it is due; first worker only */
+    int64_t upkeep_ms;  /* when it is due; first worker only */
+    int64_t folders_ms; /* so */
     const struct job *job;
     int64_t told_ms;                      /* when progress was told, 0: not yet */
     int64_t done, total;                  /* progress of the job; total -1: not known */
@@ -151,11 +161,12 @@ static bool connect_both(struct worker *w)
     struct emt_diag diag = { 0 };
     enum emt_err err = EMT_OK;
 
-    if (w->admin && w->ingest && !store_is_broken(w->admin) && !store_is_broken(w->ingest))
+    if (w->admin && !store_is_broken(w->admin) &&
+        (w->courier || (w->ingest && !store_is_broken(w->ingest))))
         return true;
     disconnect(w);
     err = store_open(w->jobs->conninfo, STORE_ADMIN, CONNECT_MS, &w->admin, &diag);
-    if (!err)
+    if (!err && !w->courier) /* these decode nothing */
         err = store_open(w->jobs->conninfo, STORE_INGEST, CONNECT_MS, &w->ingest, &diag);
     if (!err) {
         backoff_reset(&w->backoff);
@@ -513,6 +524,31 @@ static void order_due(struct worker *w)
         err = calculation_step(w->admin, clock_now(), &n);
     if (err != EMT_OK && err != EMT_EAGAIN)
         LOG_WARN("calculations-not-ordered", LOG_S("error", store_error(w->admin)));
+    if (err == EMT_OK)
+        err = acknowledgement_overdue_step(w->admin, clock_now(), &n);
+    if (err != EMT_OK && err != EMT_EAGAIN)
+        LOG_WARN("overdue-not-looked-for", LOG_S("error", store_error(w->admin)));
+    else if (n > 0)
+        LOG_WARN("exports-overdue", LOG_I("files", n));
+}
+
+/* Answers that came as files; what two nodes take at the same time is one answer. */
+static void look_through_folders(struct worker *w)
+{
+    struct acknowledgement_folder_result got = { 0 };
+    char error[400] = "";
+
+    if (w->index != 0 || w->jobs->delivery_root == NULL || clock_mono_ms() < w->folders_ms)
+        return;
+    w->folders_ms = clock_mono_ms() + FOLDERS_MS;
+    enum emt_err err = open_app(w, error, sizeof error);
+    if (err == EMT_OK)
+        err = acknowledgement_folder_step(w->app, w->jobs->delivery_root, clock_now(), &got);
+    if (err != EMT_OK)
+        LOG_WARN("acknowledgements-not-taken", LOG_S("error", emt_err_name(err)));
+    if (got.taken + got.repeated + got.refused > 0)
+        LOG_INFO("acknowledgements", LOG_I("taken", got.taken), LOG_I("repeated", got.repeated),
+                 LOG_I("refused", got.refused));
 }
 
 static bool is_sent(const char *kind)
@@ -520,8 +556,8 @@ static bool is_sent(const char *kind)
     return strncmp(kind, "delivery", 8) == 0;
 }
 
-/* Couriers take deliveries, each of another tenant; nobody else takes any, so that a server that
- * keeps us waiting keeps nothing else. */
+/* Couriers take deliveries, each of another tenant within its lane; nobody else takes any, so that
+ * a server that keeps us waiting keeps nothing else. */
 static enum emt_err claim(struct worker *w, struct job *job, bool *got)
 {
     const char *mine[sizeof kinds / sizeof kinds[0]];
@@ -531,7 +567,7 @@ static enum emt_err claim(struct worker *w, struct job *job, bool *got)
         if (is_sent(kinds[i]) == w->courier)
             mine[n++] = kinds[i];
     }
-    return w->courier ? job_store_claim_apart(w->admin, mine, n, LEASE_S, job, got)
+    return w->courier ? job_store_claim_lane(w->admin, mine, n, LEASE_S, w->slow, job, got)
                       : job_store_claim(w->admin, mine, n, LEASE_S, job, got);
 }
 
@@ -562,6 +598,7 @@ static void *worker_main(void *arg)
         if (connect_both(w)) {
             upkeep(w);
             order_due(w);
+            look_through_folders(w);
             work(w);
         } else {
             wait_ms = backoff_next(&w->backoff);
@@ -588,13 +625,14 @@ static enum emt_err open_scratch(struct worker *w, struct emt_diag *diag)
 
 static enum emt_err start_worker(struct worker *w, struct emt_diag *diag)
 {
-    enum emt_err err = open_scratch(w, diag);
+    enum emt_err err = w->courier ? EMT_OK : open_scratch(w, diag);
 
     if (err)
         return err;
     w->backoff = (struct backoff){ 200, 5000, 0 };
-    w->replay = replay_new(&w->jobs->s.master, w->scratch);
-    if (!w->replay)
+    if (!w->courier)
+        w->replay = replay_new(&w->jobs->s.master, w->scratch);
+    if (!w->courier && !w->replay)
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
     if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
         return emt_fail(diag, EMT_ENOMEM, "cannot start a worker thread");
@@ -650,6 +688,7 @@ enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out, struct
         j->workers[i].jobs = j;
         j->workers[i].index = i;
         j->workers[i].courier = i + COURIERS >= j->nworkers;
+        j->workers[i].slow = i + COURIERS_SLOW >= j->nworkers;
         err = start_worker(&j->workers[i], diag);
     }
     if (!err)

@@ -108,6 +108,10 @@ struct delivery_try {
  * failed, gone). */
 EMT_CHECKED enum emt_err delivery_begin(struct store *s, int32_t tenant, int64_t id,
                                         struct delivery_try *out);
+/* Whether its target kept us waiting at the last try. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err delivery_is_slow(struct store *s, int32_t tenant, int64_t id, bool *slow);
+/* Notes it, without a new revision: it is nothing that somebody set. */
+EMT_CHECKED enum emt_err target_slow_set(struct store *s, int32_t tenant, int64_t id, bool slow);
 /* How it ended; WAITING: another try follows. */
 EMT_CHECKED enum emt_err delivery_end(struct store *s, int32_t tenant, int64_t id,
                                       enum delivery_state state, const char *outcome,

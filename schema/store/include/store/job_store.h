@@ -52,16 +52,18 @@ struct job {
     char created_by[160];
     /* Payload of "schedule" and "delivery": whose run it is; 0 where not said. */
     int64_t subject;
+    bool slow; /* payload of "delivery": for those who may wait long */
 };
 /* As STORE_ADMIN, each a transaction of its own. One job that is due, or whose worker's lease ran
  * out, of the kinds in `kinds` (text[]); false: none. */
 EMT_CHECKED enum emt_err job_store_claim(struct store *s, const char *const *kinds, size_t nkinds,
                                          int32_t lease_s, struct job *out, bool *got);
-/* The same, passing over tenants of which a job of these kinds is running: one tenant does not wait
- * for what another one's takes. */
-EMT_CHECKED enum emt_err job_store_claim_apart(struct store *s, const char *const *kinds,
-                                               size_t nkinds, int32_t lease_s, struct job *out,
-                                               bool *got);
+/* The same of one lane: jobs whose payload says slow, or those whose does not; passing over tenants
+ * of which a job of these kinds is running in it. One tenant does not wait for what another one's
+ * takes. */
+EMT_CHECKED enum emt_err job_store_claim_lane(struct store *s, const char *const *kinds,
+                                              size_t nkinds, int32_t lease_s, bool slow,
+                                              struct job *out, bool *got);
 /* Keeps the lease and says how far it is (total -1: not known); *cancel: somebody wants it to end.
  * EMT_ENOTFOUND: the lease ran out and somebody else has it; so with the next ones. */
 EMT_CHECKED enum emt_err job_store_step(struct store *s, const struct job *j, int32_t lease_s,
