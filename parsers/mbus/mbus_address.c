@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define DEVICE_TYPE_WATER 0x07
+
 struct mbus_address mbus_address_read_link(struct reader *in)
 {
     struct mbus_address a = { 0 };
@@ -22,6 +24,30 @@ struct mbus_address mbus_address_read_long(struct reader *in)
     a.version = reader_u8(in);
     a.type = reader_u8(in);
     return a;
+}
+
+void mbus_address_reorder(struct mbus_address *a, uint8_t ci)
+{
+    static const char *const makers[] = { "DME", "HYD", "EWT", "SPL", "SAP" };
+    const uint8_t sent[6] = { a->id[0], a->id[1], a->id[2], a->id[3], a->version, a->type };
+    bool prios = ci >= 0xa0 && ci <= 0xa7, known = false;
+    char maker[4];
+
+    manufacturer_from_code((uint16_t)(a->m[0] | a->m[1] << 8), maker);
+    for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++)
+        known = known || strcmp(maker, makers[i]) == 0;
+    if (!known || (!prios && (ci < 0xb1 || ci > 0xb3)))
+        return;
+    if (strcmp(maker, "SAP") == 0) {
+        if (prios) {
+            a->version = 0;
+            a->type = DEVICE_TYPE_WATER;
+        }
+        return;
+    }
+    memcpy(a->id, sent + 2, sizeof a->id);
+    a->version = sent[0];
+    a->type = sent[1];
 }
 
 static void swap(uint8_t *a, uint8_t *b)

@@ -19,6 +19,10 @@ struct mbus_address {
 struct mbus_address mbus_address_read_link(struct reader *in);
 /* Transport header order (EN 13757-7, long header): ID, M, version, type. */
 struct mbus_address mbus_address_read_long(struct reader *in);
+/* Older radio modules of Diehl (DME, HYD, EWT, SPL) with a body of their own (CI A0 to A7, B1 to
+ * B3) send version and type before the ID; Sappel's (SAP) number everything behind the manufacturer
+ * and are water meters. Puts such an address into the common order. */
+void mbus_address_reorder(struct mbus_address *a, uint8_t ci);
 /* ID and manufacturer came with the most significant byte first. */
 void mbus_address_reverse(struct mbus_address *a);
 bool mbus_address_equal(const struct mbus_address *a, const struct mbus_address *b);

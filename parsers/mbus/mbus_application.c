@@ -89,6 +89,7 @@ static bool read_vendor(struct mbus_context *ctx, enum mbus_apl apl, enum frame_
     };
     const struct vendor_profile *first = ctx->has_meter ? vendor_first(ctx) : NULL;
     const struct vendor_layout *layout = first ? vendor_find(ctx, first, &block) : NULL;
+    bool opened = false;
 
     if (!layout)
         return false;
@@ -99,7 +100,14 @@ static bool read_vendor(struct mbus_context *ctx, enum mbus_apl apl, enum frame_
         *state = mbus_fail(ctx, FRAME_PLAINTEXT_REFUSED, "plain, although a key is known");
         return true;
     }
-    *state = vendor_put(ctx, layout, &block, &list) == EMT_OK ? FRAME_OK : mbus_no_memory(ctx);
+    if (vendor_put(ctx, layout, &block, &list, &opened) != EMT_OK ||
+        vendor_calculate(ctx, first, &list) != EMT_OK) {
+        *state = mbus_no_memory(ctx);
+        return true;
+    }
+    if (!opened)
+        return false;
+    *state = FRAME_OK;
     mbus_readings_finish(ctx, &list);
     if (ctx->trace)
         mbus_trace_vendor(ctx, block.p, block.n, list.n);

@@ -55,11 +55,13 @@ struct mbus_context {
     bool peek;
     struct trace *trace; /* NULL: nobody asks where things stand */
     bool wired;
-    bool msb_first; /* CI 76, 77: values have their most significant byte first */
+    bool guessed_len; /* of the radio frame: the bytes decide where it ends, not its L */
+    bool msb_first;   /* CI 76, 77: values have their most significant byte first */
     bool no_memory;
 
     bool has_link;
     struct mbus_address link;         /* address of the radio link layer */
+    uint8_t link_raw[8];              /* the same as transmitted, with the manufacturer */
     struct mbus_address ell_receiver; /* 8E, 8F: for whom the telegram is */
     struct mbus_address meter;        /* whom keys and identity belong to */
     bool has_meter;

@@ -228,7 +228,11 @@ static enum emt_err decode_radio(const struct decode_request *req, struct decode
     if (err != EMT_OK)
         return finish(&ctx, link_failed(&ctx, err));
     ctx.has_link = true;
+    memcpy(ctx.link_raw, link.bytes + 2, sizeof ctx.link_raw);
+    if (link.len > WMBUS_LINK_HEADER)
+        mbus_address_reorder(&link.address, link.bytes[WMBUS_LINK_HEADER]);
     ctx.link = link.address;
+    ctx.guessed_len = link.corrected;
     ctx.offset_of = radio_offset;
     ctx.offset_ctx = &link;
     set_hash(out, link.bytes, link.len);

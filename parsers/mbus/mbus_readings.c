@@ -251,21 +251,24 @@ static enum emt_err set_value(struct build *b, struct reading *r, const struct e
     return EMT_OK;
 }
 
-/* What a manufacturer's profile says about the block; it stays in the list as sent, too. */
-static enum emt_err put_vendor(struct build *b, const struct entry *e)
+/* What a manufacturer's profile says about the block. *layout: the one that was used, or NULL. */
+static enum emt_err put_vendor(struct build *b, const struct entry *e,
+                               const struct vendor_layout **layout)
 {
     const struct vendor_block block = { .place = e->rec.tail ? VENDOR_TAIL : VENDOR_RECORD,
                                         .header = e->rec.header,
                                         .header_len = e->rec.tail ? 0 : e->rec.header_len,
                                         .p = e->rec.value,
                                         .n = e->rec.value_len };
-    const struct vendor_layout *layout = vendor_find(b->ctx, b->vendor, &block);
+    bool opened;
 
-    return layout ? vendor_put(b->ctx, layout, &block, &b->list) : EMT_OK;
+    *layout = vendor_find(b->ctx, b->vendor, &block);
+    return *layout ? vendor_put(b->ctx, *layout, &block, &b->list, &opened) : EMT_OK;
 }
 
 static enum emt_err put_tail(struct build *b, const struct entry *e)
 {
+    const struct vendor_layout *layout;
     struct reading *r;
     struct mbus_value v;
     enum emt_err err;
@@ -281,7 +284,7 @@ static enum emt_err put_tail(struct build *b, const struct entry *e)
     r->kind = READING_RAW;
     r->quantity = QUANTITY_RAW;
     r->text = v.text;
-    return b->vendor ? put_vendor(b, e) : EMT_OK;
+    return b->vendor ? put_vendor(b, e, &layout) : EMT_OK;
 }
 
 static enum emt_err put_record(struct build *b, const struct entry *e)
@@ -385,10 +388,23 @@ static enum emt_err put_profile(struct build *b, const struct entry *e)
     return put_record(b, e);
 }
 
+/* A record that a profile may describe stays in the list as sent, before what the profile says,
+ * unless the profile says that the standard's reading of it is wrong. */
+static enum emt_err put_with_vendor(struct build *b, const struct entry *e)
+{
+    const struct vendor_layout *layout;
+    unsigned before = b->list.n;
+    enum emt_err err = put_vendor(b, e, &layout);
+
+    if (err != EMT_OK || (layout && layout->instead && b->list.n > before))
+        return err;
+    take_back(&b->list, before);
+    err = put_record(b, e);
+    return err == EMT_OK && layout ? put_vendor(b, e, &layout) : err;
+}
+
 static enum emt_err put_entry(struct build *b, const struct entry *e)
 {
-    enum emt_err err;
-
     if (e->rec.tail)
         return put_tail(b, e);
     /* Without data there is nothing measured, unless the record says why. */
@@ -397,8 +413,9 @@ static enum emt_err put_entry(struct build *b, const struct entry *e)
         return EMT_OK;
     if (e->meaning.profile && e->rec.coding == MBUS_VARIABLE)
         return put_profile(b, e);
-    err = put_record(b, e);
-    return err == EMT_OK && b->vendor ? put_vendor(b, e) : err;
+    if (!b->vendor)
+        return put_record(b, e);
+    return put_with_vendor(b, e);
 }
 
 /* Room for one more entry. Entries are zeroed. */
@@ -498,6 +515,17 @@ static bool is_left_over(const struct build *b, const uint8_t *p, size_t n)
     return reader_left(&in) <= LEFT_OVER_MAX;
 }
 
+/* A telegram that ends inside its last record: what stands complete before is kept, where nothing
+ * but the bytes themselves had to tell that the key is right. A wired frame has a length and a
+ * checksum that cannot lie. */
+static bool may_be_cut(const struct build *b, enum emt_err err)
+{
+    const struct mbus_context *ctx = b->ctx;
+
+    return err == EMT_ETRUNCATED && !ctx->wired && !ctx->guessed_len && b->n > 0 &&
+           (!ctx->decrypted || ctx->authenticated || ctx->payload_checked);
+}
+
 enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n)
 {
     struct build b = { .ctx = ctx,
@@ -521,10 +549,12 @@ enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, 
         if (ctx->trace)
             trace_readings(ctx->trace, b.entries[i].traced, before, b.list.n - before);
     }
+    if (b.vendor && vendor_calculate(ctx, b.vendor, &b.list) != EMT_OK)
+        return mbus_no_memory(ctx);
     mbus_readings_finish(ctx, &b.list);
     if (err == EMT_ENOTFOUND)
         return FRAME_OK;
-    if (is_left_over(&b, p, n))
+    if (may_be_cut(&b, err) || is_left_over(&b, p, n))
         return mbus_fail(ctx, FRAME_OK, "a cut record at the end is passed over");
     return mbus_fail(ctx, FRAME_MALFORMED, "record %u: %s", b.n + 1,
                      err == EMT_ETRUNCATED ? "the telegram ends inside it" : "breaks EN 13757-3");

@@ -1,5 +1,6 @@
 #include "mbus_vendor.h"
 
+#include "base/arena.h"
 #include "mbus_date.h"
 #include "mbus_obis.h"
 #include "mbus_value.h"
@@ -14,7 +15,7 @@ static bool has_bit(const uint8_t set[32], uint8_t n)
     return (unsigned)set[n / 8] >> n % 8 & 1u;
 }
 
-static bool is_for(const struct vendor_profile *p, const struct device_id *device)
+bool vendor_is_for(const struct vendor_profile *p, const struct device_id *device)
 {
     bool made = false;
 
@@ -39,12 +40,22 @@ static bool fits(const struct vendor_layout *l, const uint8_t *p, size_t n)
     return true;
 }
 
+static bool is_place(const struct vendor_layout *l, const struct vendor_block *block)
+{
+    if (l->place != block->place)
+        return false;
+    if (l->place == VENDOR_BODY)
+        return memchr(l->cis, block->ci, l->ncis) != NULL;
+    return l->header_len == block->header_len &&
+           (l->header_len == 0 || memcmp(l->header, block->header, l->header_len) == 0);
+}
+
 const struct vendor_profile *vendor_first(const struct mbus_context *ctx)
 {
     const struct vendor_profile *v =
         ctx->req->vendors ? vendor_profiles_first(ctx->req->vendors) : NULL;
 
-    while (v && !is_for(v, &ctx->out->device))
+    while (v && !vendor_is_for(v, &ctx->out->device))
         v = v->next;
     return v;
 }
@@ -54,13 +65,10 @@ const struct vendor_layout *vendor_find(const struct mbus_context *ctx,
                                         const struct vendor_block *block)
 {
     for (const struct vendor_profile *v = first; v; v = v->next) {
-        if (v != first && !is_for(v, &ctx->out->device))
+        if (v != first && !vendor_is_for(v, &ctx->out->device))
             continue;
         for (const struct vendor_layout *l = v->layouts; l; l = l->next)
-            if (l->place == block->place && l->ci == block->ci &&
-                l->header_len == block->header_len &&
-                (l->header_len == 0 || memcmp(l->header, block->header, l->header_len) == 0) &&
-                fits(l, block->p, block->n))
+            if (is_place(l, block) && fits(l, block->p, block->n))
                 return l;
     }
     return NULL;
@@ -101,7 +109,24 @@ static bool read_sum(const struct vendor_field *f, const uint8_t *p, size_t n, s
         if (!read_term(&f->terms[i], p, n, offset, &v) || __builtin_add_overflow(*sum, v, sum))
             return false;
     }
-    return !f->has_none || *sum != f->none;
+    return true;
+}
+
+/* The number that the sum stands for. */
+static bool number_of(const struct vendor_field *f, int64_t sum, struct decimal *out)
+{
+    if (f->lookup) {
+        if (sum < 0 || (uint64_t)sum >= f->nlookup)
+            return false;
+        *out = f->lookup[sum];
+    } else if (f->is_power) {
+        if (sum < 0 || sum > 62 - (int64_t)f->power_plus)
+            return false;
+        *out = decimal_of((int64_t)1 << (sum + f->power_plus), 0);
+    } else {
+        *out = decimal_of(sum, 0);
+    }
+    return true;
 }
 
 /* Quantity, unit and value; false: it cannot be told. */
@@ -112,10 +137,14 @@ static bool set_value(const struct vendor_field *f, const uint8_t *p, size_t n, 
     uint8_t code;
 
     if (f->vif_at < 0) {
+        struct decimal number;
+
         r->quantity = f->quantity;
         r->unit = f->unit;
-        if (decimal_mul(decimal_of(sum, 0), f->scale, &r->value) != EMT_OK)
+        if (!number_of(f, sum, &number) || decimal_mul(number, f->scale, &r->value) != EMT_OK)
             return false;
+        if (f->divide)
+            return decimal_div(r->value, decimal_of(f->divide, 0), f->places, &r->value) == EMT_OK;
         if (f->scale.mantissa != 1)
             r->value = decimal_normal(r->value); /* 1/256 has eight places that say nothing */
         return true;
@@ -158,30 +187,109 @@ static void set_time(const struct vendor_field *f, const uint8_t *p, size_t n, s
     r->time_source = TIME_SOURCE_METER;
 }
 
-enum emt_err vendor_put(const struct mbus_context *ctx, const struct vendor_layout *layout,
-                        const struct vendor_block *block, struct mbus_reading_list *list)
+/* The data behind the first such tag; false: there is none before the walk ends. */
+static bool find_tag(const struct vendor_layout *l, uint8_t tag, const uint8_t **p, size_t *n)
 {
-    const uint8_t *p = block->p;
-    size_t n = block->n;
+    size_t at = l->tags_from;
 
-    for (unsigned i = 0; i < layout->nfields; i++) {
-        const struct vendor_field *f = &layout->fields[i];
+    while (at < *n) {
+        size_t len = l->tag_len[(*p)[at]];
+        uint8_t here = (*p)[at++];
 
-        for (unsigned k = 0; k < f->count; k++) {
-            struct reading r = f->shape, *to;
-            int64_t sum;
-
-            if (!read_sum(f, p, n, (size_t)k * f->step, &sum) || !set_value(f, p, n, sum, &r))
-                continue;
-            r.storage = (uint64_t)((int64_t)f->shape.storage + (int64_t)k * f->storage_step);
-            r.time = EMT_TIME_NONE;
-            set_time(f, p, n, &r);
-            r.obis = mbus_obis_of(ctx->out->device.type, &r);
-            to = mbus_reading_add(list);
-            if (!to)
-                return EMT_ENOMEM;
-            *to = r;
+        if (len == VENDOR_NO_TAG || len > *n - at)
+            return false;
+        if (here == tag) {
+            *p += at;
+            *n = len;
+            return true;
         }
+        at += len;
+    }
+    return false;
+}
+
+/* The part that a bit announces; false: it is not there. */
+static bool find_part(const struct vendor_layout *l, uint8_t bit, const uint8_t **p, size_t *n)
+{
+    size_t at = l->parts_from;
+    unsigned flags = l->part_flags < *n ? (*p)[l->part_flags] : 0;
+
+    for (unsigned i = 0; i < l->nparts; i++) {
+        if (!(flags >> l->parts[i].bit & 1u))
+            continue;
+        if (at > *n || l->parts[i].len > *n - at)
+            return false;
+        if (l->parts[i].bit == bit) {
+            *p += at;
+            *n = l->parts[i].len;
+            return true;
+        }
+        at += l->parts[i].len;
+    }
+    return false;
+}
+
+static enum emt_err put_field(const struct mbus_context *ctx, const struct vendor_layout *layout,
+                              const struct vendor_field *f, const uint8_t *p, size_t n,
+                              struct mbus_reading_list *list)
+{
+    if ((f->has_tag && !find_tag(layout, f->tag, &p, &n)) ||
+        (f->has_part && !find_part(layout, f->part, &p, &n)))
+        return EMT_OK;
+    for (unsigned k = 0; k < f->count; k++) {
+        struct reading r = f->shape, *to;
+        int64_t sum;
+
+        if (!read_sum(f, p, n, (size_t)k * f->step, &sum) || !set_value(f, p, n, sum, &r))
+            continue;
+        r.storage = (uint64_t)((int64_t)f->shape.storage + (int64_t)k * f->storage_step);
+        if (f->has_none && sum == f->none)
+            r.quality = QUALITY_INVALID; /* as a standard record that holds no value */
+        r.time = EMT_TIME_NONE;
+        set_time(f, p, n, &r);
+        r.obis = mbus_obis_of(ctx->out->device.type, &r);
+        to = mbus_reading_add(list);
+        if (!to)
+            return EMT_ENOMEM;
+        *to = r;
     }
     return EMT_OK;
+}
+
+/* The block with its scrambling taken off, in the arena; NULL: no key of the profile fits. */
+static enum emt_err unscramble(const struct mbus_context *ctx, const struct vendor_layout *layout,
+                               const struct vendor_block *block, const uint8_t **out)
+{
+    uint8_t *plain = (uint8_t *)arena_alloc(ctx->req->arena, block->n);
+
+    if (!plain)
+        return EMT_ENOMEM;
+    *out = NULL;
+    for (unsigned i = 0; i < layout->nprios_keys && !*out; i++)
+        if (mbus_prios_open(ctx->link_raw, block->ci, layout->prios_keys[i], block->p, block->n,
+                            plain))
+            *out = plain;
+    return EMT_OK;
+}
+
+enum emt_err vendor_put(const struct mbus_context *ctx, const struct vendor_layout *layout,
+                        const struct vendor_block *block, struct mbus_reading_list *list,
+                        bool *opened)
+{
+    const uint8_t *p = block->p;
+    size_t n = block->n, from = 0;
+    enum emt_err err = EMT_OK;
+
+    if (layout->nprios_keys)
+        err = unscramble(ctx, layout, block, &p);
+    *opened = p != NULL;
+    if (err != EMT_OK || !p)
+        return err;
+    if (layout->has_skip)
+        from = layout->skip_at < n ? (size_t)p[layout->skip_at] + layout->skip_plus : n;
+    if (from > n)
+        from = n;
+    for (unsigned i = 0; i < layout->nfields && err == EMT_OK; i++)
+        err = put_field(ctx, layout, &layout->fields[i], p + from, n - from, list);
+    return err;
 }

@@ -1,8 +1,8 @@
 /* Manufacturer profiles from YAML. Every refusal names file, line and key. */
+#include "vendor_load.h"
+
 #include "base/arena.h"
 #include "base/hex.h"
-#include "base/yaml.h"
-#include "mbus_vendor.h"
 #include "vendor_builtin.h"
 
 #include <stdlib.h>
@@ -13,17 +13,14 @@
 #define FIELDS_MAX 128
 #define BLOCK_MAX 255
 #define REPEAT_MAX 128
+#define TAG_RULES_MAX 64
+#define TAGS 256 /* one byte */
+#define PLACES_MAX 9
 
 struct vendor_profiles {
     struct arena *arena;
     struct vendor_profile *first;
     size_t count;
-};
-
-struct loader {
-    const struct yaml *y;
-    struct arena *arena;
-    struct emt_diag *diag;
 };
 
 struct vendor_profiles *vendor_profiles_new(void)
@@ -58,18 +55,18 @@ const struct vendor_profile *vendor_profiles_first(const struct vendor_profiles 
     return v->first;
 }
 
-static enum emt_err no_memory(const struct loader *l)
+static enum emt_err no_memory(const struct vendor_loader *l)
 {
     return emt_fail(l->diag, EMT_ENOMEM, "out of memory");
 }
 
-static enum emt_err read_int(const struct loader *l, const struct yaml_node *map, const char *key,
-                             int64_t least, int64_t most, int64_t *out)
+static enum emt_err read_int(const struct vendor_loader *l, const struct yaml_node *map,
+                             const char *key, int64_t least, int64_t most, int64_t *out)
 {
     return yaml_int(l->y, map, key, least, most, out, l->diag);
 }
 
-static enum emt_err read_hex(const struct loader *l, const struct yaml_node *n, uint8_t *out,
+static enum emt_err read_hex(const struct vendor_loader *l, const struct yaml_node *n, uint8_t *out,
                              size_t cap, size_t *len)
 {
     const char *text = yaml_scalar(n);
@@ -113,7 +110,7 @@ static bool parse_number(const char *text, struct vendor_term *t)
     return false;
 }
 
-static enum emt_err read_bits(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_bits(const struct vendor_loader *l, const struct yaml_node *map,
                               struct vendor_term *t)
 {
     const struct yaml_node *bits = yaml_get(l->y, map, "bits");
@@ -134,7 +131,7 @@ static enum emt_err read_bits(const struct loader *l, const struct yaml_node *ma
     return EMT_OK;
 }
 
-static enum emt_err read_term(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_term(const struct vendor_loader *l, const struct yaml_node *map,
                               struct vendor_term *t)
 {
     const struct yaml_node *as = yaml_get(l->y, map, "as");
@@ -157,7 +154,7 @@ static enum emt_err read_term(const struct loader *l, const struct yaml_node *ma
     return read_bits(l, map, t);
 }
 
-static enum emt_err read_terms(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_terms(const struct vendor_loader *l, const struct yaml_node *map,
                                struct vendor_field *f)
 {
     const struct yaml_node *sum = yaml_get(l->y, map, "sum");
@@ -177,7 +174,58 @@ static enum emt_err read_terms(const struct loader *l, const struct yaml_node *m
     return EMT_OK;
 }
 
-static enum emt_err read_scale(const struct loader *l, const struct yaml_node *map,
+/* "divide" for what no decimal factor says (thirds), rounded to "places". */
+static enum emt_err read_divide(const struct vendor_loader *l, const struct yaml_node *map,
+                                struct vendor_field *f)
+{
+    int64_t places = -1;
+    enum emt_err err = read_int(l, map, "divide", 2, INT32_MAX, &f->divide);
+
+    if (err == EMT_OK)
+        err = read_int(l, map, "places", 0, PLACES_MAX, &places);
+    if (err == EMT_OK && (f->divide != 0) != (places >= 0))
+        return yaml_refuse(l->y, map, l->diag, "\"divide\" and \"places\" go together");
+    f->places = (int)places;
+    return err;
+}
+
+/* "power_of_two: N": the value is two to the number plus N. */
+static enum emt_err read_power(const struct vendor_loader *l, const struct yaml_node *map,
+                               struct vendor_field *f)
+{
+    int64_t plus = 0;
+    enum emt_err err = read_int(l, map, "power_of_two", 0, 62, &plus);
+
+    f->is_power = yaml_get(l->y, map, "power_of_two") != NULL;
+    f->power_plus = (unsigned)plus;
+    return err;
+}
+
+/* "lookup: [ … ]": the number is an index into these decimals. */
+static enum emt_err read_lookup(const struct vendor_loader *l, const struct yaml_node *map,
+                                struct vendor_field *f)
+{
+    const struct yaml_node *list = yaml_get(l->y, map, "lookup");
+    size_t n = yaml_count(list);
+
+    if (!list)
+        return EMT_OK;
+    if (n == 0 || n > VENDOR_LOOKUP_MAX || f->is_power)
+        return yaml_refuse(l->y, list, l->diag, "expected 1 to 16 decimals, and no power_of_two");
+    f->lookup = (struct decimal *)arena_alloc(l->arena, n * sizeof *f->lookup);
+    if (!f->lookup)
+        return no_memory(l);
+    for (; f->nlookup < n; f->nlookup++) {
+        const struct yaml_node *item = yaml_at(list, f->nlookup);
+        const char *text = yaml_scalar(item);
+
+        if (!text || decimal_parse(text, strlen(text), &f->lookup[f->nlookup]) != EMT_OK)
+            return yaml_refuse(l->y, item, l->diag, "expected a decimal number");
+    }
+    return EMT_OK;
+}
+
+static enum emt_err read_scale(const struct vendor_loader *l, const struct yaml_node *map,
                                struct vendor_field *f)
 {
     const struct yaml_node *n = yaml_get(l->y, map, "scale");
@@ -186,30 +234,51 @@ static enum emt_err read_scale(const struct loader *l, const struct yaml_node *m
     f->scale = decimal_of(1, 0);
     if (n && (!text || decimal_parse(text, strlen(text), &f->scale) != EMT_OK))
         return yaml_refuse(l->y, n, l->diag, "expected a decimal number");
-    return EMT_OK;
+    return read_divide(l, map, f);
 }
 
-static enum emt_err read_unit(const struct loader *l, const struct yaml_node *map,
-                              struct vendor_field *f)
+/* What becomes of the number before it is a value. */
+static enum emt_err read_number(const struct vendor_loader *l, const struct yaml_node *map,
+                                struct vendor_field *f)
+{
+    enum emt_err err = read_power(l, map, f);
+
+    if (err == EMT_OK)
+        err = read_lookup(l, map, f);
+    return err == EMT_OK ? read_scale(l, map, f) : err;
+}
+
+enum emt_err vendor_load_quantity(const struct vendor_loader *l, const struct yaml_node *map,
+                                  struct reading *shape)
 {
     const struct yaml_node *quantity = yaml_get(l->y, map, "quantity");
     const struct yaml_node *unit = yaml_get(l->y, map, "unit");
     const char *name = yaml_scalar(quantity), *spelling = yaml_scalar(unit);
     const struct unit *u;
 
-    if (!name || quantity_parse(name, &f->quantity) != EMT_OK)
+    if (!name || quantity_parse(name, &shape->quantity) != EMT_OK)
         return yaml_refuse(l->y, quantity ? quantity : map, l->diag,
                            "expected \"vif\" or the name of a quantity");
     if (unit) {
         u = spelling ? unit_find(spelling) : NULL;
         if (!u)
             return yaml_refuse(l->y, unit, l->diag, "expected a unit");
-        f->unit = u->name;
+        shape->unit = u->name;
     }
-    return read_scale(l, map, f);
+    return EMT_OK;
 }
 
-static enum emt_err read_meaning(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_unit(const struct vendor_loader *l, const struct yaml_node *map,
+                              struct vendor_field *f)
+{
+    enum emt_err err = vendor_load_quantity(l, map, &f->shape);
+
+    f->quantity = f->shape.quantity;
+    f->unit = f->shape.unit;
+    return err == EMT_OK ? read_number(l, map, f) : err;
+}
+
+static enum emt_err read_meaning(const struct vendor_loader *l, const struct yaml_node *map,
                                  struct vendor_field *f)
 {
     int64_t vif = -1;
@@ -221,14 +290,14 @@ static enum emt_err read_meaning(const struct loader *l, const struct yaml_node 
     return vif < 0 ? read_unit(l, map, f) : EMT_OK;
 }
 
-static enum emt_err read_none(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_none(const struct vendor_loader *l, const struct yaml_node *map,
                               struct vendor_field *f)
 {
     f->has_none = yaml_get(l->y, map, "none") != NULL;
     return read_int(l, map, "none", INT64_MIN, INT64_MAX, &f->none);
 }
 
-static enum emt_err read_date(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_date(const struct vendor_loader *l, const struct yaml_node *map,
                               struct vendor_field *f)
 {
     const struct yaml_node *date = yaml_get(l->y, map, "date");
@@ -252,8 +321,8 @@ static enum emt_err read_date(const struct loader *l, const struct yaml_node *ma
     return EMT_OK;
 }
 
-static enum emt_err read_function(const struct loader *l, const struct yaml_node *map,
-                                  struct vendor_field *f)
+static enum emt_err read_function(const struct vendor_loader *l, const struct yaml_node *map,
+                                  struct reading *shape)
 {
     static const char *const names[] = { [READING_INSTANT] = "instantaneous",
                                          [READING_MAXIMUM] = "maximum",
@@ -266,14 +335,14 @@ static enum emt_err read_function(const struct loader *l, const struct yaml_node
         return EMT_OK;
     for (unsigned i = 0; text && i < sizeof names / sizeof names[0]; i++)
         if (strcmp(text, names[i]) == 0) {
-            f->shape.function = (enum reading_function)i;
+            shape->function = (enum reading_function)i;
             return EMT_OK;
         }
     return yaml_refuse(l->y, n, l->diag, "expected instantaneous, maximum, minimum or error");
 }
 
-static enum emt_err read_shape(const struct loader *l, const struct yaml_node *map,
-                               struct vendor_field *f)
+enum emt_err vendor_load_shape(const struct vendor_loader *l, const struct yaml_node *map,
+                               struct reading *shape)
 {
     const struct yaml_node *n = yaml_get(l->y, map, "qualifier");
     const char *qualifier = yaml_scalar(n);
@@ -286,18 +355,39 @@ static enum emt_err read_shape(const struct loader *l, const struct yaml_node *m
         err = read_int(l, map, "subunit", 0, 65535, &subunit);
     if (err != EMT_OK)
         return err;
-    f->shape.storage = (uint64_t)storage;
-    f->shape.tariff = (uint32_t)tariff;
-    f->shape.subunit = (uint16_t)subunit;
-    if (n && (!qualifier || strlen(qualifier) >= sizeof f->shape.qualifier ||
-              strpbrk(qualifier, "| \n")))
+    shape->storage = (uint64_t)storage;
+    shape->tariff = (uint32_t)tariff;
+    shape->subunit = (uint16_t)subunit;
+    if (n &&
+        (!qualifier || strlen(qualifier) >= sizeof shape->qualifier || strpbrk(qualifier, "| \n")))
         return yaml_refuse(l->y, n, l->diag, "expected a word of at most 47 letters");
     if (qualifier)
-        memcpy(f->shape.qualifier, qualifier, strlen(qualifier) + 1);
-    return read_function(l, map, f);
+        memcpy(shape->qualifier, qualifier, strlen(qualifier) + 1);
+    return read_function(l, map, shape);
 }
 
-static enum emt_err read_repeat(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_shape(const struct vendor_loader *l, const struct yaml_node *map,
+                               struct vendor_field *f)
+{
+    return vendor_load_shape(l, map, &f->shape);
+}
+
+static enum emt_err read_tag(const struct vendor_loader *l, const struct yaml_node *map,
+                             struct vendor_field *f)
+{
+    const struct yaml_node *n = yaml_get(l->y, map, "tag");
+    size_t len;
+
+    int64_t part = 0;
+    enum emt_err err = read_int(l, map, "part", 0, 7, &part);
+
+    f->has_tag = n != NULL;
+    f->has_part = yaml_get(l->y, map, "part") != NULL;
+    f->part = (uint8_t)part;
+    return err == EMT_OK && n ? read_hex(l, n, &f->tag, 1, &len) : err;
+}
+
+static enum emt_err read_repeat(const struct vendor_loader *l, const struct yaml_node *map,
                                 struct vendor_field *f)
 {
     const struct yaml_node *n = yaml_get(l->y, map, "repeat");
@@ -320,12 +410,12 @@ static enum emt_err read_repeat(const struct loader *l, const struct yaml_node *
     return EMT_OK;
 }
 
-static enum emt_err read_field(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_field(const struct vendor_loader *l, const struct yaml_node *map,
                                struct vendor_field *f)
 {
-    static enum emt_err (*const steps[])(const struct loader *, const struct yaml_node *,
+    static enum emt_err (*const steps[])(const struct vendor_loader *, const struct yaml_node *,
                                          struct vendor_field *) = {
-        read_terms, read_none, read_meaning, read_date, read_shape, read_repeat,
+        read_terms, read_none, read_meaning, read_date, read_shape, read_tag, read_repeat,
     };
 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -337,7 +427,7 @@ static enum emt_err read_field(const struct loader *l, const struct yaml_node *m
     return EMT_OK;
 }
 
-static enum emt_err read_fields(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_fields(const struct vendor_loader *l, const struct yaml_node *map,
                                 struct vendor_layout *layout)
 {
     const struct yaml_node *fields = yaml_get(l->y, map, "fields");
@@ -355,20 +445,26 @@ static enum emt_err read_fields(const struct loader *l, const struct yaml_node *
 
         if (err != EMT_OK)
             return err;
+        if (layout->fields[layout->nfields].has_tag && !layout->tag_len)
+            return yaml_refuse(l->y, yaml_at(fields, layout->nfields), l->diag,
+                               "\"tag\" needs \"tags\" of the layout");
+        if (layout->fields[layout->nfields].has_part && layout->nparts == 0)
+            return yaml_refuse(l->y, yaml_at(fields, layout->nfields), l->diag,
+                               "\"part\" needs \"parts\" of the layout");
     }
     return EMT_OK;
 }
 
 /* ---- layouts ---- */
 
-static enum emt_err read_place(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_place(const struct vendor_loader *l, const struct yaml_node *map,
                                struct vendor_layout *layout)
 {
     const struct yaml_node *record = yaml_get(l->y, map, "record");
     const struct yaml_node *body = yaml_get(l->y, map, "body");
     bool tail = false;
     enum emt_err err = yaml_bool(l->y, map, "tail", &tail, l->diag);
-    size_t n;
+    size_t n = 0;
 
     if (err != EMT_OK)
         return err;
@@ -380,10 +476,101 @@ static enum emt_err read_place(const struct loader *l, const struct yaml_node *m
         return read_hex(l, record, layout->header, sizeof layout->header, &layout->header_len);
     }
     layout->place = tail ? VENDOR_TAIL : VENDOR_BODY;
-    return body ? read_hex(l, body, &layout->ci, 1, &n) : EMT_OK;
+    if (body)
+        err = read_hex(l, body, layout->cis, sizeof layout->cis, &n);
+    layout->ncis = (unsigned)n;
+    return err;
 }
 
-static enum emt_err read_length(const struct loader *l, const struct yaml_node *map,
+/* "prios: [key, …]": the body is scrambled (mbus_prios.h). */
+static enum emt_err read_prios(const struct vendor_loader *l, const struct yaml_node *map,
+                               struct vendor_layout *layout)
+{
+    const struct yaml_node *keys = yaml_get(l->y, map, "prios");
+
+    if (!keys)
+        return EMT_OK;
+    if (layout->place != VENDOR_BODY || yaml_count(keys) == 0 ||
+        yaml_count(keys) > VENDOR_PRIOS_KEYS_MAX)
+        return yaml_refuse(l->y, keys, l->diag, "expected 1 to 4 keys, and a body");
+    for (; layout->nprios_keys < yaml_count(keys); layout->nprios_keys++) {
+        const struct yaml_node *n = yaml_at(keys, layout->nprios_keys);
+        size_t len;
+        enum emt_err err =
+            read_hex(l, n, layout->prios_keys[layout->nprios_keys], MBUS_PRIOS_KEY, &len);
+
+        if (err == EMT_OK && len != MBUS_PRIOS_KEY)
+            err = yaml_refuse(l->y, n, l->diag, "expected eight bytes in hex");
+        if (err != EMT_OK)
+            return err;
+    }
+    return EMT_OK;
+}
+
+/* "skip: { at, plus }": fields count from the byte there, and so many more. */
+static enum emt_err read_skip(const struct vendor_loader *l, const struct yaml_node *map,
+                              struct vendor_layout *layout)
+{
+    const struct yaml_node *skip = yaml_get(l->y, map, "skip");
+    int64_t at = 0, plus = 0;
+    enum emt_err err;
+
+    if (!skip)
+        return EMT_OK;
+    err = read_int(l, skip, "at", 0, BLOCK_MAX, &at);
+    if (err == EMT_OK)
+        err = read_int(l, skip, "plus", 0, BLOCK_MAX, &plus);
+    layout->has_skip = true;
+    layout->skip_at = (uint16_t)at;
+    layout->skip_plus = (uint16_t)plus;
+    return err;
+}
+
+static enum emt_err read_tag_rule(const struct vendor_loader *l, const struct yaml_node *rule,
+                                  struct vendor_layout *layout)
+{
+    const struct yaml_node *tags = yaml_get(l->y, rule, "of");
+    uint8_t bytes[32];
+    size_t n = 0;
+    int64_t length = -1;
+    enum emt_err err = read_int(l, rule, "length", 0, VENDOR_NO_TAG - 1, &length);
+
+    if (err == EMT_OK)
+        err = length < 0 || !tags ? yaml_refuse(l->y, rule, l->diag, "needs \"of\" and \"length\"")
+                                  : read_hex(l, tags, bytes, sizeof bytes, &n);
+    for (size_t i = 0; err == EMT_OK && i < n; i++)
+        layout->tag_len[bytes[i]] = (uint8_t)length;
+    return err;
+}
+
+/* "tags: { from, lengths: [{ of, length }] }": from there on a tag of one byte and its data, again
+ * and again; a tag without a length ends it. */
+static enum emt_err read_tags(const struct vendor_loader *l, const struct yaml_node *map,
+                              struct vendor_layout *layout)
+{
+    const struct yaml_node *tags = yaml_get(l->y, map, "tags");
+    const struct yaml_node *lengths = tags ? yaml_get(l->y, tags, "lengths") : NULL;
+    int64_t from = 0;
+    enum emt_err err;
+
+    if (!tags)
+        return EMT_OK;
+    err = read_int(l, tags, "from", 0, BLOCK_MAX, &from);
+    if (err == EMT_OK && (yaml_count(lengths) == 0 || yaml_count(lengths) > TAG_RULES_MAX))
+        err = yaml_refuse(l->y, tags, l->diag, "needs \"lengths\", a list of 1 to 64");
+    if (err != EMT_OK)
+        return err;
+    layout->tags_from = (uint16_t)from;
+    layout->tag_len = (uint8_t *)arena_alloc(l->arena, TAGS);
+    if (!layout->tag_len)
+        return no_memory(l);
+    memset(layout->tag_len, VENDOR_NO_TAG, TAGS);
+    for (size_t i = 0; err == EMT_OK && i < yaml_count(lengths); i++)
+        err = read_tag_rule(l, yaml_at(lengths, i), layout);
+    return err;
+}
+
+static enum emt_err read_length(const struct vendor_loader *l, const struct yaml_node *map,
                                 struct vendor_layout *layout)
 {
     int64_t exact = -1, least = 0;
@@ -398,7 +585,7 @@ static enum emt_err read_length(const struct loader *l, const struct yaml_node *
     return EMT_OK;
 }
 
-static enum emt_err read_conditions(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_conditions(const struct vendor_loader *l, const struct yaml_node *map,
                                     struct vendor_layout *layout)
 {
     const struct yaml_node *when = yaml_get(l->y, map, "when");
@@ -426,27 +613,78 @@ static enum emt_err read_conditions(const struct loader *l, const struct yaml_no
     return EMT_OK;
 }
 
-static enum emt_err read_layout(const struct loader *l, const struct yaml_node *map,
-                                struct vendor_layout *layout)
+/* "parts: { flags, from, list: [{ bit, length }] }": from there on the parts whose bit is set in
+ * the byte at flags, in the order of the list. */
+static enum emt_err read_parts(const struct vendor_loader *l, const struct yaml_node *map,
+                               struct vendor_layout *layout)
 {
-    enum emt_err err = read_place(l, map, layout);
+    const struct yaml_node *parts = yaml_get(l->y, map, "parts");
+    const struct yaml_node *list = parts ? yaml_get(l->y, parts, "list") : NULL;
+    int64_t flags = 0, from = 0;
+    enum emt_err err;
 
+    if (!parts)
+        return EMT_OK;
+    err = read_int(l, parts, "flags", 0, BLOCK_MAX, &flags);
     if (err == EMT_OK)
-        err = read_length(l, map, layout);
-    if (err == EMT_OK)
-        err = read_conditions(l, map, layout);
-    return err == EMT_OK ? read_fields(l, map, layout) : err;
+        err = read_int(l, parts, "from", 0, BLOCK_MAX, &from);
+    if (err == EMT_OK && (yaml_count(list) == 0 || yaml_count(list) > VENDOR_PARTS_MAX))
+        err = yaml_refuse(l->y, parts, l->diag, "needs \"list\", 1 to 8 parts");
+    layout->part_flags = (uint16_t)flags;
+    layout->parts_from = (uint16_t)from;
+    for (; err == EMT_OK && layout->nparts < yaml_count(list); layout->nparts++) {
+        const struct yaml_node *part = yaml_at(list, layout->nparts);
+        int64_t bit = -1, len = 0;
+
+        err = read_int(l, part, "bit", 0, 7, &bit);
+        if (err == EMT_OK)
+            err = read_int(l, part, "length", 1, BLOCK_MAX, &len);
+        if (err == EMT_OK && (bit < 0 || len == 0))
+            err = yaml_refuse(l->y, part, l->diag, "needs \"bit\" and \"length\"");
+        layout->parts[layout->nparts] = (struct vendor_part){ (uint8_t)bit, (uint8_t)len };
+    }
+    return err;
 }
 
-static enum emt_err read_layouts(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_instead(const struct vendor_loader *l, const struct yaml_node *map,
+                                 struct vendor_layout *layout)
+{
+    enum emt_err err = yaml_bool(l->y, map, "instead", &layout->instead, l->diag);
+
+    if (err == EMT_OK && layout->instead && layout->place != VENDOR_RECORD)
+        return yaml_refuse(l->y, map, l->diag, "\"instead\" is for records");
+    return err;
+}
+
+static enum emt_err read_layout(const struct vendor_loader *l, const struct yaml_node *map,
+                                struct vendor_layout *layout)
+{
+    static enum emt_err (*const steps[])(const struct vendor_loader *, const struct yaml_node *,
+                                         struct vendor_layout *) = {
+        read_place, read_length, read_conditions, read_prios,  read_skip,
+        read_tags,  read_parts,  read_instead,    read_fields,
+    };
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        enum emt_err err = steps[i](l, map, layout);
+
+        if (err != EMT_OK)
+            return err;
+    }
+    return EMT_OK;
+}
+
+static enum emt_err read_layouts(const struct vendor_loader *l, const struct yaml_node *map,
                                  struct vendor_profile *p)
 {
     const struct yaml_node *list = yaml_get(l->y, map, "layouts");
     struct vendor_layout **end = &p->layouts;
 
+    if (!list && p->ncalculated > 0)
+        return EMT_OK;
     if (yaml_count(list) == 0 || yaml_count(list) > LAYOUTS_MAX)
         return yaml_refuse(l->y, list ? list : map, l->diag,
-                           "expected \"layouts\", 1 to 64 of them");
+                           "expected \"layouts\" or \"calculated\", 1 to 64 layouts");
     for (size_t i = 0; i < yaml_count(list); i++) {
         struct vendor_layout *layout =
             (struct vendor_layout *)arena_alloc(l->arena, sizeof *layout);
@@ -462,7 +700,7 @@ static enum emt_err read_layouts(const struct loader *l, const struct yaml_node 
 
 /* ---- profiles ---- */
 
-static enum emt_err read_manufacturers(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_manufacturers(const struct vendor_loader *l, const struct yaml_node *map,
                                        struct vendor_profile *p)
 {
     const struct yaml_node *list = yaml_get(l->y, map, "manufacturer");
@@ -483,8 +721,8 @@ static enum emt_err read_manufacturers(const struct loader *l, const struct yaml
 }
 
 /* A list of bytes in hex; none: any. */
-static enum emt_err read_set(const struct loader *l, const struct yaml_node *map, const char *key,
-                             uint8_t set[32], bool *any)
+static enum emt_err read_set(const struct vendor_loader *l, const struct yaml_node *map,
+                             const char *key, uint8_t set[32], bool *any)
 {
     const struct yaml_node *list = yaml_get(l->y, map, key);
 
@@ -503,7 +741,7 @@ static enum emt_err read_set(const struct loader *l, const struct yaml_node *map
     return EMT_OK;
 }
 
-static enum emt_err read_profile(const struct loader *l, const struct yaml_node *map,
+static enum emt_err read_profile(const struct vendor_loader *l, const struct yaml_node *map,
                                  struct vendor_profile *p)
 {
     enum emt_err err = read_manufacturers(l, map, p);
@@ -512,10 +750,12 @@ static enum emt_err read_profile(const struct loader *l, const struct yaml_node 
         err = read_set(l, map, "version", p->versions, &p->any_version);
     if (err == EMT_OK)
         err = read_set(l, map, "type", p->types, &p->any_type);
+    if (err == EMT_OK)
+        err = vendor_load_calculated(l, map, p);
     return err == EMT_OK ? read_layouts(l, map, p) : err;
 }
 
-static enum emt_err read_file(const struct loader *l, struct vendor_profiles *v)
+static enum emt_err read_file(const struct vendor_loader *l, struct vendor_profiles *v)
 {
     const struct yaml_node *list = yaml_get(l->y, yaml_root(l->y), "profiles");
     struct vendor_profile *first = NULL, **end = &first;
@@ -545,7 +785,7 @@ static enum emt_err read_file(const struct loader *l, struct vendor_profiles *v)
 
 static enum emt_err add_loaded(struct vendor_profiles *v, struct yaml *y, struct emt_diag *diag)
 {
-    struct loader l = { y, v->arena, diag };
+    struct vendor_loader l = { y, v->arena, diag };
     enum emt_err err = read_file(&l, v);
 
     yaml_free(y);

@@ -104,6 +104,7 @@ static enum emt_err take_corrected(struct arena *arena, const uint8_t *frame, si
     if (!bytes)
         return EMT_ENOMEM;
     bytes[0] = (uint8_t)(len - 1);
+    out->corrected = true;
     out->format = FRAME_FORMAT_NO_LINK_CRC;
     out->bytes = bytes;
     out->len = len;

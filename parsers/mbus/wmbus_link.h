@@ -8,6 +8,7 @@
 #include "mbus_address.h"
 #include "model/protocol.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct wmbus_link {
         *bytes; /* L (counting no CRC), C, M, A, CI …; in the arena or borrowed from the frame */
     size_t len; /* L + 1 */
     size_t trailing; /* bytes behind the frame: never parsed */
+    bool corrected;  /* L counted CRCs that are not there: what is missing cannot be told from it */
     uint8_t c;
     struct mbus_address address;
 };

@@ -116,6 +116,8 @@ static void put_reading(struct writer *w, const struct reading *r)
         writer_printf(w, ",\"nth\":%u", r->nth);
     if (r->quality != QUALITY_MEASURED)
         put_member(w, "quality", quality_name(r->quality));
+    if (r->calculated)
+        writer_text(w, ",\"calculated\":true");
     writer_text(w, "}");
 }
 

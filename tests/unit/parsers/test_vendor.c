@@ -72,6 +72,9 @@ static void check_field(const char *field, const char *block, const char *want)
         n = strlen(got);
         if (q->storage)
             (void)snprintf(got + n, sizeof got - n, " s=%u", (unsigned)q->storage);
+        n = strlen(got);
+        if (q->quality != QUALITY_MEASURED)
+            (void)snprintf(got + n, sizeof got - n, " %s", quality_name(q->quality));
     }
     ck_assert_msg(strcmp(got, want) == 0, "%s over %s:\n  is   %s\n  want %s", field, block, got,
                   want);
@@ -94,9 +97,200 @@ START_TEST(numbers_are_read_as_described)
                 "0102", "counter 513");
     check_field("{ at: 0, as: u32, quantity: volume, unit: m3, scale: \"0.00000390625\" }",
                 "80bf1b00", "volume 7.1035 m3");
-    check_field("{ at: 0, as: u16, none: 32768, quantity: counter }", "0080", "");
+    check_field("{ at: 0, as: u16, none: 32768, quantity: counter }", "0080",
+                "counter 32768 invalid");
     check_field("{ at: 1, as: u16, quantity: counter }", "ff01", ""); /* not in the block */
     check_field("{ at: 0, as: u64, quantity: counter }", "ffffffffffffffff", "");
+}
+END_TEST
+
+START_TEST(thirds_powers_and_tables)
+{
+    check_field("{ at: 0, as: u16, quantity: volume, unit: m3, scale: \"0.001\", divide: 3,"
+                " places: 6 }",
+                "0a00", "volume 0.003333 m3");
+    check_field("{ at: 0, as: u8, quantity: volume, unit: m3, divide: 3, places: 0 }", "05",
+                "volume 2 m3"); /* 1.67 */
+    check_field("{ at: 0, as: u8, power_of_two: 2, quantity: duration, unit: s }", "03",
+                "duration 32 s");
+    check_field("{ at: 0, as: u8, power_of_two: 2, quantity: duration, unit: s }", "3d", "");
+    check_field("{ at: 0, as: u8, quantity: voltage, unit: V, lookup: [\"3.7\", \"1.9\"] }", "01",
+                "voltage 1.9 V");
+    check_field("{ at: 0, as: u8, quantity: voltage, unit: V, lookup: [\"3.7\", \"1.9\"] }", "02",
+                "");
+}
+END_TEST
+
+/* A layout with the keys given over the block of a tail: the readings behind the raw one. */
+static void check_layout(const char *keys, const char *block, const char *want)
+{
+    char field[512];
+
+    (void)snprintf(field, sizeof field, "{ at: 0, as: u8, quantity: counter }\n        %s", keys);
+    check_field(field, block, want);
+}
+
+START_TEST(fields_count_from_where_a_byte_says)
+{
+    check_layout("skip: { at: 0, plus: 1 }", "02aaaa07", "counter 7");
+    check_layout("skip: { at: 0, plus: 1 }", "03aaaa07", "");
+    check_layout("skip: { at: 9, plus: 1 }", "07", "");
+}
+END_TEST
+
+START_TEST(tags_are_walked)
+{
+    static const char tags[] =
+        FIELDS "{ tag: \"10\", at: 0, as: u16, quantity: counter }\n"
+               "        tags: { from: 1, lengths: [{ of: \"0001\", length: 2 },"
+               " { of: \"10\", length: 2 }, { of: \"20\", length: 0 }] }\n";
+    static const struct {
+        const char *block;
+        unsigned readings;
+    } blocks[] = {
+        { "ff 00aaaa 100700", 2 },    /* found behind another */
+        { "ff 20 100700 100800", 2 }, /* an empty one; the first counts */
+        { "ff 33 100700", 1 },        /* a tag that nobody knows ends the walk */
+        { "ff 00aa", 1 },             /* cut */
+        { "ff 1007", 1 },
+        { "", 0 },
+    };
+    struct vendor_profiles *v = load(tags);
+    struct decoder d;
+
+    decoder_open(&d);
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        char hex[128];
+        struct decode_result r;
+
+        (void)snprintf(hex, sizeof hex, "0044b41578563412010778 0f %s", blocks[i].block);
+        r = decode(&d, v, hex);
+        ck_assert_msg(r.nreadings == blocks[i].readings, "%s: %u", blocks[i].block, r.nreadings);
+        if (r.nreadings == 2)
+            ck_assert_int_eq(r.readings[1].value.mantissa, 7);
+    }
+    decoder_close(&d);
+    vendor_profiles_free(v);
+}
+END_TEST
+
+START_TEST(bits_announce_parts)
+{
+    static const char parts[] =
+        FIELDS "{ part: 2, at: 0, as: u8, quantity: counter }\n"
+               "        parts: { flags: 0, from: 1, list: [{ bit: 7, length: 2 },"
+               " { bit: 2, length: 1 }, { bit: 0, length: 1 }] }\n";
+    static const struct {
+        const char *block;
+        unsigned readings;
+    } blocks[] = {
+        { "8c aaaa 07", 2 }, /* behind the part of bit 7 */
+        { "05 07 bb", 2 },   { "01 bb", 1 }, { "84 aaaa", 1 }, { "84 aa", 1 },
+    };
+    struct vendor_profiles *v = load(parts);
+    struct decoder d;
+
+    decoder_open(&d);
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        char hex[128];
+        struct decode_result r;
+
+        (void)snprintf(hex, sizeof hex, "0044b41578563412010778 0f %s", blocks[i].block);
+        r = decode(&d, v, hex);
+        ck_assert_msg(r.nreadings == blocks[i].readings, "%s: %u", blocks[i].block, r.nreadings);
+        if (r.nreadings == 2)
+            ck_assert_int_eq(r.readings[1].value.mantissa, 7);
+    }
+    decoder_close(&d);
+    vendor_profiles_free(v);
+}
+END_TEST
+
+START_TEST(a_profile_may_stand_instead_of_a_record)
+{
+    struct vendor_profiles *v =
+        load(PROFILE "      - { record: 02bb56, instead: true,"
+                     " fields: [{ at: 0, as: u16, quantity: status, qualifier: error-code }] }\n");
+    struct decode_result r;
+    struct decoder d;
+
+    decoder_open(&d);
+    r = decode(&d, v, "0044b41578563412010778 02bb560500 0413e8030000");
+    ck_assert_int_eq(r.state, FRAME_OK);
+    ck_assert_uint_eq(r.nreadings, 2);
+    ck_assert_int_eq(r.readings[0].quantity, QUANTITY_STATUS);
+    ck_assert_int_eq(r.readings[0].value.mantissa, 5);
+    ck_assert_int_eq(r.readings[1].quantity, QUANTITY_VOLUME);
+    decoder_close(&d);
+    vendor_profiles_free(v);
+}
+END_TEST
+
+#define CALCULATED                                                                                 \
+    "profiles:\n"                                                                                  \
+    "  - manufacturer: [EMT]\n"                                                                    \
+    "    calculated:\n"                                                                            \
+    "      - "
+
+/* The last reading of a telegram with 0.3 kWh, 0.4 kvarh, 1,000 days of battery and a volume
+ * without a value, as text; "" when nothing is calculated. */
+static void check_calculated(const char *entry, const char *want)
+{
+    char text[1024], got[256] = "", number[DECIMAL_TEXT_MAX];
+    struct vendor_profiles *v;
+    struct decode_result r;
+    struct decoder d;
+
+    (void)snprintf(text, sizeof text, CALCULATED "%s\n", entry);
+    v = load(text);
+    decoder_open(&d);
+    r = decode(&d, v,
+               "0044b41578563412010278 04032c010000 04fb827304000000 02fd74e803 021300 80"
+               " 046d0c0d1c39");
+    ck_assert_int_eq(r.state, FRAME_OK);
+    ck_assert_uint_ge(r.nreadings, 5);
+    if (r.readings[r.nreadings - 1].calculated) {
+        const struct reading *q = &r.readings[r.nreadings - 1];
+
+        (void)snprintf(got, sizeof got, "%s %s %s %s", quantity_name(q->quantity),
+                       decimal_format(q->value, number), q->unit ? q->unit : "-", q->qualifier);
+        ck_assert(obis_is_none(q->obis));
+        ck_assert_str_eq(q->time_text, r.readings[0].time_text);
+    }
+    ck_assert_msg(strcmp(got, want) == 0, "%s:\n  is   %s\n  want %s", entry, got, want);
+    decoder_close(&d);
+    vendor_profiles_free(v);
+}
+
+START_TEST(readings_are_calculated_and_marked)
+{
+    check_calculated("{ operation: hypotenuse, of: [{ quantity: energy }, { quantity:"
+                     " reactive-energy }], places: 0, quantity: apparent-energy, unit: VAh }",
+                     "apparent-energy 300 VAh calculated"); /* 300.03 */
+    check_calculated("{ operation: hypotenuse, of: [{ quantity: energy }, { quantity:"
+                     " reactive-energy }], places: 3, quantity: apparent-energy, unit: VAh,"
+                     " qualifier: export }",
+                     "apparent-energy 300.027 VAh calculated+export");
+    check_calculated("{ of: [{ quantity: battery, qualifier: remaining }], divide: \"31556952\","
+                     " places: 6, quantity: battery, unit: year }",
+                     "battery 2.737907 year calculated");
+    check_calculated("{ operation: difference, of: [{ quantity: energy }, { quantity:"
+                     " reactive-energy }], places: 0, quantity: other }",
+                     "other 296 - calculated");
+    check_calculated("{ operation: sum, of: [{ quantity: energy }, { quantity: energy }],"
+                     " places: 0, quantity: energy, unit: Wh }",
+                     "energy 600 Wh calculated");
+}
+END_TEST
+
+START_TEST(nothing_is_calculated_from_what_is_not_there)
+{
+    check_calculated("{ of: [{ quantity: power }], places: 0, quantity: power, unit: W }", "");
+    check_calculated("{ of: [{ quantity: energy, tariff: 1 }], places: 0, quantity: energy }", "");
+    check_calculated("{ of: [{ quantity: volume }], places: 0, quantity: volume, unit: m3 }", "");
+    check_calculated("{ operation: sum, of: [{ quantity: energy }, { quantity: power }], places: 0,"
+                     " quantity: other }",
+                     "");
 }
 END_TEST
 
@@ -126,7 +320,8 @@ START_TEST(a_field_repeats)
 {
     check_field("{ at: 0, as: u8, none: 255, quantity: counter, storage: 5,"
                 " repeat: { count: 4, step: 2, storage: -1 } }",
-                "01000200ff0004", "counter 1 s=5, counter 2 s=4, counter 4 s=2");
+                "01000200ff0004",
+                "counter 1 s=5, counter 2 s=4, counter 255 s=3 invalid, counter 4 s=2");
 }
 END_TEST
 
@@ -231,6 +426,37 @@ START_TEST(what_is_wrong_is_refused_with_its_line)
                  "              repeat: { count: 3, step: 1, storage: -1 } }\n",
           9 },
         { FIELDS "{ at: 0, as: u8, quantity: counter, kolor: red }\n", 8 },
+        { FIELDS "{ at: 0, as: u8, quantity: counter, divide: 3 }\n", 8 },
+        { FIELDS "{ at: 0, as: u8, quantity: counter, divide: 1, places: 2 }\n", 8 },
+        { FIELDS "{ at: 0, as: u8, quantity: counter, lookup: [] }\n", 8 },
+        { FIELDS "{ at: 0, as: u8, quantity: counter, lookup: [a] }\n", 8 },
+        { FIELDS "{ at: 0, as: u8, quantity: counter, power_of_two: 63 }\n", 8 },
+        { FIELDS "{ tag: \"10\", at: 0, as: u8, quantity: counter }\n", 8 },
+        { FIELDS "{ part: 1, at: 0, as: u8, quantity: counter }\n", 8 },
+        { LAYOUT "        tags: { from: 0 }\n", 7 },
+        { LAYOUT "        tags: { from: 0, lengths: [{ of: \"10\" }] }\n", 7 },
+        { LAYOUT "        tags: { from: 0, lengths: [{ of: \"10\", length: 255 }] }\n", 7 },
+        { LAYOUT "        parts: { flags: 0, from: 1, list: [{ bit: 8, length: 1 }] }\n", 7 },
+        { LAYOUT "        parts: { flags: 0, from: 1 }\n", 7 },
+        { LAYOUT "        instead: true\n", 6 },
+        { LAYOUT "        prios: [\"0011223344556677\"]\n", 7 },
+        { PROFILE "      - body: a2\n        prios: [\"00\"]\n", 7 },
+        { CALCULATED "{ places: 0, quantity: power }\n", 4 },
+        { CALCULATED "{ of: [{ quantity: power }], quantity: power }\n", 4 },
+        { CALCULATED "{ of: [{ quantity: power }], places: 0 }\n", 4 },
+        { CALCULATED "{ of: [{ quantity: might }], places: 0, quantity: power }\n", 4 },
+        { CALCULATED "{ of: [{ quantity: power }, { quantity: power }], places: 0,"
+                     " quantity: power }\n",
+          4 },
+        { CALCULATED "{ operation: product, of: [{ quantity: power }], places: 0,"
+                     " quantity: power }\n",
+          4 },
+        { CALCULATED "{ operation: hypotenuse, of: [{ quantity: power }], places: 0,"
+                     " quantity: power }\n",
+          4 },
+        { CALCULATED "{ of: [{ quantity: power }], divide: \"0\", places: 0,"
+                     " quantity: power }\n",
+          4 },
     };
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -278,7 +504,10 @@ START_TEST(those_that_come_with_the_program_load)
 }
 END_TEST
 
-SUITE(vendor, numbers_are_read_as_described, a_vif_in_the_block_gives_the_scale,
+SUITE(vendor, numbers_are_read_as_described, thirds_powers_and_tables,
+      fields_count_from_where_a_byte_says, tags_are_walked, bits_announce_parts,
+      a_profile_may_stand_instead_of_a_record, readings_are_calculated_and_marked,
+      nothing_is_calculated_from_what_is_not_there, a_vif_in_the_block_gives_the_scale,
       dates_stand_beside_their_values, a_field_repeats, only_the_meters_named_are_read,
       length_and_bytes_choose_the_layout, records_and_bodies_have_layouts_too,
       what_is_wrong_is_refused_with_its_line, what_is_added_last_is_asked_first,

@@ -64,6 +64,8 @@ struct reading {
     char time_text[40];
     emt_time time;
     enum time_source time_source;
+    bool calculated; /* formed from others of the same telegram by a profile that says how; its
+                        qualifier begins with "calculated" */
 };
 
 /* Takes readings one by one; r and its texts are borrowed for the call. An error stops the decoder,
