@@ -118,7 +118,7 @@ void tls_conn_free(struct tls_conn *c)
         return;
     /* A lost connection is what gateways come back from: without this its session would leave the
      * cache. A broken one does leave. */
-    if (c->ssl && (c->state == CONN_UP || c->state == CONN_ENDED))
+    if (c->ssl && (c->state == CONN_UP || c->state == CONN_ENDED || c->lost))
         SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(c->ssl);
     tls_context_unref(c->ctx);
@@ -132,7 +132,8 @@ static enum emt_err conn_break(struct tls_conn *c, enum emt_err err, const char 
 {
     if (c->state == CONN_HANDSHAKE) {
         count(&c->ctx->failed);
-        if (!c->server)
+        /* A listener that is full or gone says nothing about the session. */
+        if (!c->server && err != EMT_EIO)
             context_forget_session(c->ctx);
     }
     c->state = CONN_BROKEN;
@@ -169,6 +170,7 @@ static enum emt_err after_failure(struct tls_conn *c, int result, int saved_errn
         return EMT_ENOTFOUND;
     case SSL_ERROR_SYSCALL:
         ERR_clear_error();
+        c->lost = c->state == CONN_UP;
         if (saved_errno == 0 || saved_errno == ECONNRESET || saved_errno == EPIPE)
             return conn_break(c, EMT_EIO, "peer closed");
         return conn_break(c, EMT_EIO, strerror(saved_errno));

@@ -45,6 +45,7 @@ struct tls_conn {
     enum emt_err broken; /* what a broken connection answers from then on */
     bool server;
     bool hello_seen; /* the peer speaks TLS */
+    bool lost;       /* broken by the network while it was up, not by what was said */
     bool resumed;
     char *name; /* client: server_name, or NULL */
     struct tls_peer peer;
