@@ -214,7 +214,7 @@ enum emt_err enrol(const struct enrol_request *r, struct emt_diag *diag)
     writer_init_heap(&csr, PEM_MAX);
     /* The subject of the request is not used: the head-end writes the names that belong to the
      * token. */
-    err = csr_new(KEY_P256, "gateway", &key, &csr, diag);
+    err = csr_new(r->key, "gateway", &key, &csr, diag);
     if (err == EMT_OK)
         err = write_in(r->dir, "gateway.key", key.data, key.len, 0600, diag);
     if (err == EMT_OK)

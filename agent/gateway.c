@@ -167,6 +167,7 @@ static enum emt_err make_client(struct gateway *g, struct tls_context *tls)
         .tls = tls,
         .endpoints = c->endpoints,
         .nendpoints = c->nendpoints,
+        .first_endpoint = g->options.first_endpoint % c->nendpoints,
         .server_name = c->server_name[0] ? c->server_name : NULL,
         .software = SOFTWARE,
         .hardware = g->hardware,
@@ -191,10 +192,12 @@ static enum emt_err build(struct gateway *g, struct emt_diag *diag)
     if (err != EMT_OK)
         return err;
     if (g->options.endpoint) {
-        g->config.endpoints[0] = *g->options.endpoint;
-        g->config.nendpoints = 1;
+        size_t n = g->options.nendpoints ? g->options.nendpoints : 1;
+        memcpy(g->config.endpoints, g->options.endpoint, n * sizeof *g->options.endpoint);
+        g->config.nendpoints = n;
     }
     host_hardware(g->hardware, sizeof g->hardware);
+    g->config.no_resume = g->options.no_resume;
     err = renewal_load_tls(&g->config, &tls, diag);
     if (err == EMT_OK)
         err = open_spool(g, diag);

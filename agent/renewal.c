@@ -71,7 +71,7 @@ static enum emt_err make_tls(const struct gateway_config *c, const char *chain, 
                                          .key_pem = key,
                                          .key_len = key_len,
                                          .trust = trust,
-                                         .session_cache = 1 };
+                                         .session_cache = c->no_resume ? 0 : 1 };
         err = tls_context_new(&settings, out, diag);
     }
     free(ca);

@@ -356,7 +356,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static void resolve_round(struct uplink_client *c)
 {
     c->naddresses = c->next_address = 0;
-    for (size_t i = 0; i < c->config.nendpoints; i++) {
+    for (size_t n = 0; n < c->config.nendpoints; n++) {
+        size_t i = (c->config.first_endpoint + n) % c->config.nendpoints;
         const struct endpoint *e = &c->config.endpoints[i];
         if (endpoint_resolve(e, i, c->address, CLIENT_ADDRESSES_MAX, &c->naddresses) != EMT_OK)
             LOG_WARN("uplink-resolve", LOG_S("gateway", c->config.gateway), LOG_S("host", e->host));
@@ -504,13 +505,32 @@ void uplink_client_start(struct uplink_client *c, uint32_t delay_ms)
     arm(c->timer, delay_ms);
 }
 
+/* Once, without waiting. */
+static void say_bye(struct uplink_client *c, const char *reason)
+{
+    struct uplink_message m = { .kind = UPLINK_BYE, .u.bye = { reason, 0 } };
+
+    if (c->state == CLIENT_READY && client_put(c, &m))
+        client_flush(c);
+}
+
+void uplink_client_cut(struct uplink_client *c)
+{
+    if (c->state >= CLIENT_CONNECTING)
+        client_fail(c, "the network was cut", 0);
+}
+
+void uplink_client_move(struct uplink_client *c)
+{
+    c->config.first_endpoint = (c->config.first_endpoint + 1) % c->config.nendpoints;
+    say_bye(c, "moving");
+    if (c->state >= CLIENT_CONNECTING)
+        client_fail(c, "moved to the next address", 1);
+}
+
 void uplink_client_stop(struct uplink_client *c)
 {
-    if (c->state == CLIENT_READY) {
-        struct uplink_message m = { .kind = UPLINK_BYE, .u.bye = { "stopping", 0 } };
-        if (client_put(c, &m))
-            client_flush(c); /* once, without waiting */
-    }
+    say_bye(c, "stopping");
     if (c->tls)
         tls_conn_shutdown(c->tls);
     close_socket(c);

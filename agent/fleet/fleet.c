@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -25,6 +26,7 @@
 #define TICK_US 10000L
 #define TICK_TELEGRAMS 5000u
 #define PRESENT (60 * EMT_SECOND)
+#define ORDER_MAX 64u
 #define ARENA_MAX ((size_t)16 << 20)
 
 struct fleet {
@@ -40,9 +42,11 @@ struct fleet {
     uint64_t submitted, shared;
     uint64_t acked_before; /* the run: sum of the spools' acknowledged numbers */
     struct latency second, total;
-    bool caught_up, draining;
+    bool caught_up, draining, hushed;
+    char order[ORDER_MAX];
+    size_t order_len;
     int code;
-    struct event *tick, *report, *end, *drain, *term, *interrupt;
+    struct event *tick, *report, *end, *drain, *term, *interrupt, *orders;
 };
 
 struct totals {
@@ -143,6 +147,7 @@ static void add_up(const struct fleet *f, struct totals *t)
         t->c.bytes_sent += c.bytes_sent;
         t->c.frames_rejected += c.frames_rejected;
         t->c.gaps += c.gaps;
+        t->c.commands += c.commands;
     }
 }
 
@@ -164,10 +169,10 @@ static void print_figures(struct fleet *f, const struct latency *l, bool final)
         number(f->submitted), number(f->shared), number(t.c.frames_sent), number(t.c.bytes_sent),
         number(t.acked - f->acked_before), number(t.owed));
     printf(
-        "\"rejected\":%llu,\"given_up\":%llu,\"gaps\":%llu,\"sessions\":%llu,\"failures\":%llu,\"p50_ms\":%lld,"
-        "\"p99_ms\":%lld%s}\n",
+        "\"rejected\":%llu,\"given_up\":%llu,\"gaps\":%llu,\"sessions\":%llu,\"failures\":%llu,\"commands\":%llu,"
+        "\"p50_ms\":%lld,\"p99_ms\":%lld%s}\n",
         number(t.c.frames_rejected), number(t.given_up), number(t.c.gaps), number(t.c.sessions),
-        number(t.c.failures), (long long)latency_percentile(l, 50),
+        number(t.c.failures), number(t.c.commands), (long long)latency_percentile(l, 50),
         (long long)latency_percentile(l, 99), final ? ",\"final\":true" : "");
     fflush(stdout);
 }
@@ -207,7 +212,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (!f->draining)
+    if (!f->draining && !f->hushed)
         simulate_some(f);
     if (!f->draining && f->o->once && f->caught_up)
         start_draining(f);
@@ -240,16 +245,56 @@ static void on_broken(void *ctx)
     finish(ctx, 1);
 }
 
+/* --- orders --- */
+
+static void obey(struct fleet *f, const char *order)
+{
+    void (*each)(struct uplink_client * c) = NULL;
+
+    if (strcmp(order, "cut") == 0)
+        each = uplink_client_cut;
+    else if (strcmp(order, "move") == 0)
+        each = uplink_client_move;
+    else if (strcmp(order, "hush") == 0 || strcmp(order, "speak") == 0)
+        f->hushed = order[0] == 'h';
+    else
+        LOG_WARN("no-such-order", LOG_S("order", order));
+    for (size_t i = 0; each && i < f->dir.n; i++)
+        each(gateway_client(f->gateway[i]));
+}
+
+static void on_orders(evutil_socket_t fd, short what, void *arg)
+{
+    struct fleet *f = arg;
+    char *end;
+
+    (void)what;
+    ssize_t n = read(fd, f->order + f->order_len, sizeof f->order - 1 - f->order_len);
+    if (n <= 0) {
+        event_del(f->orders);
+        return;
+    }
+    f->order_len += (size_t)n;
+    f->order[f->order_len] = '\0';
+    while ((end = strchr(f->order, '\n'))) {
+        *end = '\0';
+        obey(f, f->order);
+        f->order_len -= (size_t)(end + 1 - f->order);
+        memmove(f->order, end + 1, f->order_len + 1);
+    }
+    if (f->order_len == sizeof f->order - 1)
+        f->order_len = 0; /* no order is that long */
+}
+
 /* --- set-up --- */
 
-static void raise_descriptor_limit(void)
+void fleet_raise_descriptors(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE,
-                        &limit); /* two descriptors per gateway; a refusal shows in open() */
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 
@@ -261,6 +306,9 @@ static enum emt_err open_gateways(struct fleet *f, struct emt_diag *diag)
     for (size_t i = 0; i < f->dir.n; i++) {
         struct gateway_options g = { .dir = f->dir.member[i].path,
                                      .endpoint = f->o->address,
+                                     .nendpoints = f->o->naddresses,
+                                     .first_endpoint = f->o->naddresses ? i : 0,
+                                     .no_resume = f->o->no_resume,
                                      .spool_size = f->o->spool_size,
                                      .sync = f->o->sync,
                                      .base = f->base,
@@ -303,8 +351,11 @@ static bool make_events(struct fleet *f)
     f->drain = evtimer_new(f->base, on_drained, f);
     f->term = evsignal_new(f->base, SIGTERM, on_end, f);
     f->interrupt = evsignal_new(f->base, SIGINT, on_end, f);
-    if (!f->tick || !f->report || !f->end || !f->drain || !f->term || !f->interrupt)
+    f->orders = event_new(f->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_orders, f);
+    if (!f->tick || !f->report || !f->end || !f->drain || !f->term || !f->interrupt || !f->orders)
         return false;
+    if (f->o->orders)
+        event_add(f->orders, NULL);
     event_add(f->tick, &tick);
     event_add(f->report, &second);
     event_add(f->term, NULL);
@@ -316,7 +367,8 @@ static bool make_events(struct fleet *f)
 
 static void release(struct fleet *f)
 {
-    struct event *events[] = { f->tick, f->report, f->end, f->drain, f->term, f->interrupt };
+    struct event *events[] = { f->tick, f->report,    f->end,   f->drain,
+                               f->term, f->interrupt, f->orders };
 
     for (size_t i = 0; f->gateway && i < f->dir.n; i++)
         gateway_close(f->gateway[i]);
@@ -359,7 +411,7 @@ int fleet_run(const struct fleet_options *o, struct emt_diag *diag)
 
     if (!f)
         return 1;
-    raise_descriptor_limit();
+    fleet_raise_descriptors();
     f->o = o;
     f->code = 1;
     f->started = clock_now();

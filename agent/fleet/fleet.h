@@ -23,13 +23,21 @@ struct fleet_options {
     uint64_t spool_size;
     bool sync;                      /* fdatasync as a real gateway does */
     bool once;                      /* end when the past is sent and acknowledged */
+    bool no_resume;                 /* full handshakes only */
+    bool orders;                    /* read them from standard input */
     const struct endpoint *address; /* NULL: as configured */
+    size_t naddresses;              /* gateway number i begins with number i of them */
 };
 
-/* One JSON line per second on stdout, a last one with "final":true. Exit code: 0 everything
+/* Orders, one per line: "cut" drops all connections as a network does that is gone; "move" takes
+ * every gateway to the next of its addresses; "hush" stops the telegrams, "speak" goes on.
+ *
+ * One JSON line per second on stdout, a last one with "final":true. Exit code: 0 everything
  * submitted was acknowledged, 1 not everything or a failure, 2 wrong configuration (diag says
  * what). */
 int fleet_run(const struct fleet_options *o, struct emt_diag *diag);
+/* As many descriptors as the system allows: two for each gateway. A refusal shows in open(). */
+void fleet_raise_descriptors(void);
 /* CSV of the keys of the fleet's meters, of one tenant or (NULL) of all. */
 int fleet_meters(const struct fleet_options *o, const char *tenant, struct emt_diag *diag);
 

@@ -5,6 +5,7 @@
 #include "base/cipher.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,16 @@ struct tally {
     unsigned enrolled, known, failed;
 };
 
+/* The threads take one line after the other. */
+struct enrolment {
+    const struct fleet_enrol_options *o;
+    FILE *file;
+    pthread_mutex_t mutex; /* guards what follows, and file */
+    unsigned number;       /* lines read */
+    unsigned wrong;        /* the line that is none; 0: all are */
+    struct tally tally;
+};
+
 /* The names become a folder. */
 static bool name_valid(const char *name)
 {
@@ -28,30 +39,40 @@ static bool name_valid(const char *name)
            name[strspn(name, allowed)] == '\0';
 }
 
-static void enrol_one(const struct fleet_enrol_options *o, const char *tenant, const char *gateway,
-                      const char *token, struct tally *t)
+static enum emt_err enrol_one(const struct fleet_enrol_options *o, const char *tenant,
+                              const char *gateway, const char *token)
 {
     char dir[GATEWAY_PATH_MAX], text[1024];
     struct emt_diag diag = { 0 };
-    struct enrol_request r = { .server = o->server, .token = token, .dir = dir, .tls = o->tls };
+    struct enrol_request r = {
+        .server = o->server, .token = token, .dir = dir, .tls = o->tls, .key = o->key
+    };
 
     memcpy(r.pin, o->pin, sizeof r.pin);
     int n = snprintf(dir, sizeof dir, "%s/%s.%s", o->dir, tenant, gateway);
     enum emt_err err = n > 0 && (size_t)n < sizeof dir
                            ? enrol(&r, &diag)
                            : emt_fail(&diag, EMT_ELIMIT, "path too long");
-    if (err == EMT_OK) {
-        t->enrolled++;
-    } else if (err == EMT_ECONFLICT) {
-        t->known++;
-    } else {
-        t->failed++;
+    if (err != EMT_OK && err != EMT_ECONFLICT)
         fprintf(stderr, "emt-fleet: %s %s: %s\n", tenant, gateway,
                 emt_diag_format(&diag, text, sizeof text));
-    }
+    return err;
 }
 
-static bool enrol_line(const struct fleet_enrol_options *o, const char *line, struct tally *t)
+static void count(struct enrolment *e, enum emt_err err)
+{
+    pthread_mutex_lock(&e->mutex);
+    if (err == EMT_OK)
+        e->tally.enrolled++;
+    else if (err == EMT_ECONFLICT)
+        e->tally.known++;
+    else
+        e->tally.failed++;
+    pthread_mutex_unlock(&e->mutex);
+}
+
+/* false: it is no line of a file of tokens. */
+static bool enrol_line(struct enrolment *e, const char *line)
 {
     char tenant[128], gateway[128], token[512], rest[2];
     int n = sscanf(line, "%127s %127s %511s %1s", tenant, gateway, token, rest);
@@ -60,34 +81,76 @@ static bool enrol_line(const struct fleet_enrol_options *o, const char *line, st
         return true;
     if (n != 3 || !name_valid(tenant) || !name_valid(gateway))
         return false;
-    enrol_one(o, tenant, gateway, token, t);
+    count(e, enrol_one(e->o, tenant, gateway, token));
     cipher_wipe(token, sizeof token);
     return true;
 }
 
+/* The line's number; 0 at the end of the file, or of the work because of a wrong line. */
+static unsigned next_line(struct enrolment *e, char line[LINE_LIMIT])
+{
+    unsigned number = 0;
+
+    pthread_mutex_lock(&e->mutex);
+    if (!e->wrong && fgets(line, LINE_LIMIT, e->file)) {
+        number = ++e->number;
+        if (!strchr(line, '\n') && !feof(e->file)) {
+            e->wrong = number; /* too long */
+            number = 0;
+        }
+    }
+    pthread_mutex_unlock(&e->mutex);
+    return number;
+}
+
+static void *enrol_lines(void *arg)
+{
+    struct enrolment *e = arg;
+    char line[LINE_LIMIT];
+    unsigned number;
+
+    while ((number = next_line(e, line)) != 0) {
+        if (enrol_line(e, line))
+            continue;
+        pthread_mutex_lock(&e->mutex);
+        if (!e->wrong)
+            e->wrong = number;
+        pthread_mutex_unlock(&e->mutex);
+    }
+    cipher_wipe(line, sizeof line);
+    return NULL;
+}
+
+/* A thread that does not start is no fault: the others do its work. */
+static void enrol_all(struct enrolment *e)
+{
+    pthread_t thread[FLEET_ENROL_PARALLEL_MAX];
+    unsigned n = 0;
+
+    while (n + 1 < e->o->parallel && pthread_create(&thread[n], NULL, enrol_lines, e) == 0)
+        n++;
+    (void)enrol_lines(e);
+    while (n > 0)
+        pthread_join(thread[--n], NULL);
+}
+
 int fleet_enrol(const struct fleet_enrol_options *o)
 {
-    char line[LINE_LIMIT];
-    struct tally t = { 0 };
-    unsigned number = 0;
-    bool fine = true;
-    FILE *file = strcmp(o->tokens, "-") == 0 ? stdin : fopen(o->tokens, "re");
+    struct enrolment e = { .o = o, .mutex = PTHREAD_MUTEX_INITIALIZER };
 
-    if (!file) {
+    e.file = strcmp(o->tokens, "-") == 0 ? stdin : fopen(o->tokens, "re");
+    if (!e.file) {
         fprintf(stderr, "emt-fleet: %s: %s\n", o->tokens, strerror(errno));
         return 2;
     }
-    while (fine && fgets(line, sizeof line, file)) {
-        number++;
-        fine = (strchr(line, '\n') || feof(file)) && enrol_line(o, line, &t);
-    }
-    cipher_wipe(line, sizeof line);
-    if (file != stdin)
-        fclose(file);
-    if (!fine)
+    enrol_all(&e);
+    if (e.file != stdin)
+        fclose(e.file);
+    if (e.wrong)
         fprintf(stderr, "emt-fleet: %s:%u: \"tenant gateway token\" is expected\n", o->tokens,
-                number);
-    printf("{\"enrolled\":%u,\"known\":%u,\"failed\":%u}\n", t.enrolled, t.known, t.failed);
+                e.wrong);
+    printf("{\"enrolled\":%u,\"known\":%u,\"failed\":%u}\n", e.tally.enrolled, e.tally.known,
+           e.tally.failed);
     fflush(stdout);
-    return !fine ? 2 : t.failed ? 1 : 0;
+    return e.wrong ? 2 : e.tally.failed ? 1 : 0;
 }

@@ -3,14 +3,19 @@
 #define EMT_FLEET_ENROL_H
 
 #include "base/error.h"
+#include "pki/authority.h"
 
 #include <stdint.h>
+
+#define FLEET_ENROL_PARALLEL_MAX 64
 
 struct fleet_enrol_options {
     const char *server;
     const char *tokens; /* file; "-": standard input */
     const char *dir;
     const char *tls;
+    enum key_kind key;
+    unsigned parallel; /* requests at a time, 1 to FLEET_ENROL_PARALLEL_MAX */
     uint8_t pin[32];
 };
 

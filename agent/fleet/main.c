@@ -1,9 +1,11 @@
 /* emt-fleet: thousands of simulated gateways against a real head-end. */
+#include "agent/gateway_config.h"
 #include "agent/simulate.h"
 #include "agent/spool.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "fleet.h"
+#include "fleet_attack.h"
 #include "fleet_enrol.h"
 
 #include <getopt.h>
@@ -17,7 +19,7 @@
 #include "base/banned.h"
 
 static const char usage[] =
-    "usage: emt-fleet [run|enrol|meters] OPTIONS\n"
+    "usage: emt-fleet [run|enrol|meters|attack] OPTIONS\n"
     "\n"
     "run      (may be left out) drive the gateways of DIR, print one JSON line per second\n"
     "  --dir DIR            one folder per gateway, as enrolment leaves it\n"
@@ -33,15 +35,25 @@ static const char usage[] =
     "  --connect-rate N     first connection attempts per second (200)\n"
     "  --spool-size BYTES   of each gateway (1048576)\n"
     "  --sync               make frames durable as a real gateway does\n"
-    "  --address HOST:PORT  dial this in the place of the configured addresses\n"
+    "  --address HOST:PORT  dial this in the place of the configured addresses; several: each gateway\n"
+    "                       begins with another one\n"
+    "  --no-resume          full handshakes only\n"
+    "  --orders             read lines from standard input: cut, move, hush, speak\n"
     "  --log-level LEVEL    debug, info, notice, warn, error (error)\n"
     "\n"
     "enrol    enrol many gateways, each into DIR/<tenant>.<gateway>\n"
     "  --server URL, --pin HEX, --dir DIR, --tls 1.2|1.3   as emt-agent enrol\n"
     "  --tokens FILE        lines \"tenant gateway token\"; -: standard input\n"
+    "  --parallel N         requests at a time (4)\n"
+    "  --key KIND           P-256, P-384, brainpoolP256r1 or brainpoolP384r1 (P-256)\n"
     "\n"
     "meters   print the keys of the fleet's meters as CSV\n"
     "  --dir, --gateways, --meters, --seed as above, --tenant NAME only these\n"
+    "\n"
+    "attack   connections that mean no good; --dir, --address (one) as above\n"
+    "  --mode MODE          half-open, slow-hello, garbage, no-hello, junk, oversized, slow-message, storm\n"
+    "  --connections N      at a time (100)\n"
+    "  --seconds S          for this time (10)\n"
     "\n"
     "Exit code: 0 everything submitted was acknowledged (enrol: all enrolled), 1 not everything,\n"
     "2 wrong usage or configuration.\n";
@@ -62,11 +74,17 @@ enum option_id {
     OPT_SPOOL_SIZE,
     OPT_SYNC,
     OPT_ADDRESS,
+    OPT_NO_RESUME,
+    OPT_ORDERS,
     OPT_LOG_LEVEL,
     OPT_SERVER,
     OPT_PIN,
     OPT_TLS,
     OPT_TOKENS,
+    OPT_PARALLEL,
+    OPT_KEY,
+    OPT_MODE,
+    OPT_CONNECTIONS,
     OPT_TENANT,
     OPT_HELP,
 };
@@ -87,11 +105,17 @@ static const struct option options[] = {
     { "spool-size", required_argument, NULL, OPT_SPOOL_SIZE },
     { "sync", no_argument, NULL, OPT_SYNC },
     { "address", required_argument, NULL, OPT_ADDRESS },
+    { "no-resume", no_argument, NULL, OPT_NO_RESUME },
+    { "orders", no_argument, NULL, OPT_ORDERS },
     { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
     { "server", required_argument, NULL, OPT_SERVER },
     { "pin", required_argument, NULL, OPT_PIN },
     { "tls", required_argument, NULL, OPT_TLS },
     { "tokens", required_argument, NULL, OPT_TOKENS },
+    { "parallel", required_argument, NULL, OPT_PARALLEL },
+    { "key", required_argument, NULL, OPT_KEY },
+    { "mode", required_argument, NULL, OPT_MODE },
+    { "connections", required_argument, NULL, OPT_CONNECTIONS },
     { "tenant", required_argument, NULL, OPT_TENANT },
     { "help", no_argument, NULL, OPT_HELP },
     { NULL, 0, NULL, 0 },
@@ -100,9 +124,10 @@ static const struct option options[] = {
 struct arguments {
     struct fleet_options run;
     struct fleet_enrol_options enrol;
-    struct endpoint address;
+    struct attack_options attack;
+    struct endpoint address[GATEWAY_ENDPOINTS_MAX];
     const char *tenant;
-    bool has_pin, has_backfill;
+    bool has_pin, has_backfill, has_mode;
     enum log_level level;
 };
 
@@ -180,9 +205,22 @@ static bool take_enrol(struct arguments *a, int id, const char *value)
     case OPT_TOKENS:
         a->enrol.tokens = value;
         return true;
+    case OPT_PARALLEL:
+        return number32(value, 1, FLEET_ENROL_PARALLEL_MAX, &a->enrol.parallel);
+    case OPT_KEY:
+        return key_kind_parse(value, &a->enrol.key) == EMT_OK;
     default:
         return take_number(&a->run, id, value);
     }
+}
+
+static bool take_address(struct arguments *a, const char *value)
+{
+    struct fleet_options *r = &a->run;
+
+    r->address = a->attack.address = a->address;
+    return r->naddresses < GATEWAY_ENDPOINTS_MAX &&
+           endpoint_parse(value, &a->address[r->naddresses++]) == EMT_OK;
 }
 
 /* Takes one option; false when its value is none. */
@@ -199,8 +237,18 @@ static bool take(struct arguments *a, int id, const char *value)
         a->run.sync = true;
         return true;
     case OPT_ADDRESS:
-        a->run.address = &a->address;
-        return endpoint_parse(value, &a->address) == EMT_OK;
+        return take_address(a, value);
+    case OPT_NO_RESUME:
+        a->run.no_resume = true;
+        return true;
+    case OPT_ORDERS:
+        a->run.orders = true;
+        return true;
+    case OPT_MODE:
+        a->has_mode = true;
+        return attack_mode_parse(value, &a->attack.mode) == EMT_OK;
+    case OPT_CONNECTIONS:
+        return number32(value, 1, 100000, &a->attack.connections);
     case OPT_LOG_LEVEL:
         return log_level_parse(value, &a->level);
     case OPT_TENANT:
@@ -263,19 +311,40 @@ static int command_run(struct arguments *a)
     return report(&diag, fleet_run(&a->run, &diag));
 }
 
-static int command_enrol(const struct arguments *a)
+static int command_enrol(struct arguments *a)
 {
     if (!a->enrol.server || !a->enrol.tokens || !a->has_pin)
         return wrong("enrol needs --server, --pin, --tokens and --dir", "");
     return fleet_enrol(&a->enrol);
 }
 
-static int command_meters(const struct arguments *a)
+static int command_attack(struct arguments *a)
+{
+    struct emt_diag diag = { 0 };
+
+    if (!a->has_mode || a->run.naddresses != 1)
+        return wrong("attack needs --mode, --dir and one --address", "");
+    a->attack.dir = a->run.dir;
+    a->attack.seconds = a->run.seconds ? a->run.seconds : 10;
+    return report(&diag, fleet_attack(&a->attack, &diag));
+}
+
+static int command_meters(struct arguments *a)
 {
     struct emt_diag diag = { 0 };
 
     return report(&diag, fleet_meters(&a->run, a->tenant, &diag));
 }
+
+static const struct {
+    const char *name;
+    int (*run)(struct arguments *a);
+} commands[] = {
+    { "run", command_run },
+    { "enrol", command_enrol },
+    { "meters", command_meters },
+    { "attack", command_attack },
+};
 
 int main(int argc, char **argv)
 {
@@ -286,7 +355,8 @@ int main(int argc, char **argv)
                                     .drain_s = 30,
                                     .connect_rate = 200,
                                     .spool_size = 1048576 },
-                           .enrol = { .tls = "1.2" },
+                           .enrol = { .tls = "1.2", .parallel = 4 },
+                           .attack = { .connections = 100 },
                            .level = LOG_LEVEL_ERROR };
     const char *command = "run";
     int code = 2;
@@ -297,12 +367,11 @@ int main(int argc, char **argv)
         argc--;
         argv++;
     }
-    if (strcmp(command, "run") != 0 && strcmp(command, "enrol") != 0 &&
-        strcmp(command, "meters") != 0)
-        return wrong("unknown command", command);
     if (parse(argc, argv, &a, &code) != 0)
         return code;
-    if (strcmp(command, "enrol") == 0)
-        return command_enrol(&a);
-    return strcmp(command, "meters") == 0 ? command_meters(&a) : command_run(&a);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(command, commands[i].name) == 0)
+            return commands[i].run(&a);
+    }
+    return wrong("unknown command", command);
 }

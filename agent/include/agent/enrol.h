@@ -5,6 +5,7 @@
 
 #include "base/attr.h"
 #include "base/error.h"
+#include "pki/authority.h"
 
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct enrol_request {
     const char *dir;    /* made when missing; must not hold an agent.yaml */
     const char *serial; /* NULL: none */
     const char *tls;    /* "1.2" or "1.3" */
+    enum key_kind key;  /* of the gateway's key; 0: P-256 */
 };
 
 /* EMT_EAUTH, EMT_EIO no trusted connection; EMT_ESTATE the head-end refuses, diag->text carries

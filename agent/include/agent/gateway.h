@@ -19,6 +19,9 @@ struct gateway;
 struct gateway_options {
     const char *dir;                 /* holds agent.yaml, key, certificate, ca */
     const struct endpoint *endpoint; /* in the place of the configured addresses; NULL: those */
+    size_t nendpoints;               /* of endpoint, at most GATEWAY_ENDPOINTS_MAX; 0: one */
+    size_t first_endpoint;           /* where dialling begins, modulo their number */
+    bool no_resume;                  /* every handshake a full one */
     uint64_t spool_size;             /* of a new spool; 0: as configured */
     bool sync;                       /* false: only for simulated gateways */
     struct event_base *base;

@@ -7,6 +7,8 @@
 #include "base/attr.h"
 #include "base/error.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define GATEWAY_ENDPOINTS_MAX 8
@@ -25,6 +27,7 @@ struct gateway_config {
     uint64_t spool_size;
     int64_t status_interval_ms;
     uint32_t backoff_first_ms, backoff_most_ms;
+    bool no_resume; /* not of the file: every handshake a full one (emt-fleet) */
 };
 
 /* Reads DIR/agent.yaml; relative paths in it are within DIR. Errors name file, line and key. */

@@ -48,6 +48,7 @@ struct uplink_client_config {
     struct tls_context *tls;          /* TLS_PROFILE_AGENT; a reference is taken */
     const struct endpoint *endpoints; /* borrowed for good; tried in order */
     size_t nendpoints;
+    size_t first_endpoint;   /* where every round begins; below nendpoints */
     const char *server_name; /* expected in the certificate; NULL: the endpoint's host */
     const char *software, *hardware, *serial; /* borrowed for good */
     const char *gateway;                      /* name for logs, borrowed for good */
@@ -76,6 +77,11 @@ void uplink_client_free(struct uplink_client *c);
 void uplink_client_start(struct uplink_client *c, uint32_t delay_ms);
 /* Ends the session and stays down until started again. */
 void uplink_client_stop(struct uplink_client *c);
+/* As a network that is gone: the connection is dropped without a word, and dialled again as after
+ * any failure. Nothing where there is none. */
+void uplink_client_cut(struct uplink_client *c);
+/* Says Bye and goes on at once with the next endpoint, where rounds begin from now on. */
+void uplink_client_move(struct uplink_client *c);
 /* The spool has new durable frames. */
 void uplink_client_kick(struct uplink_client *c);
 /* A line for the head-end (level as syslog). Kept while there is no session, the last 16. */
