@@ -157,7 +157,8 @@ static enum emt_err look_at(struct folder *f, const char *name)
                       f->now / EMT_SECOND - (int64_t)changed < ACKNOWLEDGEMENT_UNFINISHED_S;
     if (unfinished)
         return EMT_OK;
-    if (err == EMT_ELIMIT || emt_err_class(err) == EMT_CLASS_REJECT) {
+    /* A conflict is the database's: there is no such tenant. */
+    if (err == EMT_ELIMIT || (emt_err_class(err) == EMT_CLASS_REJECT && err != EMT_ECONFLICT)) {
         f->out->refused++;
         err = warn(f, name, diag.text);
         if (err == EMT_OK)
