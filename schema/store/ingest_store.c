@@ -59,12 +59,15 @@ static const struct store_statement statements[STATEMENTS] = {
                         " WHERE c.tenant_id = $1 AND c.gateway_id = u.gateway_id AND c.spool_id = "
                         "u.spool_id AND c.epoch = u.epoch"
                         " RETURNING c.gateway_id, c.spool_id, c.last_seq, c.epoch" },
-    /* By an array, not by joining one: a join planned while the table was small reads all devices
-       of the tenant, once for each of the batch. */
+    /* The subquery stays whole (OFFSET 0): once for each device, through the key, in the array's
+       order. A join planned while the table was small reads all devices of the tenant, once for
+       each of the batch. */
     [DEVICE_LOCK] = { "device_lock", 2,
-                      "SELECT d.device_id, d.counter, d.counter_at FROM device d"
-                      " WHERE d.tenant_id = $1 AND d.device_id = ANY($2::int8[])"
-                      " ORDER BY d.device_id FOR NO KEY UPDATE" },
+                      "SELECT d.device_id, d.counter, d.counter_at"
+                      " FROM (SELECT unnest($2::int8[]) AS device_id OFFSET 0) AS u"
+                      " CROSS JOIN LATERAL (SELECT o.device_id, o.counter, o.counter_at FROM device o"
+                      " WHERE o.tenant_id = $1 AND o.device_id = u.device_id"
+                      " OFFSET 0 FOR NO KEY UPDATE) AS d" },
     /* Under the device's lock nobody else adds telegrams of it. */
     [TELEGRAM_INSERT] = { "telegram_insert", 5, TELEGRAMS "RETURNING device_id, hash, slot" },
     [TELEGRAM_CAREFUL] = { "telegram_careful", 5,

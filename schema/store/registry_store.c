@@ -42,6 +42,9 @@ enum {
     " AS u(device_id, key, kind, obis, quantity, unit, function, storage, tariff, subunit, "       \
     "qualifier, nth)"
 
+/* What is looked up stands in subqueries that stay whole (OFFSET 0): once for each row of the
+ * arrays, through the key. A join planned while the tables were small goes through all devices of
+ * the tenant instead, once for each row. */
 static const struct store_statement statements[STATEMENTS] = {
     [VERSIONS] = { "registry_versions", 0, "SELECT tenant_id, version FROM registry_version" },
     [WINDOW] = { "storage_window", 0, "SELECT hot_from, hot_to FROM storage_window" },
@@ -70,7 +73,7 @@ static const struct store_statement statements[STATEMENTS] = {
                          " FROM tenant t, " DEVICE_COLUMNS
                          " WHERE t.id = $1 AND t.device_policy < 2"
                          " AND NOT EXISTS (SELECT FROM device d WHERE d.tenant_id = $1 AND d.ident "
-                         "= u.ident) ORDER BY u.ident"
+                         "= u.ident OFFSET 0) ORDER BY u.ident"
                          " ON CONFLICT (tenant_id, ident) DO NOTHING"
                          " RETURNING device_id, ident, active)"
                          " INSERT INTO event (tenant_id, at, severity, kind, device_id, detail)"
@@ -79,7 +82,8 @@ static const struct store_statement statements[STATEMENTS] = {
     [DEVICES] = { "registry_devices", 6,
                   "SELECT d.ident, d.device_id, d.assignment, d.accept_plaintext "
                   "FROM " DEVICE_COLUMNS
-                  " JOIN device d ON d.tenant_id = $1 AND d.ident = u.ident" },
+                  " CROSS JOIN LATERAL (SELECT * FROM device d WHERE d.tenant_id = $1 AND "
+                  "d.ident = u.ident OFFSET 0) AS d" },
     /* Exact numbers through the index, wildcards (few) beside them; 8 is what a decoder tries. */
     [KEYS] = { "registry_keys", 6,
                "SELECT u.ident, m.key_id, m.blob, m.authentication_blob, m.system_title FROM " DEVICE_COLUMNS
@@ -92,21 +96,23 @@ static const struct store_statement statements[STATEMENTS] = {
                "m.key_id DESC" },
     [CHANNELS] = { "registry_channels", 6,
                    "SELECT c.device_id, c.channel_id, c.key, u.ident FROM " DEVICE_COLUMNS
-                   " JOIN device d ON d.tenant_id = $1 AND d.ident = u.ident"
-                   " JOIN channel c ON c.tenant_id = $1 AND c.device_id = d.device_id" },
+                   " CROSS JOIN LATERAL (SELECT * FROM device d WHERE d.tenant_id = $1 AND "
+                   "d.ident = u.ident OFFSET 0) AS d"
+                   " CROSS JOIN LATERAL (SELECT * FROM channel c WHERE c.tenant_id = $1 AND "
+                   "c.device_id = d.device_id OFFSET 0) AS c" },
     [CHANNELS_CREATE] = { "registry_channels_create", 13,
                           "INSERT INTO channel (tenant_id, device_id, key, kind, obis, quantity, "
                           "unit, function, storage, tariff, subunit, qualifier, nth)"
                           " SELECT $1, u.* FROM " CHANNEL_COLUMNS
                           " WHERE NOT EXISTS (SELECT FROM channel c WHERE c.tenant_id = $1 AND "
-                          "c.device_id = u.device_id AND c.key = u.key)"
+                          "c.device_id = u.device_id AND c.key = u.key OFFSET 0)"
                           " ORDER BY u.device_id, u.key ON CONFLICT (tenant_id, device_id, key) DO "
                           "NOTHING" },
     [CHANNELS_FIND] = { "registry_channels_find", 3,
                         "SELECT c.device_id, c.channel_id, c.key FROM unnest($2::int8[], "
                         "$3::text[]) AS u(device_id, key)"
-                        " JOIN channel c ON c.tenant_id = $1 AND c.device_id = u.device_id AND "
-                        "c.key = u.key" },
+                        " CROSS JOIN LATERAL (SELECT * FROM channel c WHERE c.tenant_id = $1 AND "
+                        "c.device_id = u.device_id AND c.key = u.key OFFSET 0) AS c" },
     /* The share lock makes a change that is under way wait for this batch, or this batch for it:
      * either the change's own replay sees these frames, or this one is ordered. A job that waits
      * already is held until this batch is committed (job_store.c). */
