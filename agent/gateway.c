@@ -1,8 +1,10 @@
 #include "agent/gateway.h"
 
+#include "agent/allow_list.h"
 #include "agent/command_memory.h"
 #include "agent/gateway_config.h"
 #include "agent/host.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "pki/tls_context.h"
 #include "renewal.h"
@@ -26,6 +28,8 @@ struct gateway {
     char hardware[96];
     struct spool *spool;
     struct command_memory *commands;
+    struct allow_list *allow_list;
+    struct uplink_metric metrics[1];
     struct uplink_client *client;
     struct renewal *renewal;
     struct event *group; /* the common sync */
@@ -90,8 +94,11 @@ enum emt_err gateway_submit(struct gateway *g, const struct spool_frame *f)
 {
     struct timeval tv = { 0, GROUP_US };
     uint64_t seq = 0;
-    enum emt_err err = spool_append(g->spool, f, &seq);
+    enum emt_err err;
 
+    if (!allow_list_passes(g->allow_list, f))
+        return EMT_OK; /* heard, and not wanted: no byte of it is kept */
+    err = spool_append(g->spool, f, &seq);
     if (err != EMT_OK) {
         if (emt_err_class(err) == EMT_CLASS_BROKEN)
             give_up(g);
@@ -146,7 +153,21 @@ static void on_fill_status(void *ctx, struct uplink_status *status)
 {
     struct gateway *g = ctx;
 
-    status->frames_heard = g->submitted;
+    status->frames_heard = g->submitted + allow_list_filtered(g->allow_list);
+    g->metrics[0] =
+        (struct uplink_metric){ "frames_filtered", (int64_t)allow_list_filtered(g->allow_list) };
+    status->metrics = g->metrics;
+    status->nmetrics = 1;
+}
+
+static bool on_command(void *ctx, const struct uplink_command *cmd, struct command_outcome *out)
+{
+    struct gateway *g = ctx;
+
+    if (strcmp(cmd->name, "allow-list") != 0)
+        return false;
+    allow_list_command(g->allow_list, cmd, out);
+    return true;
 }
 
 static bool on_certificate(void *ctx, const struct uplink_certificate_issued *issued)
@@ -177,11 +198,21 @@ static enum emt_err make_client(struct gateway *g, struct tls_context *tls)
         .backoff_first_ms = c->backoff_first_ms,
         .backoff_most_ms = c->backoff_most_ms,
         .status_interval_ms = c->status_interval_ms,
-        .events = { on_up, on_down, on_acked, on_progress, on_fill_status, on_certificate },
+        .events = { on_up, on_down, on_acked, on_progress, on_fill_status, on_certificate,
+                    on_command },
         .ctx = g,
     };
 
     return uplink_client_new(&config, &g->client);
+}
+
+static enum emt_err open_allow_list(struct gateway *g, struct emt_diag *diag)
+{
+    char path[GATEWAY_PATH_MAX];
+    enum emt_err err = file_join(path, sizeof path, g->options.dir, "allow-list");
+
+    return err == EMT_OK ? allow_list_open(path, &g->allow_list, diag)
+                         : emt_fail(diag, err, "%s: too long", g->options.dir);
 }
 
 static enum emt_err build(struct gateway *g, struct emt_diag *diag)
@@ -203,6 +234,8 @@ static enum emt_err build(struct gateway *g, struct emt_diag *diag)
         err = open_spool(g, diag);
     if (err == EMT_OK)
         err = command_memory_open(g->config.commands, &g->commands, diag);
+    if (err == EMT_OK)
+        err = open_allow_list(g, diag);
     if (err == EMT_OK)
         err = make_client(g, tls);
     tls_context_unref(tls); /* NULL is fine */
@@ -243,6 +276,7 @@ void gateway_close(struct gateway *g)
     renewal_free(g->renewal);
     uplink_client_free(g->client);
     command_memory_free(g->commands);
+    allow_list_free(g->allow_list);
     spool_close(g->spool);
     free(g);
 }

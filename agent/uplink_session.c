@@ -448,7 +448,7 @@ static void run_command(struct uplink_client *c, const struct uplink_command *cm
         snprintf(o->text, sizeof o->text, "sent");
     } else if (strcmp(cmd->name, "resend") == 0) {
         run_resend(c, cmd, o);
-    } else {
+    } else if (!c->config.events.command || !c->config.events.command(c->config.ctx, cmd, o)) {
         o->outcome = 2;
         snprintf(o->text, sizeof o->text, "not supported");
     }

@@ -22,6 +22,7 @@ struct event_base;
 struct spool;
 struct tls_context;
 
+struct command_outcome;
 struct uplink_client;
 
 /* Called on the loop; none may free the client. Any may be NULL. */
@@ -38,6 +39,8 @@ struct uplink_client_events {
     /* The answer to uplink_client_request_certificate(). true: uplink_client_set_tls() was called,
      * and the session gives way to one with the new certificate. */
     bool (*certificate)(void *ctx, const struct uplink_certificate_issued *issued);
+    /* A command that the client does not know. false: nor does the program. */
+    bool (*command)(void *ctx, const struct uplink_command *cmd, struct command_outcome *out);
 };
 
 struct uplink_client_config {
