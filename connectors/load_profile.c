@@ -14,6 +14,10 @@ const char *gap_reason_name(enum gap_reason reason)
         return "invalid-reading";
     case GAP_OUT_OF_RANGE:
         return "out-of-range";
+    case GAP_NO_METER:
+        return "no-meter";
+    case GAP_EXCHANGE:
+        return "exchange-without-reading";
     }
     return "unknown";
 }

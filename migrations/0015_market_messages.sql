@@ -72,7 +72,7 @@ create table export_message (
     state_text text not null default '',
     primary key (tenant_id, message_id),
     unique (tenant_id, file_id, nth),
-    foreign key (tenant_id, file_id) references export_file (tenant_id, file_id)
+    foreign key (tenant_id, file_id) references export_file (tenant_id, file_id) on delete cascade
 );
 -- What was sent of a place and period before.
 create index export_message_place on export_message (tenant_id, location, use_case, period_to);

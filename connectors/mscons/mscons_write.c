@@ -5,6 +5,7 @@
 #include "mscons/mscons_id.h"
 #include "mscons/mscons_message.h"
 #include "mscons/mscons_rules.h"
+#include "mscons/mscons_value_rule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,44 @@ const char *mscons_application(unsigned kind)
             return names[i];
     }
     return NULL;
+}
+
+bool mscons_register_allowed(unsigned kind, struct obis obis)
+{
+    return mscons_obis_allowed(kind, obis, "SRW") || mscons_obis_allowed(kind, obis, "Z02");
+}
+
+unsigned mscons_decimals(unsigned kind, const char *document, const char *location,
+                         struct obis obis)
+{
+    const struct mscons_use_case *r = use_case_of(kind);
+    char bgm[8];
+    struct mscons_value_place place = { .rules = r,
+                                        .place_len = location ? strlen(location) : 0,
+                                        .config = location == NULL,
+                                        .obis = obis };
+
+    if (!r || !r->products)
+        return 0;
+    place.bgm = document ? document : first_of(r->documents, bgm);
+    return mscons_decimals_allowed(&place);
+}
+
+bool mscons_correction_allowed(unsigned kind, const char *code, const char *qualifier,
+                               const char *location)
+{
+    const struct mscons_use_case *r = use_case_of(kind);
+
+    return r && r->corrections &&
+           mscons_status_allowed(r->corrections, code, qualifier,
+                                 location && strlen(location) == 11);
+}
+
+bool mscons_has_methods(unsigned kind)
+{
+    const struct mscons_use_case *r = use_case_of(kind);
+
+    return r && r->methods;
 }
 
 const char *mscons_version_at(emt_time t)

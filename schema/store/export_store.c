@@ -54,7 +54,7 @@ static const struct store_statement statements[STATEMENTS] = {
         " LEFT JOIN channel c ON c.tenant_id = b.tenant_id AND c.channel_id = b.channel_id"
         " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
         " WHERE l.tenant_id = $1 AND 1 << l.kind & $2::int4 <> 0 AND ($3::text IS NULL OR l.code = $3)"
-        " ORDER BY 2, l.code, b.obis, b.valid_from, b.binding_id" },
+        " ORDER BY 2, l.code COLLATE \"C\", b.obis, b.valid_from, b.binding_id" },
     [NUMBER_SEED] = { "export_number_seed", 2,
         "INSERT INTO export_number (tenant_id, sender, last) VALUES ($1, $2, '')"
         " ON CONFLICT (tenant_id, sender) DO NOTHING" },
@@ -96,13 +96,13 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND m.message_id = c.cancels_id" },
     /* Of a profile that was sent several times the latest counts. */
     [MESSAGE_SENT] = { "export_message_sent", 6,
-        "SELECT DISTINCT ON (location, config_id, period_from, period_to, device_number, document, obis)"
+        "SELECT DISTINCT ON (location COLLATE \"C\", config_id, period_from, period_to, device_number, document, obis)"
         " message_id, file_id, number, document, location, device_number, config_id, period_from,"
         " period_to, version, digest, array_to_string(obis, ' ') FROM export_message"
         " WHERE tenant_id = $1 AND use_case = $2::int4 AND receiver = $3::text"
         " AND location = ANY($4::text[]) AND period_to >= $5 AND period_from <= $6"
         " AND cancels_id IS NULL AND cancelled_by IS NULL AND state NOT IN (3, 4)"
-        " ORDER BY location, config_id, period_from, period_to, device_number, document, obis,"
+        " ORDER BY location COLLATE \"C\", config_id, period_from, period_to, device_number, document, obis,"
         " version DESC, message_id DESC" },
     [MESSAGE_CONTENT] = { "export_message_content", 2,
         "SELECT substr(f.content, m.content_at + 1, m.content_len) FROM export_message m"

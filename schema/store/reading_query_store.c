@@ -233,13 +233,29 @@ static enum emt_err visit(const struct store_result *r, emt_time from, emt_time 
     return err;
 }
 
+enum emt_err reading_walk_channels(struct store *s, int32_t tenant, struct store_array *channels,
+                                   emt_time from, emt_time to,
+                                   const struct reading_visitor *visitor)
+{
+    struct store_result *r = NULL;
+    struct store_param p[4];
+
+    p_int4(&p[0], tenant);
+    p_array(&p[1], channels);
+    p_time(&p[2], from);
+    p_time(&p[3], to);
+    enum emt_err err = store_run(s, &statements[LOT], p, &r);
+    if (err == EMT_OK)
+        err = visit(r, from, to, visitor);
+    store_result_free(r);
+    return err;
+}
+
 enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after, int channels,
                               emt_time from, emt_time to, const struct reading_visitor *visitor,
                               int64_t *last)
 {
     struct store_array *ids = store_array_new(STORE_INT8);
-    struct store_result *r = NULL;
-    struct store_param p[4];
     enum emt_err err = EMT_ENOMEM;
 
     if (from >= to || to - from > LOT_SPAN_MAX || channels < 1 || channels > READING_LOT_CHANNELS) {
@@ -248,16 +264,8 @@ enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after, in
     }
     if (ids)
         err = lot_channels(s, tenant, after, channels, ids, last);
-    if (err == EMT_OK && *last) {
-        p_int4(&p[0], tenant);
-        p_array(&p[1], ids);
-        p_time(&p[2], from);
-        p_time(&p[3], to);
-        err = store_run(s, &statements[LOT], p, &r);
-        if (err == EMT_OK)
-            err = visit(r, from, to, visitor);
-        store_result_free(r);
-    }
+    if (err == EMT_OK && *last)
+        err = reading_walk_channels(s, tenant, ids, from, to, visitor);
     store_array_free(ids);
     return err;
 }

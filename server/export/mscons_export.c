@@ -1,13 +1,12 @@
-/* One transaction per file: the number is taken, the values are read, the file is written to memory
- * and stored with its number. Only what is committed is handed out, so a crash at any point neither
- * reuses a number nor loses a file. */
+/* Each receiver gets his own files. Places go in lots, whose readings and former messages are asked
+ * for at once; what a place sends for a day or period is one unit, at whose begin a file may end.
+ */
 #include "export/mscons_export.h"
 
-#include "connectors/mscons_number.h"
-#include "connectors/mscons_write.h"
+#include "export_unit.h"
 #include "model/market_id.h"
-#include "mscons_place.h"
 #include "store/export_store.h"
+#include "store/mandate_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,36 +15,39 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define FILE_BYTES_MAX (256u << 20)
-#define NOTES_BYTES_MAX (1u << 20)
+/* Places of one lot; channels where only one instant of each is read. */
+#define LOT_PLACES_MAX 500
+#define LOT_INSTANTS_MAX 2000
 
-/* Notes go to the caller and, with the file, into the database. */
-struct note_tap {
-    const struct mscons_export_handler *handler;
-    struct writer text;
-};
+/* --- the request --- */
 
-static void tap_note(void *ctx, const char *text)
+static const struct export_use_case *use_case_of(const struct mscons_export_request *req)
 {
-    struct note_tap *tap = ctx;
-
-    /* A list cut at its limit is still a list: the caller has all of it. */
-    if (tap->text.len + strlen(text) + 1 < NOTES_BYTES_MAX)
-        writer_printf(&tap->text, "%s\n", text);
-    if (tap->handler->note != NULL)
-        tap->handler->note(tap->handler->ctx, text);
+    return export_use_case(req->pid == 13006 ? req->cancels : req->pid);
 }
 
-static enum location_kind kind_of_pid(unsigned pid)
+/* A NeLo is taken as it is: whether it exists is seen soon enough. */
+static enum emt_err check_location(const struct export_use_case *u, const char *code,
+                                   struct emt_diag *diag)
 {
-    return pid == 13025 ? LOCATION_MALO : LOCATION_MELO;
+    bool melo = (u->places & LOCATION_BIT(LOCATION_MELO)) != 0;
+    bool malo = (u->places & LOCATION_BIT(LOCATION_MALO)) != 0;
+
+    if ((u->places & LOCATION_BIT(LOCATION_NELO)) != 0 && strlen(code) == 11 && code[0] == 'E')
+        return EMT_OK;
+    return melo && (!malo || strlen(code) > 11) ? melo_check(code, diag) : malo_check(code, diag);
 }
 
 static enum emt_err check_request(const struct mscons_export_request *req, struct emt_diag *diag)
 {
-    if (req->pid != 13017 && req->pid != 13018 && req->pid != 13025)
+    const struct export_use_case *u = use_case_of(req);
+
+    if (u == NULL)
+        return emt_fail(diag, EMT_EUNSUPPORTED, "pid %u is not exported",
+                        req->pid == 13006 ? req->cancels : req->pid);
+    if (req->pid == 13006 && !u->cancelled)
         return emt_fail(diag, EMT_EUNSUPPORTED,
-                        "pid %u: this version writes 13017, 13018 and 13025", req->pid);
+                        "pid %u is corrected by a later message, not cancelled", u->pid);
     emt_time from = local_day_start(req->from);
     emt_time to = local_day_start(req->to);
     if (from == EMT_TIME_NONE || to == EMT_TIME_NONE || from >= to)
@@ -53,12 +55,78 @@ static enum emt_err check_request(const struct mscons_export_request *req, struc
     if (to - from > (MSCONS_EXPORT_DAYS_MAX + 1) * EMT_DAY)
         return emt_fail(diag, EMT_EMALFORMED, "period: longer than %d days",
                         MSCONS_EXPORT_DAYS_MAX);
-    if (req->location != NULL) {
-        return kind_of_pid(req->pid) == LOCATION_MALO ? malo_check(req->location, diag)
-                                                      : melo_check(req->location, diag);
-    }
-    return EMT_OK;
+    return req->location != NULL ? check_location(u, req->location, diag) : EMT_OK;
 }
+
+/* --- units: days, months, or the whole period --- */
+
+struct unit {
+    emt_time from, to;
+};
+struct units {
+    struct unit list[MSCONS_EXPORT_DAYS_MAX + 2];
+    size_t n;
+    struct unit whole;
+};
+
+static emt_time day_start(bool gas, struct local_date d)
+{
+    return gas ? gas_day_start(d) : local_day_start(d);
+}
+
+static bool before(struct local_date a, struct local_date b)
+{
+    return local_day_start(a) < local_day_start(b);
+}
+
+static void units_of(const struct mscons_export_request *req, struct units *out)
+{
+    const struct export_use_case *u = use_case_of(req);
+    struct local_date d = req->from;
+
+    out->n = 0;
+    out->whole = (struct unit){ day_start(u->gas, req->from), day_start(u->gas, req->to) };
+    if (req->pid == 13006 || (u->shape == EXPORT_ENERGY && !u->months)) {
+        out->list[out->n++] = out->whole;
+        return;
+    }
+    while (before(d, req->to)) {
+        struct local_date next = local_date_add(d, 1);
+
+        if (u->months) {
+            next = (struct local_date){ d.month == 12 ? d.year + 1 : d.year, d.month % 12 + 1, 1 };
+            if (d.day != 1 || before(req->to, next)) {
+                d = next; /* only whole months have an energy of the month */
+                continue;
+            }
+        }
+        if (!u->months && day_start(u->gas, d) > req->now)
+            break;
+        out->list[out->n++] = (struct unit){ day_start(u->gas, d), day_start(u->gas, next) };
+        d = next;
+    }
+}
+
+/* --- one receiver --- */
+
+/* Days without mandate are noted once for each span of them. */
+struct permission {
+    struct store_result *mandates; /* rows (valid_from, valid_to); NULL: none is needed */
+    bool refused;                  /* the unit before */
+};
+
+struct receiver {
+    struct export_run run;
+    struct export_out out;
+    struct export_lot lot;
+    struct units units;
+    const struct store_result *rows;
+    struct place place;
+    struct permission permission;
+    /* A job that begins again: what stands is behind it. */
+    char skip_place[64];
+    emt_time skip_from;
+};
 
 /* End of the rows that share a column's text with row `first`. */
 static int group_end(const struct store_result *rows, int first, int column)
@@ -71,130 +139,200 @@ static int group_end(const struct store_result *rows, int first, int column)
     return i;
 }
 
-static enum emt_err write_places(struct mscons_run *run, const struct store_result *rows, int first,
-                                 int end)
+static bool is_permitted(struct receiver *r, const struct unit *u)
 {
-    while (first < end) {
-        int next = group_end(rows, first, EXPORT_LOCATION_CODE);
-        enum emt_err err = mscons_place(run, rows, first, next < end ? next : end);
+    struct permission *p = &r->permission;
+    emt_time to = r->run.use->shape == EXPORT_READING ? u->from : u->to;
+    bool permitted = p->mandates == NULL;
+    char when[32];
 
-        if (err != EMT_OK)
-            return err;
-        first = next;
-    }
-    return EMT_OK;
+    for (int i = 0; !permitted && i < store_rows(p->mandates); i++)
+        permitted = c_time(p->mandates, i, 0) <= u->from &&
+                    (c_null(p->mandates, i, 1) || c_time(p->mandates, i, 1) >= to);
+    if (!permitted && !p->refused)
+        export_note(&r->out.notes, r->place.code, "no mandate for %s from %s on", r->out.receiver,
+                    time_format(u->from, when));
+    p->refused = !permitted;
+    return permitted;
 }
 
-struct file_job {
-    struct store *store;
-    const struct mscons_export_request *req;
-    const struct export_tenant *tenant;
-    const char *receiver;
-    struct note_tap *tap;
-    struct export_file head;
-    char reference[MSCONS_NUMBER_MAX];
-    char name[MSCONS_FILE_NAME_MAX];
-    struct writer content;
-    int messages;
-    int64_t file_id;
-};
-
-static enum emt_err job_number(struct file_job *j, struct emt_diag *diag)
+static enum emt_err run_unit(struct receiver *r, const struct unit *u)
 {
-    char last[32];
-    enum emt_err err = export_number_lock(j->store, j->req->tenant, j->tenant->own_mp_id, last);
+    struct export_run *run = &r->run;
+    enum emt_err err = EMT_OK;
 
-    if (err == EMT_OK)
-        err = mscons_number_next(last, j->req->now, j->reference);
-    if (err == EMT_OK)
-        err = export_number_set(j->store, j->req->tenant, j->tenant->own_mp_id, j->reference);
-    return err == EMT_OK ? EMT_OK
-                         : emt_fail(diag, err, "no number for the file: %s", store_error(j->store));
-}
-
-static enum emt_err job_content(struct file_job *j, const struct store_result *rows, int first,
-                                int end, struct emt_diag *diag)
-{
-    struct sink sink = sink_to_writer(&j->content);
-    struct mscons_export_handler handler = { .note = tap_note, .ctx = j->tap };
-    struct mscons_writer writer;
-    /* Who sends to itself needs nobody's leave. */
-    bool mandates = j->tenant->mandates_required && strcmp(j->receiver, j->tenant->own_mp_id) != 0;
-    struct mscons_run run = { .store = j->store,
-                              .req = j->req,
-                              .handler = &handler,
-                              .writer = &writer,
-                              .reference = j->reference,
-                              .tolerance_s = j->tenant->tolerance_s,
-                              .receiver = j->receiver,
-                              .mandates = mandates };
-
-    j->head = (struct export_file){ .sender = j->tenant->own_mp_id,
-                                    .recipient = j->receiver,
-                                    .reference = j->reference,
-                                    /* DTM+137 has minutes */
-                                    .created = j->req->now - j->req->now % EMT_MINUTE,
-                                    .test = j->req->test };
-    enum emt_err err = mscons_begin(&writer, &j->head, &sink, diag);
-    if (err == EMT_OK) {
-        err = write_places(&run, rows, first, end);
+    if (run->req->pid == 13006)
+        return export_document_cancel_all(run, r->place.code, u->from, u->to);
+    switch (run->use->shape) {
+    case EXPORT_PROFILE:
+        return unit_profile(run, &r->place, u->from, u->to);
+    case EXPORT_READING:
+        err = unit_reading(run, &r->place, u->from, u->to);
+        if (err == EMT_OK && u->to == r->units.whole.to && run->use->gas)
+            err = unit_energy(run, &r->place, r->units.whole.from, r->units.whole.to);
+        return err;
+    case EXPORT_ENERGY:
+        return unit_energy(run, &r->place, u->from, u->to);
+    case EXPORT_ORDERED:
+        err = unit_profile(run, &r->place, u->from, u->to);
         if (err == EMT_OK)
-            err = mscons_end(&writer, diag);
-        j->messages = (int)run.documents;
+            err = unit_reading(run, &r->place, u->from, u->to);
+        return err == EMT_OK ? unit_instants(run, &r->place, u->from, u->to) : err;
     }
-    mscons_release(&writer);
-    if (err == EMT_OK)
-        err = mscons_file_name(&j->head, j->req->pid, j->name, sizeof j->name, diag);
+    return EMT_EINTERNAL;
+}
+
+static bool is_behind(const struct receiver *r, emt_time from)
+{
+    int c = strcmp(r->place.code, r->skip_place);
+
+    return c > 0 || (c == 0 && from >= r->skip_from);
+}
+
+static enum emt_err run_place(struct receiver *r, size_t first_unit, size_t end_unit)
+{
+    enum emt_err err = EMT_OK;
+
+    if (r->place.n == 0 && r->run.req->pid != 13006)
+        return EMT_OK;
+    for (size_t i = first_unit; i < end_unit && err == EMT_OK; i++) {
+        const struct unit *u = &r->units.list[i];
+
+        if (!is_behind(r, u->from) || !is_permitted(r, u))
+            continue;
+        err = run_unit(r, u);
+        lot_forget(&r->lot);
+    }
     return err;
 }
 
-static enum emt_err job_keep(struct file_job *j)
+static enum emt_err open_place(struct receiver *r, int first, int end)
 {
-    char pid[8];
-    struct export_file_row row = { .kind = "mscons",
-                                   .pid = pid,
-                                   .sender = j->tenant->own_mp_id,
-                                   .receiver = j->receiver,
-                                   .reference = j->reference,
-                                   .file_name = j->name,
-                                   .notes = writer_cstr(&j->tap->text),
-                                   .from = local_day_start(j->req->from),
-                                   .to = local_day_start(j->req->to),
-                                   .created = j->req->now,
-                                   .messages = j->messages,
-                                   .content = j->content.data,
-                                   .content_len = j->content.len,
-                                   .job = j->req->job,
-                                   .part = 1 };
+    const struct mscons_export_request *req = r->run.req;
+    const char *code = c_text(r->rows, first, EXPORT_LOCATION_CODE);
 
-    snprintf(pid, sizeof pid, "%u", j->req->pid);
-    return export_file_insert(j->store, j->req->tenant, &row, &j->file_id);
+    store_result_free(r->permission.mandates);
+    r->permission = (struct permission){ 0 };
+    /* A job that begins again has said it already. */
+    if (strcmp(code, r->skip_place) < 0) {
+        r->place.code = code;
+        r->place.n = 0;
+        return EMT_OK;
+    }
+    if (req->pid == 13006) {
+        r->place.code = code;
+        r->place.n = 0;
+    } else {
+        place_of_rows(r->run.use, &r->out.notes, r->rows, first, end, &r->place);
+    }
+    return r->run.mandates ? mandate_periods(r->run.store, req->tenant, code, r->out.receiver,
+                                             &r->permission.mandates)
+                           : EMT_OK;
 }
 
-/* The file of one receiver: rows [first, end). A file without messages is none. */
-static enum emt_err export_file_of(struct file_job *j, const struct store_result *rows, int first,
-                                   int end, struct emt_diag *diag)
-{
-    enum emt_err err = store_begin(j->store, j->req->tenant);
+/* --- lots --- */
 
-    if (err != EMT_OK)
-        return emt_fail(diag, err, "%s", store_error(j->store));
-    err = job_number(j, diag);
-    if (err == EMT_OK)
-        err = job_content(j, rows, first, end, diag);
-    if (err == EMT_OK) {
-        err = job_keep(j);
-        if (err == EMT_OK)
-            err = store_commit(j->store);
-        if (err != EMT_OK)
-            (void)emt_fail(diag, err, "file not kept: %s", store_error(j->store));
+static bool reads_instants(const struct receiver *r)
+{
+    return r->run.use->shape == EXPORT_READING && r->units.n == 1;
+}
+
+/* Rows [first, *end) that make a lot; at least one place. */
+static void lot_of(const struct receiver *r, int first, int end, int *lot_end)
+{
+    size_t most = reads_instants(r) ? LOT_INSTANTS_MAX : EXPORT_LOT_CHANNEL_DAYS / r->units.n;
+    int places = 0;
+    int i = first;
+
+    while (i < end && places < LOT_PLACES_MAX) {
+        int next = group_end(r->rows, i, EXPORT_LOCATION_CODE);
+
+        if (next > end)
+            next = end;
+        if (places > 0 && (size_t)(next - first) > most)
+            break;
+        i = next;
+        places++;
     }
+    *lot_end = i;
+}
+
+static enum emt_err load_lot(struct receiver *r, int first, int end, size_t unit, size_t end_unit,
+                             struct emt_diag *diag)
+{
+    struct export_run *run = &r->run;
+    emt_time margin = run->tolerance_s * EMT_SECOND;
+    emt_time from = r->units.list[unit].from;
+    emt_time to = reads_instants(r) ? from : r->units.list[end_unit - 1].to;
+    bool loads = run->use->shape != EXPORT_ENERGY && run->req->pid != 13006;
+    enum emt_err err = EMT_OK;
+    const char *last = "";
+
+    lot_clear(&r->lot);
+    store_array_clear(run->places);
+    for (int i = first; i < end && err == EMT_OK; i++) {
+        const char *code = c_text(r->rows, i, EXPORT_LOCATION_CODE);
+
+        if (strcmp(code, last) != 0 && !store_array_text(run->places, code))
+            err = EMT_ENOMEM;
+        last = code;
+        if (err == EMT_OK && loads && !c_null(r->rows, i, EXPORT_CHANNEL_ID))
+            err = lot_add(&r->lot, c_int(r->rows, i, EXPORT_CHANNEL_ID));
+    }
+    if (err == EMT_OK && loads)
+        err = lot_load(&r->lot, from - margin, to + margin + 1);
+    store_result_free(run->sent);
+    run->sent = NULL;
+    run->sent_from = r->units.whole.from < from ? r->units.whole.from : from;
+    run->sent_to = r->units.whole.to;
     if (err != EMT_OK)
-        store_rollback(j->store);
+        return emt_fail(diag, err, "%s", store_error(run->store));
+    return export_sent_load(run, diag);
+}
+
+static enum emt_err run_lot(struct receiver *r, int first, int end, struct emt_diag *diag)
+{
+    bool several = group_end(r->rows, first, EXPORT_LOCATION_CODE) < end;
+    size_t chunk = EXPORT_LOT_CHANNEL_DAYS / (size_t)(end - first) + 1;
+    enum emt_err err = EMT_OK;
+
+    if (several || r->run.use->shape == EXPORT_ENERGY)
+        chunk = r->units.n;
+    for (size_t unit = 0; unit < r->units.n && err == EMT_OK; unit += chunk) {
+        size_t end_unit = unit + chunk < r->units.n ? unit + chunk : r->units.n;
+
+        err = load_lot(r, first, end, unit, end_unit, diag);
+        for (int i = first; i < end && err == EMT_OK;) {
+            int next = group_end(r->rows, i, EXPORT_LOCATION_CODE);
+
+            next = next < end ? next : end;
+            if (several || unit == 0)
+                err = open_place(r, i, next);
+            if (err == EMT_OK)
+                err = run_place(r, unit, end_unit);
+            i = next;
+        }
+    }
     return err;
 }
 
-static void tap_notes(struct note_tap *tap, const char *text)
+static enum emt_err run_places(struct receiver *r, int first, int end, struct emt_diag *diag)
+{
+    enum emt_err err = EMT_OK;
+
+    while (first < end && err == EMT_OK && r->units.n > 0) {
+        int lot_end;
+
+        lot_of(r, first, end, &lot_end);
+        err = run_lot(r, first, lot_end, diag);
+        first = lot_end;
+    }
+    return err;
+}
+
+/* --- a job that begins again --- */
+
+static void repeat_notes(const struct export_notes *notes, const char *text)
 {
     char line[400];
 
@@ -202,90 +340,161 @@ static void tap_notes(struct note_tap *tap, const char *text)
         size_t n = strcspn(text, "\n");
 
         snprintf(line, sizeof line, "%.*s", (int)n, text);
-        tap_note(tap, line);
+        export_note_line(notes, line);
         text += n + (text[n] == '\n');
     }
 }
 
-/* What an earlier run of the job wrote for the receiver. EMT_ENOTFOUND. */
-static enum emt_err written_before(struct file_job *j, struct emt_diag *diag)
+/* Hands back what earlier runs of the job wrote for the receiver; *done: that was all. */
+static enum emt_err written_before(struct receiver *r, const char *code,
+                                   const struct mscons_export_handler *h, struct store *s,
+                                   const struct mscons_export_request *req, bool *done, int *part,
+                                   struct emt_diag *diag)
 {
-    const struct mscons_export_handler *h = j->tap->handler;
-    struct store_result *r = NULL;
+    struct export_notes notes = { h->note, h->ctx, NULL };
+    struct store_result *files = NULL;
+    enum emt_err err;
 
-    if (j->req->job == 0)
-        return EMT_ENOTFOUND;
-    enum emt_err err = store_begin(j->store, j->req->tenant);
+    *done = false;
+    *part = 1;
+    if (req->job == 0)
+        return EMT_OK;
+    err = store_begin(s, req->tenant);
     if (err == EMT_OK)
-        err = export_files_of_job(j->store, j->req->tenant, j->req->job, j->receiver, &r);
+        err = export_files_of_job(s, req->tenant, req->job, code, &files);
     if (err != EMT_OK)
-        (void)emt_fail(diag, err, "%s", store_error(j->store));
-    store_rollback(j->store);
-    if (err == EMT_OK && store_rows(r) == 0)
-        err = EMT_ENOTFOUND;
-    if (err != EMT_OK) {
-        store_result_free(r);
-        return err;
+        (void)emt_fail(diag, err, "%s", store_error(s));
+    store_rollback(s);
+    for (int i = 0; err == EMT_OK && i < store_rows(files); i++) {
+        repeat_notes(&notes, c_text(files, i, 1));
+        if (h->file != NULL)
+            err = h->file(h->ctx, c_int(files, i, 0), "", NULL, 0, 0);
+        *part = (int)c_int(files, i, 2) + 1;
+        *done = c_null(files, i, 3);
+        snprintf(r->skip_place, sizeof r->skip_place, "%s", c_text(files, i, 3));
+        r->skip_from = c_time(files, i, 4);
     }
-    tap_notes(j->tap, c_text(r, 0, 1));
-    if (h->file != NULL)
-        err = h->file(h->ctx, c_int(r, 0, 0), "", NULL, 0, 0);
-    store_result_free(r);
+    store_result_free(files);
     return err;
 }
 
-static enum emt_err export_receiver(struct file_job *j, const struct store_result *rows, int first,
-                                    int end, struct emt_diag *diag)
+/* --- all receivers --- */
+
+struct plan {
+    struct store *store;
+    const struct mscons_export_request *req;
+    const struct mscons_export_handler *handler;
+    struct export_tenant tenant;
+    struct export_policy policy;
+    struct store_result *rows;
+};
+
+static void refuse_receiver(const struct plan *p, int first, int end, const char *why)
 {
+    struct export_notes notes = { p->handler->note, p->handler->ctx, NULL };
+
+    for (int i = first; i < end; i = group_end(p->rows, i, EXPORT_LOCATION_CODE))
+        export_note(&notes, c_text(p->rows, i, EXPORT_LOCATION_CODE), "no receiver: %s", why);
+}
+
+static enum emt_err write_files(struct plan *p, struct receiver *r, int first, int end, int part,
+                                struct emt_diag *diag)
+{
+    const char *code = c_text(p->rows, first, EXPORT_RECEIVER);
+    enum emt_err err = out_open(&r->out, p->store, p->req, p->handler, &p->tenant, code, diag);
+
+    if (err != EMT_OK)
+        return err;
+    r->out.part = part;
+    r->rows = p->rows;
+    r->run = (struct export_run){ .store = p->store,
+                                  .req = p->req,
+                                  .use = use_case_of(p->req),
+                                  .policy = &p->policy,
+                                  .tolerance_s = p->tenant.tolerance_s,
+                                  /* Who sends to itself needs nobody's leave. */
+                                  .mandates = p->tenant.mandates_required &&
+                                              strcmp(code, p->tenant.own_mp_id) != 0,
+                                  .out = &r->out,
+                                  .lot = &r->lot,
+                                  .places = store_array_new(STORE_TEXT) };
+    lot_init(&r->lot, p->store, p->req->tenant, p->req->now);
+    if (mscons_has_methods(r->run.use->pid)) {
+        r->lot.method = p->policy.method;
+        r->lot.reason = p->policy.reason;
+    }
+    units_of(p->req, &r->units);
+    err = r->run.places != NULL ? run_places(r, first, end, diag) : EMT_ENOMEM;
+    if (err == EMT_OK)
+        err = out_close(&r->out, diag);
+    return err;
+}
+
+static void receiver_release(struct receiver *r)
+{
+    out_release(&r->out);
+    lot_release(&r->lot);
+    store_array_free(r->run.places);
+    store_result_free(r->run.sent);
+    store_result_free(r->permission.mandates);
+}
+
+static enum emt_err export_receiver(struct plan *p, int first, int end, struct emt_diag *diag)
+{
+    struct export_notes notes = { p->handler->note, p->handler->ctx, NULL };
+    const char *code = c_text(p->rows, first, EXPORT_RECEIVER);
+    struct receiver *r;
     struct emt_diag why = { 0 };
+    bool done = false;
+    int part = 1;
 
-    if (mp_id_check(j->receiver, &why) != EMT_OK) {
-        for (int i = first; i < end; i = group_end(rows, i, EXPORT_LOCATION_CODE)) {
-            char line[400];
-
-            snprintf(line, sizeof line, "%s: no receiver: %s",
-                     c_text(rows, i, EXPORT_LOCATION_CODE),
-                     *j->receiver ? why.text : "the location has no receiver_mp_id");
-            tap_note(j->tap, line);
-        }
+    if (mp_id_check(code, &why) != EMT_OK) {
+        refuse_receiver(p, first, end, *code ? why.text : "the location has no receiver_mp_id");
         return EMT_OK;
     }
-    enum emt_err err = written_before(j, diag);
-    if (err != EMT_ENOTFOUND)
-        return err;
-    writer_init_heap(&j->content, FILE_BYTES_MAX);
-    err = export_file_of(j, rows, first, end, diag);
-    const struct mscons_export_handler *h = j->tap->handler;
-    if (err == EMT_ENOTFOUND)
-        err = EMT_OK; /* no message: the notes say why */
-    else if (err == EMT_OK && h->file != NULL)
-        err = h->file(h->ctx, j->file_id, j->name, j->content.data, j->content.len, j->messages);
-    writer_release(&j->content);
+    r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return EMT_ENOMEM;
+    enum emt_err err = written_before(r, code, p->handler, p->store, p->req, &done, &part, diag);
+    if (err == EMT_OK && !done) {
+        err = write_files(p, r, first, end, part, diag);
+        if (err != EMT_OK && r->out.refused) { /* the other receivers get theirs */
+            export_note_line(&notes, diag->text);
+            err = EMT_OK;
+        }
+        receiver_release(r);
+    }
+    free(r);
     return err;
 }
 
-static enum emt_err read_plan(struct store *s, const struct mscons_export_request *req,
-                              struct export_tenant *tenant, struct store_result **rows,
-                              struct emt_diag *diag)
+static enum emt_err read_plan(struct plan *p, struct emt_diag *diag)
 {
-    enum emt_err err = store_begin(s, req->tenant);
+    const struct mscons_export_request *req = p->req;
+    const struct export_use_case *u = use_case_of(req);
+    struct units units;
+    enum emt_err err = store_begin(p->store, req->tenant);
 
     if (err != EMT_OK)
-        return emt_fail(diag, err, "%s", store_error(s));
-    err = export_tenant_get(s, req->tenant, tenant);
+        return emt_fail(diag, err, "%s", store_error(p->store));
+    units_of(req, &units);
+    err = export_tenant_get(p->store, req->tenant, &p->tenant);
     if (err == EMT_ENOTFOUND)
         emt_fail(diag, err, "tenant %d does not exist", (int)req->tenant);
     if (err == EMT_OK)
-        err = export_bindings(s, req->tenant, LOCATION_BIT(kind_of_pid(req->pid)), req->location,
-                              local_day_start(req->from), local_day_start(req->to), rows);
-    store_rollback(s);
-    if (err == EMT_OK && mp_id_check(tenant->own_mp_id, NULL) != EMT_OK)
+        err = export_policy_get(p->store, req->tenant, u->pid, &p->policy);
+    if (err == EMT_OK)
+        err = export_bindings(p->store, req->tenant, u->places, req->location, units.whole.from,
+                              units.whole.to, &p->rows);
+    store_rollback(p->store);
+    if (err == EMT_OK && mp_id_check(p->tenant.own_mp_id, NULL) != EMT_OK)
         err = emt_fail(diag, EMT_EMALFORMED,
                        "the tenant has no own_mp_id: set the MP-ID it sends with");
-    if (err == EMT_OK && store_rows(*rows) == 0 && req->location != NULL)
-        err = emt_fail(diag, EMT_ENOTFOUND, "location %s is not registered", req->location);
+    if (err == EMT_OK && store_rows(p->rows) == 0 && req->location != NULL)
+        err = emt_fail(diag, EMT_ENOTFOUND, "location %s is not registered for use case %u",
+                       req->location, u->pid);
     if (err == EMT_EDB)
-        emt_fail(diag, err, "%s", store_error(s));
+        emt_fail(diag, err, "%s", store_error(p->store));
     return err;
 }
 
@@ -298,29 +507,19 @@ static int64_t count_receivers(const struct store_result *rows)
     return n;
 }
 
-static enum emt_err export_all(struct store *s, const struct mscons_export_request *req,
-                               const struct mscons_export_handler *h,
-                               const struct export_tenant *tenant, const struct store_result *rows,
-                               struct emt_diag *diag)
+static enum emt_err export_all(struct plan *p, struct emt_diag *diag)
 {
-    int64_t total = count_receivers(rows);
+    const struct mscons_export_handler *h = p->handler;
+    int64_t total = count_receivers(p->rows);
     int64_t done = 0;
     enum emt_err err = EMT_OK;
 
-    for (int first = 0; err == EMT_OK && first < store_rows(rows); done++) {
-        int end = group_end(rows, first, EXPORT_RECEIVER);
-        struct note_tap tap = { .handler = h };
-        struct file_job job = { .store = s,
-                                .req = req,
-                                .tenant = tenant,
-                                .receiver = c_text(rows, first, EXPORT_RECEIVER),
-                                .tap = &tap };
+    for (int first = 0; err == EMT_OK && first < store_rows(p->rows); done++) {
+        int end = group_end(p->rows, first, EXPORT_RECEIVER);
 
         if (h->step != NULL && !h->step(h->ctx, done, total))
             return EMT_EAGAIN;
-        writer_init_heap(&tap.text, NOTES_BYTES_MAX);
-        err = export_receiver(&job, rows, first, end, diag);
-        writer_release(&tap.text);
+        err = export_receiver(p, first, end, diag);
         first = end;
     }
     if (err == EMT_OK && h->step != NULL)
@@ -331,15 +530,15 @@ static enum emt_err export_all(struct store *s, const struct mscons_export_reque
 enum emt_err mscons_export_run(struct store *s, const struct mscons_export_request *req,
                                const struct mscons_export_handler *h, struct emt_diag *diag)
 {
-    struct store_result *rows = NULL;
-    struct export_tenant tenant;
-    enum emt_err err = check_request(req, diag);
+    struct emt_diag own = { 0 };
+    struct plan p = { .store = s, .req = req, .handler = h };
+    struct emt_diag *why = diag != NULL ? diag : &own;
+    enum emt_err err = check_request(req, why);
 
     if (err == EMT_OK)
-        err = read_plan(s, req, &tenant, &rows, diag);
+        err = read_plan(&p, why);
     if (err == EMT_OK)
-        err = export_all(s, req, h, &tenant, rows, diag);
-    if (rows != NULL)
-        store_result_free(rows);
+        err = export_all(&p, why);
+    store_result_free(p.rows);
     return err;
 }

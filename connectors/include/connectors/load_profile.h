@@ -47,6 +47,9 @@ enum gap_reason {
     GAP_WENT_BACK,      /* "register-went-back": smaller than before, and no roll-over */
     GAP_INVALID,        /* "invalid-reading": the only reading there is one that must not be used */
     GAP_OUT_OF_RANGE,   /* "out-of-range": the energy does not fit an exact decimal */
+    GAP_NO_METER,       /* "no-meter": none is mounted at a boundary */
+    GAP_EXCHANGE,       /* "exchange-without-reading": what a meter showed at its end or begin is
+                           not known */
 };
 const char *gap_reason_name(enum gap_reason reason);
 
@@ -100,6 +103,44 @@ EMT_CHECKED enum emt_err load_profile_build(const struct load_profile_rule *rule
                                             size_t n, struct load_profile *out,
                                             struct emt_diag *diag);
 void load_profile_release(struct load_profile *p);
+
+/* --- a place through the exchanges of its meter --- */
+
+/* One register in the place, from when it was mounted to when it was taken down. */
+struct register_span {
+    emt_time from, to;                       /* to EMT_TIME_NONE: mounted still */
+    const struct register_reading *readings; /* borrowed, ascending, within [from, to] */
+    size_t n;
+    struct decimal factor, modulus; /* as in load_profile_rule */
+    /* What it showed at `from` and at `to` as the exchange was written down; NULL: the reading next
+     * to that time within the tolerance. Borrowed. */
+    const struct register_reading *first, *last;
+};
+struct register_chain {
+    const struct register_span *spans; /* borrowed; ascending, they do not overlap */
+    size_t n;
+    emt_time tolerance; /* exactly as it says: 0 is on the instant */
+    bool rounds;        /* as in load_profile_rule */
+    int decimals;
+};
+
+/* Energy from one instant to another, through every exchange between them: the sum of what each
+ * register moved on while it was mounted. *out: value, worst quality. EMT_ENOTFOUND with *reason;
+ * EMT_EMALFORMED to is not behind from. */
+EMT_CHECKED enum emt_err register_chain_energy(const struct register_chain *c, emt_time from,
+                                               emt_time to, struct export_value *out,
+                                               enum gap_reason *reason);
+/* load_profile_build() for a chain. */
+EMT_CHECKED enum emt_err load_profile_chain(const struct register_chain *c, emt_time step,
+                                            emt_time from, emt_time to, struct load_profile *out,
+                                            struct emt_diag *diag);
+/* Fills the gaps whose energy is known as a whole, because the registers tell it at both ends: in
+ * equal parts, rounded so that their sum is that energy exactly. The values get this quality,
+ * method and reason (borrowed). p is of load_profile_chain() with the same chain and step.
+ * EMT_ENOMEM: p is as before. */
+EMT_CHECKED enum emt_err load_profile_interpolate(const struct register_chain *c, emt_time step,
+                                                  struct load_profile *p, enum quality quality,
+                                                  const char *method, const char *reason);
 
 /* The register reading for one instant (a meter reading of 13017, a boundary): nearest within the
  * tolerance, tie to the earlier; NULL for none. Same rule as above. */

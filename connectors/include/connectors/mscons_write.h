@@ -29,6 +29,7 @@
 #include "connectors/connector.h"
 #include "connectors/edi_writer.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -83,6 +84,19 @@ EMT_CHECKED enum emt_err mscons_write(const struct export_file *file,
 /* DE0026 of a use case that is written here ("EM", "TL", "VL"), or NULL. A cancellation (13006) has
  * that of what it cancels: ask with that kind, here and in mscons_file_name(). */
 const char *mscons_application(unsigned kind);
+/* --- what an export asks before it writes --- */
+
+/* Whether the code list has this register for the use case. */
+bool mscons_register_allowed(unsigned kind, struct obis obis);
+/* Decimals that its values may have; document NULL: the use case's first, location NULL: behind a
+ * configuration id. */
+unsigned mscons_decimals(unsigned kind, const char *document, const char *location,
+                         struct obis obis);
+/* Whether STS+Z34 with this code may stand at a value of this qualifier. */
+bool mscons_correction_allowed(unsigned kind, const char *code, const char *qualifier,
+                               const char *location);
+/* Whether a value of this qualifier says how it was formed (STS+Z32, STS+Z40). */
+bool mscons_has_methods(unsigned kind);
 /* DE0057 for files created at t, or NULL. */
 const char *mscons_version_at(emt_time t);
 

@@ -52,6 +52,12 @@ EMT_CHECKED enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64
                                           int channels, emt_time from, emt_time to,
                                           const struct reading_visitor *visitor, int64_t *last);
 
+/* The same of these channels (int8[], borrowed), over a span of any length. A statement takes
+ * memory for all of its values. */
+EMT_CHECKED enum emt_err reading_walk_channels(struct store *s, int32_t tenant,
+                                               struct store_array *channels, emt_time from,
+                                               emt_time to, const struct reading_visitor *visitor);
+
 /* The value with the latest time of each of these channels: n entries in the order of the ids; ts
  * is EMT_TIME_NONE where there is none. */
 EMT_CHECKED enum emt_err reading_last(struct store *s, int32_t tenant, const int64_t *channels,

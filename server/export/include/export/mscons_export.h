@@ -1,9 +1,27 @@
 /* One MSCONS export: from the places of a tenant to files with numbers, kept in the database before
  * anybody sees them.
  *
- * Use cases: 13018 load profile of a MeLo, 13025 load profile of a MaLo (interval energies
- * differenced from register readings, connectors/load_profile.h; a day with gaps goes out in
- * contiguous spans, a gap never), 13017 register readings of a MeLo at the start of each day. */
+ * Use cases, each from the channels bound to a place (connectors/load_profile.h differences
+ * registers, through exchanges and roll-overs):
+ *   power  13018, 13025 load profiles of a day; 13017 readings at the begin of each day and at an
+ *          exchange; 13019 energy of the whole period; 13016 energy and maximum of each month in
+ *          it; 13027 what was ordered as type-2 values
+ *   gas    13008 load profile and 13007 gas quality of a gas day; 13002 readings at the begin of
+ *          each gas day, state number and calorific value of the period; 13009 energy of the
+ *          period
+ *   13006  takes back what was sent of the use case `cancels` in the period
+ * A period of gas days is that of the local days, from 06:00 to 06:00.
+ *
+ * Intervals without energy: the tenant's policy for the use case (export_policy_get()): a day goes
+ * out in contiguous spans, is held back whole, or is filled with provisional values or substitutes.
+ *
+ * What a receiver has already: of profiles a later message takes the place of the one before and
+ * says which values changed (STS+Z34). Readings and energies that changed are cancelled and sent
+ * anew in one file; those that did not change are never sent twice.
+ *
+ * Files are closed before they grow beyond what the receiver takes (market_partner), else beyond
+ * MSCONS_EXPORT_FILE_BYTES. Each is judged by mscons_check() before it is kept; a file with a
+ * finding is not kept, and a note says segment and rule. */
 #ifndef EMT_EXPORT_MSCONS_EXPORT_H
 #define EMT_EXPORT_MSCONS_EXPORT_H
 
@@ -20,15 +38,20 @@ struct store;
 
 /* Longest period of one export. */
 #define MSCONS_EXPORT_DAYS_MAX 400
+/* Bytes of a file to a receiver who said nothing. One message is never cut: one that is larger goes
+ * out alone. */
+#define MSCONS_EXPORT_FILE_BYTES (4 << 20)
 
 struct mscons_export_request {
     int32_t tenant;
-    unsigned pid;               /* 13017, 13018, 13025 */
+    unsigned pid;               /* mscons_export_pids() */
     struct local_date from, to; /* German local days, end exclusive */
-    const char *location;       /* MeLo or MaLo; NULL: all of that kind */
-    emt_time now;               /* creation time; messages never carry values after it */
-    bool test;                  /* test flag of the interchange */
-    bool hold_gaps;             /* a day with a gap is held back whole instead of sent in spans */
+    const char *location; /* MeLo, MaLo, NeLo or tranche; NULL: all that the use case is for */
+    emt_time now;         /* creation time; messages never carry values after it */
+    bool test;            /* test flag of the interchange */
+    bool hold_gaps;       /* a day with a gap is held back whole, whatever the policy */
+    bool only_changes;    /* of profiles: what is the same as sent before stays out */
+    unsigned cancels;     /* 13006: the use case that is taken back; else 0 */
     int64_t job; /* that writes the files, 0: none. A job that begins again writes no receiver's
                     file twice: what stands there is handed back with its notes. */
 };
@@ -47,6 +70,9 @@ struct mscons_export_handler {
      * EMT_EAGAIN. May be NULL. */
     bool (*step)(void *ctx, int64_t done, int64_t total);
 };
+
+/* The use cases that can be exported, ascending, closed by 0. */
+const unsigned *mscons_export_pids(void);
 
 /* Runs on a synchronous connection as emt_app, in transactions of its own: one per file, with the
  * number and the file. EMT_OK also when nothing could be written (see notes). EMT_ENOTFOUND no such
