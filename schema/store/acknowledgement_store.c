@@ -124,12 +124,14 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND " WITHIN("f.tenant_id", "f.receiver") " > 0"
         " AND f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") < $1"
         " ORDER BY f.delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED" },
-    [FILE_FACTS] = { "sent_file_facts", 2,
-        "SELECT f.state, f.state_at, f.state_text, f.delivered_at, f.replaces_id,"
-        " (SELECT max(x.file_id) FROM export_file x WHERE x.tenant_id = f.tenant_id AND x.replaces_id = f.file_id),"
+    [FILE_FACTS] = { "sent_file_facts", 3,
+        "SELECT f.file_id, f.state, f.state_at, f.state_text, f.delivered_at,"
         " CASE WHEN f.kind = 'mscons' AND " WITHIN("f.tenant_id", "f.receiver") " > 0"
-        " THEN f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") END"
-        " FROM export_file f WHERE f.tenant_id = $1 AND f.file_id = $2" },
+        " THEN f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") END,"
+        " f.replaces_id,"
+        " (SELECT max(x.file_id) FROM export_file x WHERE x.tenant_id = f.tenant_id AND x.replaces_id = f.file_id)"
+        " FROM export_file f WHERE f.tenant_id = $1 AND f.file_id BETWEEN $2 AND $3"
+        " ORDER BY f.file_id DESC" },
     [MESSAGE_LIST] = { "sent_message_list", 4,
         "SELECT " MESSAGE_COLUMNS " FROM export_message m"
         " WHERE m.tenant_id = $1 AND m.file_id = $2 AND m.nth > $3::int8 ORDER BY m.nth LIMIT $4" },
@@ -370,13 +372,14 @@ enum emt_err sent_files_overdue(struct store *s, emt_time now, int limit, struct
     return store_run(s, &statements[FILES_OVERDUE], p, out);
 }
 
-enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t file,
+enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t first, int64_t last,
                              struct store_result **out)
 {
-    struct store_param p[2];
+    struct store_param p[3];
 
-    two(p, tenant, file);
-    return store_run_row(s, &statements[FILE_FACTS], p, out);
+    two(p, tenant, first);
+    p_int8(&p[2], last);
+    return store_run(s, &statements[FILE_FACTS], p, out);
 }
 
 enum emt_err sent_message_list(struct store *s, int32_t tenant, int64_t file, int64_t after,

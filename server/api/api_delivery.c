@@ -5,7 +5,6 @@
 #include "store/job_store.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Last: banned functions do not compile from here on. */
@@ -29,23 +28,6 @@ static const struct api_column columns[] = {
 };
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-/* A number in the query; absent: 0. False: answered. */
-static bool query_number(struct api_call *c, const char *name, int64_t *out)
-{
-    const char *text = NULL;
-    char *end = NULL;
-
-    if (!api_query_text(c, name, 18, &text))
-        return false;
-    if (text == NULL)
-        return true;
-    *out = strtoll(text, &end, 10);
-    if (*end == '\0' && *out > 0)
-        return true;
-    api_problem(c, 400, "invalid", name, "%s: must be a number from 1", name);
-    return false;
-}
-
 enum emt_err api_delivery_list(struct api_call *c)
 {
     struct store_result *r = NULL;
@@ -53,7 +35,7 @@ enum emt_err api_delivery_list(struct api_call *c)
     int64_t file = 0;
     int state = -1;
 
-    if (!api_page_read(c, 1000, 100, true, &page) || !query_number(c, "file", &file) ||
+    if (!api_page_read(c, 1000, 100, true, &page) || !api_query_number(c, "file", &file) ||
         !api_query_enum(c, "state", state_names, &state))
         return EMT_OK;
     enum emt_err err =

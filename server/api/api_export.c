@@ -1,7 +1,9 @@
+#include "api_acknowledgement.h"
 #include "api_job.h"
 #include "api_rights.h"
 #include "api_route.h"
 #include "export/mscons_export.h"
+#include "store/acknowledgement_store.h"
 #include "store/export_store.h"
 #include "store/job_store.h"
 
@@ -47,17 +49,37 @@ static json_t *notes_json(const char *text)
     return list;
 }
 
-static json_t *export_json(const struct store_result *r, int row)
+/* facts: sent_file_facts() of this file and others, newest first. */
+static json_t *export_json(const struct store_result *r, int row, const struct store_result *facts)
 {
     json_t *j = api_row(r, row, FILE_ID, columns, COLUMNS);
+    int fact = 0;
+
+    while (fact < store_rows(facts) &&
+           c_int(facts, fact, SENT_FILE_NUMBER) != c_int(r, row, FILE_ID))
+        fact++;
+    api_sent_file(j, facts, fact < store_rows(facts) ? fact : -1);
 
     json_object_set_new(j, "size", json_integer(c_int(r, row, FILE_SIZE)));
     json_object_set_new(j, "notes", notes_json(c_text(r, row, FILE_NOTES)));
     return j;
 }
 
+/* One file with what became of it; NULL: *err. */
+static json_t *whole_json(struct api_call *c, const struct store_result *r, enum emt_err *err)
+{
+    struct store_result *facts = NULL;
+    int64_t id = c_int(r, 0, FILE_ID);
+
+    *err = sent_file_facts(c->store, c->tenant, id, id, &facts);
+    json_t *j = *err == EMT_OK ? export_json(r, 0, facts) : NULL;
+    store_result_free(facts);
+    return j;
+}
+
 enum emt_err api_export_list(struct api_call *c)
 {
+    struct store_result *facts = NULL;
     struct store_result *r = NULL;
     struct api_page page;
 
@@ -69,9 +91,17 @@ enum emt_err api_export_list(struct api_call *c)
         return api_store_problem(c, err, "exports");
     int rows = store_rows(r);
     int shown = rows > page.limit ? page.limit : rows;
+    if (shown > 0)
+        err = sent_file_facts(c->store, c->tenant, c_int(r, shown - 1, FILE_ID),
+                              c_int(r, 0, FILE_ID), &facts);
+    if (err != EMT_OK) {
+        store_result_free(r);
+        return api_store_problem(c, err, "exports");
+    }
     json_t *items = json_array();
     for (int i = 0; i < shown; i++)
-        json_array_append_new(items, export_json(r, i));
+        json_array_append_new(items, export_json(r, i, facts));
+    store_result_free(facts);
     json_t *body = json_pack("{s:o}", "items", items);
     if (rows > shown)
         json_object_set_new(body, "next",
@@ -100,9 +130,9 @@ enum emt_err api_export_get(struct api_call *c)
 
     if (err != EMT_OK)
         return err == EMT_ESTATE ? EMT_OK : err;
-    json_t *j = export_json(r, 0);
+    json_t *j = whole_json(c, r, &err);
     store_result_free(r);
-    return api_json(c, 200, j);
+    return err == EMT_OK ? api_json(c, 200, j) : api_store_problem(c, err, "export");
 }
 
 enum emt_err api_export_content(struct api_call *c)
@@ -170,9 +200,12 @@ static json_t *list_files(struct api_call *c, const struct outcome *o)
             err = export_file_get(c->store, c->tenant, json_integer_value(id), &r);
         if (err != EMT_OK)
             break;
-        json_array_append_new(files, export_json(r, 0));
-        err = api_audit(c, "export.mscons", c_text(r, 0, FILE_NAME), "%lld messages",
-                        (long long)c_int(r, 0, 10));
+        json_t *file = whole_json(c, r, &err);
+        if (file != NULL)
+            json_array_append_new(files, file);
+        if (err == EMT_OK)
+            err = api_audit(c, "export.mscons", c_text(r, 0, FILE_NAME), "%lld messages",
+                            (long long)c_int(r, 0, 10));
         store_result_free(r);
     }
     if (err == EMT_OK)

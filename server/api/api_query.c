@@ -4,6 +4,7 @@
 #include "api_text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Last: banned functions do not compile from here on. */
@@ -46,6 +47,9 @@ static const struct {
     { api_target_list, PAGE },
     { api_schedule_list, PAGE },
     { api_delivery_list, PAGE " file state" },
+    { api_export_message_list, PAGE },
+    { api_acknowledgement_list, PAGE " file unmatched" },
+    { api_channel_trace, "at" },
 };
 
 const char *api_query_names(const struct api_route *route)
@@ -124,6 +128,22 @@ bool api_query_enum(struct api_call *c, const char *name, const char *const *nam
         at += n > 0 && at + (size_t)n < sizeof list ? (size_t)n : 0;
     }
     api_problem(c, 400, "invalid", name, "%s: must be one of %s", name, list);
+    return false;
+}
+
+bool api_query_number(struct api_call *c, const char *name, int64_t *out)
+{
+    const char *text = NULL;
+    char *end = NULL;
+
+    if (!api_query_text(c, name, 18, &text))
+        return false;
+    if (text == NULL)
+        return true;
+    *out = strtoll(text, &end, 10);
+    if (*end == '\0' && *out > 0)
+        return true;
+    api_problem(c, 400, "invalid", name, "%s: must be a number from 1", name);
     return false;
 }
 

@@ -17,6 +17,8 @@ const char *api_query_names(const struct api_route *route);
 bool api_query_text(struct api_call *c, const char *name, size_t most, const char **out);
 /* The place in a list of names that NULL ends. */
 bool api_query_enum(struct api_call *c, const char *name, const char *const *names, int *out);
+/* A number from 1. */
+bool api_query_number(struct api_call *c, const char *name, int64_t *out);
 /* "true" or "false": 1 or 0. */
 bool api_query_flag(struct api_call *c, const char *name, int *out);
 

@@ -166,6 +166,15 @@ enum emt_err api_schedule_get(struct api_call *c);
 enum emt_err api_schedule_update(struct api_call *c);
 enum emt_err api_schedule_delete(struct api_call *c);
 enum emt_err api_schedule_run(struct api_call *c);
+enum emt_err api_acknowledgement_list(struct api_call *c); /* api_acknowledgement.c */
+enum emt_err api_acknowledgement_create(struct api_call *c);
+enum emt_err api_acknowledgement_get(struct api_call *c);
+enum emt_err api_acknowledgement_content(struct api_call *c);
+enum emt_err api_acknowledgement_rule_list(struct api_call *c);
+enum emt_err api_acknowledgement_rule_put(struct api_call *c);
+enum emt_err api_acknowledgement_rule_delete(struct api_call *c);
+enum emt_err api_export_message_list(struct api_call *c); /* api_trace.c */
+enum emt_err api_channel_trace(struct api_call *c);
 enum emt_err api_delivery_list(struct api_call *c); /* api_delivery.c */
 enum emt_err api_delivery_create(struct api_call *c);
 

@@ -114,17 +114,18 @@ EMT_CHECKED enum emt_err sent_files_overdue(struct store *s, emt_time now, int l
 
 /* Columns of sent_file_facts(). */
 enum sent_file_column {
-    SENT_FILE_STATE, /* int2, enum export_state */
+    SENT_FILE_NUMBER, /* int8: the file */
+    SENT_FILE_STATE,  /* int2, enum export_state */
     SENT_FILE_STATE_AT,
     SENT_FILE_STATE_TEXT,
     SENT_FILE_DELIVERED_AT,
+    SENT_FILE_DUE_AT,      /* when an answer is due; NULL: not delivered, or none is expected */
     SENT_FILE_REPLACES,    /* int8, NULL */
     SENT_FILE_REPLACED_BY, /* int8, NULL: the latest */
-    SENT_FILE_DUE_AT,      /* when an answer is due; NULL: not delivered, or none is expected */
 };
-/* EMT_ENOTFOUND. */
-EMT_CHECKED enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t file,
-                                         struct store_result **out);
+/* Of the files with first <= number <= last, newest first. */
+EMT_CHECKED enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t first,
+                                         int64_t last, struct store_result **out);
 /* Columns of sent_message_list(). */
 enum sent_message_column {
     SENT_MESSAGE_NTH_CURSOR, /* text */
