@@ -1,17 +1,21 @@
-/* The same rows go once more through a bare idempotent insert, as the ground that the engine's
- * database time is measured against. With --age the whole is done twice: on an empty database and
- * on one with months of history.
+/* Three phases, one figure each that the others would blur: learning (every telegram brings an
+ * unknown meter), full speed (as much under way as the budget allows, in rounds, of which the
+ * median counts), and paced (70 % of that speed, for the time until the acknowledgement).
+ * Afterwards the same rows go once more through bare idempotent inserts, as the ground that the
+ * engine's database time is measured against.
  *
- * Three phases, one figure each that the others would blur: learning (every telegram brings an
- * unknown meter), full speed (as much under way as the budget allows), and paced (half of that
- * speed, for the time until the acknowledgement). */
+ * With --age a second database with months of history stands beside the empty one, and the rounds
+ * take turns, so that both see the same machine. With --gateways it is the whole server that is
+ * measured, see bench_ingest_fleet.c. */
 #include "bench_ingest.h"
 
 #include "base/cipher.h"
 #include "base/clock.h"
+#include "bench_ingest_bare.h"
+#include "bench_ingest_fleet.h"
+#include "bench_telegram.h"
 #include "ingest/ingest.h"
 #include "loop/loop.h"
-#include "parsers/oms_encode.h"
 #include "pg_fixture.h"
 #include "store/secret_store.h"
 #include "store/store.h"
@@ -28,27 +32,13 @@
 /* Keep ahead of the engine by this much: enough for two full batches. */
 #define AHEAD_FRAMES 4000u
 #define PACE_MS 5
-#define RECORD_VALUES 4
+#define ROUNDS 5
+#define PACED_PERCENT 70
 
 struct options {
     const char *conninfo, *drop_index;
     unsigned frames, tenants, devices, age;
-};
-
-/* The bare insert. */
-#define BARE_LOT 2000
-enum { PID, BARE_ROWS, BARE_INSERT };
-static const struct store_statement statements[] = {
-    [PID] = { "bench_pid", 0, "select pg_backend_pid()" },
-    [BARE_ROWS] = { "bench_rows", 3,
-                    "select channel_id, ts, mantissa, exponent, quality from reading"
-                    " where tenant_id = $1 and channel_id < 1000000000"
-                    " order by ctid, tableoid offset $2::int8 limit $3::int4" },
-    [BARE_INSERT] = { "bench_insert", 6,
-                      "insert into bench_bare (tenant_id, channel_id, ts, mantissa, exponent,"
-                      " quality) select $1, * from unnest($2::int8[], $3::timestamptz[],"
-                      " $4::int8[], $5::int2[], $6::int2[])"
-                      " on conflict (tenant_id, channel_id, ts) do nothing" },
+    unsigned gateways, rate, seconds; /* of the fleet */
 };
 
 struct gateway {
@@ -58,18 +48,13 @@ struct gateway {
     int64_t *pushed_us; /* by sequence number */
 };
 
-struct telegram {
-    uint8_t data[128];
-    uint8_t len;
-};
-
 struct bench {
     struct options o;
     struct pg_fixture *fixture;
     const char *conninfo;
     struct seal_key master;
     struct gateway *gateways;
-    struct telegram *telegrams; /* by number: telegram n is of gateway n % tenants */
+    struct bench_telegram *telegrams; /* by number: telegram n is of gateway n % tenants */
     unsigned total;
     struct loop *loop;
     struct ingest *ingest;
@@ -80,8 +65,9 @@ struct bench {
     int64_t phase_us;
     uint32_t *latency_us;
     unsigned nlatency;
-    bool over, broken;
-    double rate_full, backend_us; /* figures of the phase at full speed, per second and frame */
+    bool over, broken, started;
+    unsigned rounds;
+    double rates[ROUNDS], backend_us[ROUNDS], own_us[ROUNDS]; /* per second; per frame */
     pthread_mutex_t mutex;
     pthread_cond_t cond;
 };
@@ -94,12 +80,24 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* With --age each name comes twice, the empty database first. */
-static void print(const char *name, double value, const char *unit)
+static void print_runs(const char *name, double value, const char *unit, int runs)
 {
     printf(
-        "{\"bench\": \"ingest\", \"name\": \"%s\", \"value\": %.2f, \"unit\": \"%s\", \"runs\": 1}\n",
-        name, value, unit);
+        "{\"bench\": \"ingest\", \"name\": \"%s\", \"value\": %.2f, \"unit\": \"%s\", \"runs\": %d}\n",
+        name, value, unit, runs);
+    fflush(stdout);
+}
+
+static void print(const char *name, double value, const char *unit)
+{
+    print_runs(name, value, unit, 1);
+}
+
+static void print_ratio(const char *name, double value, const char *baseline, double of)
+{
+    printf("{\"bench\": \"ingest\", \"name\": \"%s\", \"value\": %.2f, \"unit\": \"us\","
+           " \"runs\": %d, \"baseline\": \"%s %.2f us\", \"ratio\": %.2f}\n",
+           name, value, ROUNDS, baseline, of, value / of);
     fflush(stdout);
 }
 
@@ -167,38 +165,39 @@ static bool make_tenant(struct bench *b, struct store *admin, unsigned i, const 
     return ok && g->pushed_us;
 }
 
-/* Months of history, thinly filled, and the table that the bare insert writes to. */
+/* Months of history, thinly filled, and of what is kept for weeks as much as a busy day leaves. */
 static void make_past(struct bench *b)
 {
-    char sql[1500];
+    char sql[2500];
+
+    snprintf(sql, sizeof sql,
+             "set client_min_messages = warning;"
+             "select partitions_ensure(now(), %u);"
+             "insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)"
+             " select t.id, 1000000000 + c, now() - m * interval '30 days'"
+             "  + k * interval '15 minutes', c * k, 0, 256"
+             " from tenant t, generate_series(1, %u) m, generate_series(1, %u) c,"
+             " generate_series(1, 96) k;"
+             "insert into telegram (tenant_id, device_id, slot, received_at, hash)"
+             " select t.id, 1000000000 + d, k, now() - k * interval '15 minutes',"
+             "  decode(md5(d::text || '.' || k), 'hex')"
+             " from tenant t, generate_series(1, %u) d, generate_series(1, 960) k;"
+             "analyze reading; analyze telegram",
+             b->o.age * 31, b->o.age, 200 / b->o.tenants + 1, 500 / b->o.tenants + 1);
+    pg_fixture_sql(b->fixture, sql);
+}
+
+static void make_tables(struct bench *b)
+{
+    char sql[200];
 
     if (b->o.age)
-        snprintf(sql, sizeof sql,
-                 "set client_min_messages = warning;"
-                 "select partitions_ensure(now(), %u);"
-                 "insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)"
-                 " select t.id, 1000000000 + c, now() - m * interval '30 days'"
-                 "  + k * interval '15 minutes', c * k, 0, 256"
-                 " from tenant t, generate_series(1, %u) m, generate_series(1, %u) c,"
-                 " generate_series(1, 96) k;"
-                 "analyze reading",
-                 b->o.age * 31, b->o.age, 200 / b->o.tenants + 1);
-    if (b->o.age)
-        pg_fixture_sql(b->fixture, sql);
+        make_past(b);
     if (b->o.drop_index) {
         snprintf(sql, sizeof sql, "drop index %s", b->o.drop_index);
         pg_fixture_sql(b->fixture, sql);
     }
-    pg_fixture_sql(
-        b->fixture,
-        "create table bench_bare (like reading, primary key (tenant_id, channel_id, ts))"
-        " partition by range (ts);"
-        "do $$ declare p record; begin"
-        " for p in select c.relname, pg_get_expr(c.relpartbound, c.oid) as bound from pg_inherits i"
-        "  join pg_class c on c.oid = i.inhrelid where i.inhparent = 'reading'::regclass loop"
-        "  execute format('create table %I partition of bench_bare %s', 'bare_' || p.relname, p.bound);"
-        " end loop; end $$;"
-        "grant all on bench_bare to emt_admin");
+    bare_tables_make(b->fixture);
 }
 
 static bool make_database(struct bench *b, const uint8_t key[16])
@@ -222,42 +221,7 @@ static bool make_database(struct bench *b, const uint8_t key[16])
         ok = make_tenant(b, admin, i, key);
     store_close(admin);
     if (ok && b->fixture)
-        make_past(b);
-    return ok;
-}
-
-/* Registers, power and the meter's date, as an electricity meter sends them, every quarter of an
- * hour. */
-static bool make_telegram(struct cipher *c, unsigned n, const struct options *o, emt_time start,
-                          const uint8_t key[16], struct telegram *out)
-{
-    static const uint8_t import[] = { 0x03 }, export[] = { 0x83, 0x3c }, power[] = { 0x2b },
-                         seconds[] = { 0x20 };
-    unsigned device = n / o->tenants % o->devices, step = n / o->tenants / o->devices;
-    struct oms_telegram t = {
-        .device = { .manufacturer = "EMT", .version = 1, .type = 2, .has_version = true },
-        .access_number = (uint8_t)step,
-        .encrypted = true
-    };
-    struct civil at;
-    uint8_t records[100];
-    struct writer w, frame;
-    bool ok;
-
-    snprintf(t.device.number, sizeof t.device.number, "%08u", 10000000 + device);
-    memcpy(t.key, key, sizeof t.key);
-    time_to_civil(start + (int64_t)(step * 15ul + device) * EMT_MINUTE, &at);
-    writer_init_fixed(&w, records, sizeof records);
-    ok = oms_put_record(&w, 0x04, import, 1, 100000 + (int64_t)step * 250) == EMT_OK &&
-         oms_put_record(&w, 0x04, export, 2, 500 + step) == EMT_OK &&
-         oms_put_record(&w, 0x02, power, 1, 1000 + n % 500) == EMT_OK &&
-         oms_put_record(&w, 0x04, seconds, 1, (int64_t)900 * step) == EMT_OK &&
-         oms_put_datetime(&w, 0x04, at.year, at.month, at.day, at.hour, at.minute, false) == EMT_OK;
-    t.records = records;
-    t.records_len = w.len;
-    writer_init_fixed(&frame, out->data, sizeof out->data);
-    ok = ok && oms_encode(c, &t, &frame) == EMT_OK;
-    out->len = (uint8_t)frame.len;
+        make_tables(b);
     return ok;
 }
 
@@ -268,7 +232,8 @@ static bool make_telegrams(struct bench *b, const uint8_t key[16])
     bool ok = c != NULL;
 
     for (unsigned n = 0; ok && n < b->total; n++)
-        ok = make_telegram(c, n, &b->o, start, key, &b->telegrams[n]);
+        ok = bench_telegram_make(c, n / b->o.tenants % b->o.devices,
+                                 n / b->o.tenants / b->o.devices, start, key, &b->telegrams[n]);
     cipher_free(c);
     return ok;
 }
@@ -286,7 +251,7 @@ static void phase_over(struct bench *b)
 static bool push_next(struct bench *b, emt_time received_at)
 {
     struct gateway *g = &b->gateways[b->next % b->o.tenants];
-    const struct telegram *t = &b->telegrams[b->next];
+    const struct bench_telegram *t = &b->telegrams[b->next];
     struct ingest_frame f = { .seq = g->pushed + 1,
                               .received_at = received_at,
                               .protocol = PROTOCOL_WMBUS,
@@ -414,36 +379,12 @@ static bool on_loop(struct bench *b, void (*fn)(void *arg))
 
 /* ---- figures ---- */
 
-static int64_t process_cpu_us(int64_t pid)
-{
-    char path[64], text[1024];
-    unsigned long user = 0, kernel = 0;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
-    f = fopen(path, "r");
-    if (!f)
-        return 0;
-    if (!fgets(text, sizeof text, f))
-        text[0] = '\0';
-    fclose(f);
-    /* utime and stime, the 14th and 15th field; the second may hold blanks and ends in ')'. */
-    char *p = strrchr(text, ')');
-    for (int field = 2; p && field < 14; field++)
-        p = strchr(p + 1, ' ');
-    if (p) {
-        user = strtoul(p, &p, 10);
-        kernel = strtoul(p, &p, 10);
-    }
-    return (int64_t)(user + kernel) * 1000000 / sysconf(_SC_CLK_TCK);
-}
-
 /* CPU of the engine's backend, in microseconds; 0 where the server is on another machine. */
 static int64_t backend_cpu_us(struct bench *b)
 {
     if (!b->fixture)
         return 0;
-    return process_cpu_us(pg_fixture_number(
+    return bench_process_cpu_us(pg_fixture_number(
         b->fixture, "select pid from pg_stat_activity where usename = 'emt_ingest' limit 1"));
 }
 
@@ -495,105 +436,71 @@ static double latency_ms(const struct bench *b, unsigned percent)
     return b->latency_us[at] / 1e3;
 }
 
-static bool insert_lot(struct store *s, int32_t tenant, const struct store_result *r)
+static bool run_learning(struct bench *b)
 {
-    struct store_array *a[5] = { store_array_new(STORE_INT8), store_array_new(STORE_TIME),
-                                 store_array_new(STORE_INT8), store_array_new(STORE_INT2),
-                                 store_array_new(STORE_INT2) };
-    struct store_param p[6];
-    bool ok = a[0] && a[1] && a[2] && a[3] && a[4];
+    struct figures f;
 
-    for (int i = 0; ok && i < store_rows(r); i++)
-        ok = store_array_int(a[0], c_int(r, i, 0)) && store_array_time(a[1], c_time(r, i, 1)) &&
-             store_array_int(a[2], c_int(r, i, 2)) && store_array_int(a[3], c_int(r, i, 3)) &&
-             store_array_int(a[4], c_int(r, i, 4));
-    p_int4(&p[0], tenant);
-    for (unsigned i = 0; ok && i < 5; i++)
-        p_array(&p[1 + i], a[i]);
-    ok = ok && store_begin(s, tenant) == EMT_OK &&
-         store_run(s, &statements[BARE_INSERT], p, NULL) == EMT_OK && store_commit(s) == EMT_OK;
-    for (unsigned i = 0; i < 5; i++)
-        store_array_free(a[i]);
-    return ok;
+    if (!run_phase(b, b->o.tenants * b->o.devices, 0, &f))
+        return false;
+    if (b->o.age == 0)
+        print("unknown-devices", f.frames / f.seconds, "1/s");
+    return true;
 }
 
-/* All readings of this run again, in the order in which they came, a connection for reading and
- * one for writing. */
-static bool bare_insert(struct bench *b, struct store *from, struct store *to, double *us)
+static bool run_round(struct bench *b)
 {
-    int64_t rows = 0, pid, start;
-    bool ok = store_run_number(to, &statements[PID], NULL, &pid) == EMT_OK;
+    struct figures f;
 
-    start = ok ? process_cpu_us(pid) : 0;
-    for (unsigned i = 0; ok && i < b->o.tenants; i++) {
-        int n = BARE_LOT;
-
-        for (int64_t at = 0; ok && n == BARE_LOT; at += n) {
-            struct store_param p[3];
-            struct store_result *r = NULL;
-
-            p_int4(&p[0], b->gateways[i].tenant);
-            p_int8(&p[1], at);
-            p_int4(&p[2], BARE_LOT);
-            ok = store_run(from, &statements[BARE_ROWS], p, &r) == EMT_OK;
-            n = ok ? store_rows(r) : 0;
-            rows += n;
-            ok = ok && (n == 0 || insert_lot(to, b->gateways[i].tenant, r));
-            if (r)
-                store_result_free(r);
-        }
-    }
-    *us = rows ? (double)(process_cpu_us(pid) - start) / (double)rows : 0;
-    return ok && rows > 0;
+    if (!run_phase(b, b->next + b->o.frames / ROUNDS, 0, &f))
+        return false;
+    b->rates[b->rounds] = f.frames / f.seconds;
+    b->backend_us[b->rounds] = f.backend_us / f.frames;
+    b->own_us[b->rounds] = f.own_us / f.frames;
+    b->rounds++;
+    return true;
 }
 
 static bool compare_bare(struct bench *b, double value_us)
 {
-    struct store *from = pg_fixture_store(b->fixture, STORE_ADMIN);
-    struct store *to = pg_fixture_store(b->fixture, STORE_ADMIN);
-    double bare;
-    bool ok = bare_insert(b, from, to, &bare);
+    int32_t *tenants = calloc(b->o.tenants, sizeof *tenants);
+    struct bare_figures bare;
+    bool ok = tenants;
 
-    if (ok)
-        printf("{\"bench\": \"ingest\", \"name\": \"%sdatabase-cpu-per-value\","
-               " \"value\": %.2f, \"unit\": \"us\", \"runs\": 1,"
-               " \"baseline\": \"bare idempotent insert %.2f us\", \"ratio\": %.2f}\n",
-               b->o.age ? "aged-" : "", value_us, bare, value_us / bare);
-    else
-        fprintf(stderr, "ingest: bare: %s %s\n", store_error(from), store_error(to));
-    store_close(from);
-    store_close(to);
-    return ok;
+    for (unsigned i = 0; ok && i < b->o.tenants; i++)
+        tenants[i] = b->gateways[i].tenant;
+    ok = ok && bare_measure(b->fixture, tenants, b->o.tenants, &bare);
+    free(tenants);
+    if (!ok)
+        return false;
+    print_runs("bare-readings", bare.readings, "us", BARE_SLICES);
+    print_runs("bare-readings-unrolled", bare.readings_unrolled, "us", BARE_SLICES);
+    print_runs("bare-same-rows", bare.same_rows, "us", BARE_SLICES);
+    print_runs("bare-same-rows-unrolled", bare.same_rows_unrolled, "us", BARE_SLICES);
+    print_ratio("database-cpu-per-value", value_us, "bare insert of the same rows", bare.same_rows);
+    print_ratio("database-cpu-per-value-of-readings", value_us, "bare insert of the readings alone",
+                bare.readings);
+    return true;
 }
 
-static bool run_all(struct bench *b)
+static bool run_rest(struct bench *b)
 {
-    unsigned learn = b->o.tenants * b->o.devices, full = learn + b->o.frames;
+    double rate = bench_median(b->rates, ROUNDS), us = bench_median(b->backend_us, ROUNDS);
     struct figures f;
-    double rate;
 
-    if (!run_phase(b, learn, 0, &f))
-        return false;
-    print("unknown-devices", f.frames / f.seconds, "1/s");
-    if (!run_phase(b, full, 0, &f))
-        return false;
-    rate = f.frames / f.seconds;
-    b->rate_full = rate;
-    b->backend_us = f.backend_us / f.frames;
-    print("frames", rate, "1/s");
-    print("readings", rate * RECORD_VALUES, "1/s");
-    print("engine-cpu-per-frame", f.own_us / f.frames, "us");
-    if (f.backend_us > 0) {
-        print("database-cpu-per-frame", f.backend_us / f.frames, "us");
-        /* What a frame leaves: itself, its telegram, the readings and the meter's date as text. */
-        print("database-cpu-per-row", f.backend_us / f.frames / (3 + RECORD_VALUES), "us");
+    print_runs("frames", rate, "1/s", ROUNDS);
+    print_runs("readings", rate * BENCH_TELEGRAM_VALUES, "1/s", ROUNDS);
+    print_runs("engine-cpu-per-frame", bench_median(b->own_us, ROUNDS), "us", ROUNDS);
+    if (us > 0) {
+        print_runs("database-cpu-per-frame", us, "us", ROUNDS);
+        /* What a frame leaves: itself, its telegram and the readings. */
+        print_runs("database-cpu-per-row", us / (2 + BENCH_TELEGRAM_VALUES), "us", ROUNDS);
     }
-    if (!run_phase(b, b->total, rate / 2, &f))
+    if (!run_phase(b, b->total, rate * PACED_PERCENT / 100, &f))
         return false;
     print("paced-frames", f.frames / f.seconds, "1/s");
     print("acknowledgement-p50", latency_ms(b, 50), "ms");
     print("acknowledgement-p99", latency_ms(b, 99), "ms");
-    return !b->fixture || compare_bare(b, b->backend_us / RECORD_VALUES);
+    return !b->fixture || compare_bare(b, us / BENCH_TELEGRAM_VALUES);
 }
 
 /* ---- the benchmark ---- */
@@ -626,22 +533,31 @@ static bool parse(int argc, char **argv, struct options *o)
             ok = parse_number(argv[i + 1], &o->age) && o->age <= 120;
         else if (ok && strcmp(argv[i], "--drop-index") == 0)
             o->drop_index = argv[i + 1];
+        else if (ok && strcmp(argv[i], "--gateways") == 0)
+            ok = parse_number(argv[i + 1], &o->gateways) && o->gateways <= 10000;
+        else if (ok && strcmp(argv[i], "--rate") == 0)
+            ok = parse_number(argv[i + 1], &o->rate);
+        else if (ok && strcmp(argv[i], "--seconds") == 0)
+            ok = parse_number(argv[i + 1], &o->seconds);
         else
             ok = false;
         if (!ok) {
             fprintf(stderr, "usage: emt-bench ingest [--frames N] [--tenants N] [--devices N]"
-                            " [--age MONTHS] [--drop-index NAME] [--conninfo TEXT]\n");
+                            " [--age MONTHS] [--drop-index NAME] [--conninfo TEXT]\n"
+                            "       emt-bench ingest --gateways N [--tenants N] [--rate FRAMES/S]"
+                            " [--seconds N]\n");
             return false;
         }
     }
     return true;
 }
 
-static bool measure(struct bench *b)
+static bool prepare(struct bench *b)
 {
     static const uint8_t key[16] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
-    bool ok;
 
+    pthread_mutex_init(&b->mutex, NULL);
+    pthread_cond_init(&b->cond, NULL);
     b->total = b->o.tenants * b->o.devices + b->o.frames + b->o.frames / 4;
     b->gateways = calloc(b->o.tenants, sizeof *b->gateways);
     b->telegrams = calloc(b->total, sizeof *b->telegrams);
@@ -653,55 +569,77 @@ static bool measure(struct bench *b)
     b->master.version = 1;
     if (!make_database(b, key) || !make_telegrams(b, key) || loop_start(b->loop) != EMT_OK)
         return false;
-    ok = on_loop(b, start_engine) && run_all(b);
-    (void)on_loop(b, stop_engine);
-    loop_stop(b->loop);
-    loop_join(b->loop);
+    b->started = true;
+    return on_loop(b, start_engine) && run_learning(b);
+}
+
+static void tear_down(struct bench *b)
+{
+    if (b->started) {
+        (void)on_loop(b, stop_engine);
+        loop_stop(b->loop);
+        loop_join(b->loop);
+    }
+    for (unsigned i = 0; b->gateways && i < b->o.tenants; i++)
+        free(b->gateways[i].pushed_us);
+    free(b->gateways);
+    free(b->telegrams);
+    free(b->latency_us);
+    loop_free(b->loop);
+    if (b->fixture)
+        pg_fixture_stop(b->fixture);
+    pthread_mutex_destroy(&b->mutex);
+    pthread_cond_destroy(&b->cond);
+}
+
+static bool run_once(const struct options *o)
+{
+    struct bench b = { .o = *o };
+    bool ok = prepare(&b);
+
+    while (ok && b.rounds < ROUNDS)
+        ok = run_round(&b);
+    ok = ok && run_rest(&b);
+    tear_down(&b);
     return ok;
 }
 
-static bool run_once(const struct options *o, double *rate, double *backend_us)
+/* Turn by turn, an empty database and one with history. */
+static bool run_aged(const struct options *o)
 {
-    struct bench b = { .o = *o };
+    struct bench young = { .o = *o }, old = { .o = *o };
+    double speed[ROUNDS], cpu[ROUNDS];
     bool ok;
 
-    pthread_mutex_init(&b.mutex, NULL);
-    pthread_cond_init(&b.cond, NULL);
-    ok = measure(&b);
-    for (unsigned i = 0; b.gateways && i < b.o.tenants; i++)
-        free(b.gateways[i].pushed_us);
-    free(b.gateways);
-    free(b.telegrams);
-    free(b.latency_us);
-    loop_free(b.loop);
-    if (b.fixture)
-        pg_fixture_stop(b.fixture);
-    pthread_mutex_destroy(&b.mutex);
-    pthread_cond_destroy(&b.cond);
-    *rate = b.rate_full;
-    *backend_us = b.backend_us;
+    young.o.age = 0;
+    ok = prepare(&young) && prepare(&old);
+    for (unsigned i = 0; ok && i < ROUNDS; i++) {
+        ok = run_round(&young) && run_round(&old);
+        if (!ok)
+            break;
+        speed[i] = old.rates[i] / young.rates[i];
+        cpu[i] = old.backend_us[i] / young.backend_us[i];
+    }
+    if (ok) {
+        print_runs("aged-speed-ratio", bench_median(speed, ROUNDS), "of empty", ROUNDS);
+        print_runs("aged-database-cpu-ratio", bench_median(cpu, ROUNDS), "of empty", ROUNDS);
+        ok = run_rest(&young);
+    }
+    tear_down(&old);
+    tear_down(&young);
     return ok;
 }
 
 int bench_ingest(int argc, char **argv)
 {
-    struct options o = { .frames = 60000, .tenants = 10, .devices = 200 };
-    double rate, aged_rate, us, aged_us;
+    struct options o = { .frames = 60000, .tenants = 10, .devices = 200, .seconds = 20 };
     bool ok;
 
     if (!parse(argc, argv, &o))
         return 2;
-    unsigned age = o.age;
-    o.age = 0;
-    ok = run_once(&o, &rate, &us);
-    if (ok && age > 0) {
-        o.age = age;
-        ok = run_once(&o, &aged_rate, &aged_us);
-        if (ok) {
-            print("aged-speed-ratio", aged_rate / rate, "of empty");
-            print("aged-database-cpu-ratio", aged_us / us, "of empty");
-        }
-    }
+    if (o.gateways)
+        return bench_ingest_fleet(o.gateways, o.tenants, o.rate, o.seconds);
+    ok = o.age ? run_aged(&o) : run_once(&o);
     if (!ok)
         fprintf(stderr, "ingest: failed\n");
     return ok ? 0 : 1;

@@ -8,6 +8,7 @@
 #include "bench_decode_dlms.h"
 #include "bench_decode_obis.h"
 #include "bench_ingest.h"
+#include "bench_ingest_load.h"
 #include "bench_mscons.h"
 #include "bench_packs.h"
 #include "bench_query.h"
@@ -32,6 +33,7 @@ static const struct {
 } benchmarks[] = {
     { "decode", bench_decode_all, "telegrams to readings, in memory" },
     { "ingest", bench_ingest, "frames of many tenants into PostgreSQL" },
+    { "ingest-load", bench_ingest_load, "the gateways of ingest --gateways" },
     { "packs", bench_packs, "raw frames as rows and as packs" },
     { "blocks", bench_blocks, "packed history, in memory and in PostgreSQL" },
     { "channel", bench_channel, "gateways' sessions over TLS, beside a bare echo server" },
@@ -44,7 +46,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: emt-bench NAME [options]\n");
     for (size_t i = 0; i < sizeof benchmarks / sizeof benchmarks[0]; i++)
-        fprintf(stderr, "  %-8s %s\n", benchmarks[i].name, benchmarks[i].what);
+        fprintf(stderr, "  %-11s %s\n", benchmarks[i].name, benchmarks[i].what);
     return 2;
 }
 
