@@ -35,7 +35,7 @@ enum {
     "SELECT g.external_id, g.external_id, g.name, g.place, g.state, g.software, g.hardware," \
     " g.serial, g.created_at," \
     " s.state, s.since, s.ended_at, host(s.peer), s.tls, s.epoch, s.node_id, s.reason," \
-    " st.at, st.uptime_s, st.spool_bytes, st.spool_frames, st.frames_heard, " \
+    " st.at, st.uptime_s, st.spool_bytes, st.spool_frames, st.frames_heard, st.metrics::text, " \
     SPOOLS_OF_GATEWAY ", g.gateway_id" \
     " FROM gateway g" \
     " LEFT JOIN gateway_session s ON s.tenant_id = g.tenant_id AND s.gateway_id = g.gateway_id" \
@@ -95,7 +95,7 @@ static const struct store_statement statements[STATEMENTS] = {
         " (tenant_id, fingerprint, gateway_id, serial, not_before, not_after)"
         " VALUES ($1, $2, $3, $4, $5, $6)" },
     [CERTIFICATE_RENEWABLE] = { "certificate_renewable", 3,
-        "SELECT coalesce(t.certificate_name, t.key), g.external_id, g.state <> 2 AND t.state = 0 AND c.revoked_at IS NULL,"
+        "SELECT coalesce(t.certificate_name, t.key), g.external_id, g.state <> 2 AND t.state = 0 AND c.revoked_at IS NULL AND c.import_id IS NULL,"
         " (SELECT count(*) FROM gateway_certificate o WHERE o.tenant_id = $1 AND o.gateway_id = $2"
         "   AND o.first_used_at IS NULL AND o.issued_at > now() - interval '1 hour')"
         " FROM gateway g JOIN tenant t ON t.id = g.tenant_id"

@@ -10,6 +10,7 @@
 enum {
     TENANT,
     FIND,
+    FIND_FOREIGN,
     FACTS,
     CLAIM,
     END,
@@ -22,6 +23,8 @@ enum {
     COMMAND_RESULT,
     REVOKED,
     FOREIGN,
+    TRUST_VERSION,
+    IMPORTS,
     STATEMENTS
 };
 
@@ -31,12 +34,24 @@ enum {
 #define FRESH "(s.turns_from > excluded.since - interval '10 minutes')"
 #define CLONE "(" BACK " AND " FRESH " AND s.turns >= 5)"
 
+/* c: the certificate. A CA without any list is given the hour that import_crl_stale() gives it. */
+#define NAMES_FIT(organisation, name) \
+    "CASE WHEN c.import_id IS NULL THEN coalesce(t.certificate_name, t.key) = " organisation \
+    " AND g.external_id = " name " ELSE " organisation " IS NULL END"
+#define CRL_STALE \
+    "EXISTS (SELECT FROM imported_certificate i LEFT JOIN imported_crl l ON l.tenant_id = i.tenant_id" \
+    "  AND l.import_id = i.import_id WHERE i.tenant_id = c.tenant_id AND i.import_id = c.import_id AND i.crl_policy = 2" \
+    "  AND CASE WHEN l.import_id IS NULL THEN i.created_at < now() - interval '1 hour' ELSE l.next_update <= now() END)"
+
 static const struct store_statement statements[STATEMENTS] = {
     [TENANT] = { "session_tenant", 1, "SELECT set_config('app.tenant', $1::text, true)" },
     [FIND] = { "session_find", 1, "SELECT tenant_id, row_id FROM directory_find(1::int2, $1::bytea)" },
+    [FIND_FOREIGN] = { "session_find_foreign", 6,
+        "SELECT tenant_id, gateway_id FROM imported_gateway($1::bytea, $2::bytea, $3::text, $4::text, $5, $6)" },
+    /* Names count in certificates of the tenant's own CA; of others the import says whose they are. */
     [FACTS] = { "session_facts", 5,
-        "SELECT t.state, coalesce(t.certificate_name, t.key) = $4, g.state, g.external_id = $5, c.fingerprint IS NOT NULL,"
-        "  c.revoked_at IS NOT NULL, coalesce(s.held_until > now(), false)"
+        "SELECT t.state, " NAMES_FIT("$4", "$5") ", g.state, c.fingerprint IS NOT NULL,"
+        "  c.revoked_at IS NOT NULL, coalesce(s.held_until > now(), false), " CRL_STALE
         " FROM gateway g JOIN tenant t ON t.id = g.tenant_id"
         " LEFT JOIN gateway_certificate c ON c.tenant_id = g.tenant_id AND c.fingerprint = $3"
         "  AND c.gateway_id = g.gateway_id"
@@ -48,10 +63,10 @@ static const struct store_statement statements[STATEMENTS] = {
         "WITH fit AS ("
         " SELECT g.gateway_id FROM gateway g"
         " JOIN tenant t ON t.id = g.tenant_id AND t.state = 0"
-        "  AND coalesce(t.certificate_name, t.key) = $4"
         " JOIN gateway_certificate c ON c.tenant_id = g.tenant_id AND c.gateway_id = g.gateway_id"
         "  AND c.fingerprint = $3 AND c.revoked_at IS NULL"
-        " WHERE g.tenant_id = $1 AND g.gateway_id = $2 AND g.external_id = $5 AND g.state <> 2"
+        " WHERE g.tenant_id = $1 AND g.gateway_id = $2 AND " NAMES_FIT("$4", "$5") " AND g.state <> 2"
+        "  AND NOT " CRL_STALE
         "), claimed AS ("
         " INSERT INTO gateway_session AS s"
         "  (tenant_id, gateway_id, node_id, epoch, state, since, peer, fingerprint, tls)"
@@ -84,6 +99,9 @@ static const struct store_statement statements[STATEMENTS] = {
         " UPDATE gateway g SET software = $10::text, hardware = $11::text, serial = $12::text FROM claimed"
         " WHERE g.tenant_id = $1 AND g.gateway_id = $2"
         "  AND (g.software, g.hardware, g.serial) IS DISTINCT FROM ($10, $11, $12)"
+        "), installed AS ("
+        " INSERT INTO event (tenant_id, gateway_id, at, severity, kind, detail)"
+        " SELECT $1, $2, now(), 0, 'installation-finished', $10::text FROM claimed WHERE claimed.epoch = 1"
         ") SELECT claimed.epoch, claimed.held, kept.last_seq FROM claimed, kept" },
     [END] = { "session_end", 5,
         "UPDATE gateway_session SET state = 1, ended_at = $4, reason = $5"
@@ -92,7 +110,11 @@ static const struct store_statement statements[STATEMENTS] = {
         "INSERT INTO event (tenant_id, gateway_id, at, severity, kind, detail)"
         " VALUES ($1, $2, $3, 2, $4, $5)" },
     [STATUS] = { "session_status", 11,
-        "INSERT INTO gateway_status (tenant_id, gateway_id, at, uptime_s, spool_bytes, spool_frames,"
+        /* An uptime that began anew is a start. */
+        "WITH started AS (INSERT INTO event (tenant_id, gateway_id, at, severity, kind, detail)"
+        " SELECT $1, $2, $3, 0, 'gateway-started', '' WHERE NOT EXISTS (SELECT FROM gateway_status o"
+        "  WHERE o.tenant_id = $1 AND o.gateway_id = $2 AND o.uptime_s <= $4))"
+        " INSERT INTO gateway_status (tenant_id, gateway_id, at, uptime_s, spool_bytes, spool_frames,"
         "  frames_heard, load_permille, memory_free, disk_free, metrics)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::jsonb)"
         " ON CONFLICT (tenant_id, gateway_id) DO UPDATE SET at = excluded.at,"
@@ -132,6 +154,8 @@ static const struct store_statement statements[STATEMENTS] = {
         " WHERE tenant_id = $1 AND gateway_id = $2 AND idempotency_key = $3 AND state < 2" },
     [REVOKED] = { "session_revoked", 0, "SELECT certificates_revoked()" },
     [FOREIGN] = { "session_foreign", 0, "SELECT tenant_authorities_foreign()" },
+    [TRUST_VERSION] = { "session_trust_version", 0, "SELECT trust_version_now()" },
+    [IMPORTS] = { "session_imports", 0, "SELECT purpose, pinned, pem, crl FROM trust_imports()" },
 };
 /* clang-format on */
 
@@ -163,6 +187,20 @@ enum emt_err session_send_find(struct store *s, const uint8_t fingerprint[32], s
 
     p_bytes(&p[0], fingerprint, 32);
     return store_send(s, &statements[FIND], p, done, ctx);
+}
+
+enum emt_err session_send_find_foreign(struct store *s, const struct session_foreign *f,
+                                       store_done *done, void *ctx)
+{
+    struct store_param p[6];
+
+    p_bytes(&p[0], f->fingerprint, 32);
+    p_bytes(&p[1], f->anchor, 32);
+    p_text(&p[2], f->common_name);
+    p_text(&p[3], f->serial);
+    p_time(&p[4], f->not_before);
+    p_time(&p[5], f->not_after);
+    return store_send(s, &statements[FIND_FOREIGN], p, done, ctx);
 }
 
 bool session_read_find(const struct store_result *r, int32_t *tenant, int64_t *gateway)
@@ -214,13 +252,15 @@ enum session_refusal session_read_facts(const struct store_result *r)
         return SESSION_REFUSAL_UNKNOWN;
     if (c_int(r, 0, 0) != 0)
         return SESSION_REFUSAL_SUSPENDED;
-    if (!c_bool(r, 0, 1) || !c_bool(r, 0, 3))
+    if (!c_bool(r, 0, 1))
         return SESSION_REFUSAL_TENANT;
-    if (c_int(r, 0, 2) == 2 || c_bool(r, 0, 5))
+    if (c_int(r, 0, 2) == 2 || c_bool(r, 0, 4))
         return SESSION_REFUSAL_REVOKED;
-    if (!c_bool(r, 0, 4))
+    if (!c_bool(r, 0, 3))
         return SESSION_REFUSAL_UNKNOWN;
-    return c_bool(r, 0, 6) ? SESSION_REFUSAL_CLONE : SESSION_REFUSAL_NONE;
+    if (c_bool(r, 0, 6))
+        return SESSION_REFUSAL_CRL;
+    return c_bool(r, 0, 5) ? SESSION_REFUSAL_CLONE : SESSION_REFUSAL_NONE;
 }
 
 bool session_read_claimed(const struct store_result *r, struct session_claimed *out)
@@ -360,6 +400,26 @@ enum emt_err session_send_revoked(struct store *s, store_done *done, void *ctx)
 enum emt_err session_send_foreign(struct store *s, store_done *done, void *ctx)
 {
     return store_send(s, &statements[FOREIGN], NULL, done, ctx);
+}
+
+enum emt_err session_send_trust_version(struct store *s, store_done *done, void *ctx)
+{
+    return store_send(s, &statements[TRUST_VERSION], NULL, done, ctx);
+}
+
+enum emt_err session_send_imports(struct store *s, store_done *done, void *ctx)
+{
+    return store_send(s, &statements[IMPORTS], NULL, done, ctx);
+}
+
+void session_read_import(const struct store_result *r, int row, struct session_import *out)
+{
+    out->logger = strcmp(c_text(r, row, 0), "logger") == 0;
+    out->pinned = c_bool(r, row, 1);
+    out->pem = c_text(r, row, 2);
+    out->crl = c_null(r, row, 3) ? NULL : c_bytes(r, row, 3, &out->crl_len);
+    if (!out->crl)
+        out->crl_len = 0;
 }
 
 bool session_read_revoked(const struct store_result *r, int row, uint8_t fingerprint[32])

@@ -19,7 +19,8 @@ enum {
     SET_STATE,
     SET_METERS,
     CA_INSERT,
-    CA_NEWEST
+    CA_NEWEST,
+    CA_OF
 };
 
 #define COLUMNS                                                                                    \
@@ -55,6 +56,9 @@ static const struct store_statement statements[] = {
     [CA_NEWEST] = { "tenant_ca_load", 1,
                     "select generation, chain_pem, key_blob from tenant_ca where tenant_id = $1"
                     " order by generation desc limit 1" },
+    [CA_OF] = { "tenant_ca_of", 2,
+                "select generation, chain_pem, key_blob from tenant_ca where tenant_id = $1"
+                " and generation = $2" },
 };
 
 const struct store_statement *tenant_store_statements(size_t *n)
@@ -299,6 +303,23 @@ enum emt_err tenant_ca_load(struct store *s, int32_t tenant, const struct seal_k
     err = store_run(s, &statements[CA_NEWEST], &p, &r);
     if (err == EMT_OK)
         err = open_ca(r, tenant, data_key, generation, key_version, chain_pem, key_pem);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err tenant_ca_load_generation(struct store *s, int32_t tenant, int32_t generation,
+                                       const struct seal_key *data_key, struct writer *chain_pem,
+                                       struct writer *key_pem)
+{
+    struct store_result *r = NULL;
+    struct store_param p[2];
+    enum emt_err err;
+
+    p_int4(&p[0], tenant);
+    p_int4(&p[1], generation);
+    err = store_run(s, &statements[CA_OF], p, &r);
+    if (err == EMT_OK)
+        err = open_ca(r, tenant, data_key, NULL, NULL, chain_pem, key_pem);
     store_result_free(r);
     return err;
 }

@@ -177,7 +177,7 @@ static bool is_private6(const uint8_t a[16])
     return (a[0] & 0xe0u) != 0x20;
 }
 
-static bool is_private(const struct sockaddr *a)
+bool delivery_is_private(const struct sockaddr *a)
 {
     if (a->sa_family == AF_INET) {
         struct sockaddr_in in;
@@ -200,7 +200,7 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     struct transfer *x = ctx;
 
     (void)purpose;
-    if (x->target->public_only && is_private(&a->addr)) {
+    if (x->target->public_only && delivery_is_private(&a->addr)) {
         x->private_address = true;
         return CURL_SOCKET_BAD;
     }

@@ -30,6 +30,9 @@ EMT_CHECKED bool transfer_begin(struct transfer *x, const struct delivery_target
 void transfer_end(struct transfer *x);
 /* The same handle at another path of the server. */
 EMT_CHECKED bool transfer_path(struct transfer *x, const char *protocol, const char *path);
+/* Not a global unicast address, or one that holds an IPv4 address that is not. */
+struct sockaddr;
+bool delivery_is_private(const struct sockaddr *a);
 /* The file is what goes up, from its first byte. */
 void transfer_upload(struct transfer *x);
 /* Runs it; CURLE_OK, or the result says what happened. once: the server may have taken what it did

@@ -43,7 +43,8 @@ struct claims {
 static const enum session_ending refusal_endings[] = {
     [SESSION_REFUSAL_NONE] = ENDING_UNKNOWN,        [SESSION_REFUSAL_UNKNOWN] = ENDING_UNKNOWN,
     [SESSION_REFUSAL_REVOKED] = ENDING_REVOKED,     [SESSION_REFUSAL_TENANT] = ENDING_WRONG_TENANT,
-    [SESSION_REFUSAL_SUSPENDED] = ENDING_SUSPENDED, [SESSION_REFUSAL_CLONE] = ENDING_CLONE,
+    [SESSION_REFUSAL_SUSPENDED] = ENDING_SUSPENDED, [SESSION_REFUSAL_CRL] = ENDING_CRL,
+    [SESSION_REFUSAL_CLONE] = ENDING_CLONE,
 };
 
 struct claims *claims_new(const struct claims_settings *s)
@@ -149,6 +150,20 @@ static void segment_end(struct claim *k, struct store *s)
     settle(k, EMT_OK);
 }
 
+static enum emt_err send_find_foreign(struct store *s, struct claim *k)
+{
+    const struct session_foreign f = {
+        .fingerprint = k->peer.fingerprint,
+        .anchor = k->peer.anchor,
+        .common_name = k->peer.gateway,
+        .serial = k->peer.serial,
+        .not_before = k->peer.not_before,
+        .not_after = k->peer.not_after,
+    };
+
+    return session_send_find_foreign(s, &f, on_found, k);
+}
+
 static void ask_who(struct claim *k)
 {
     struct store *s = k->claims->store;
@@ -156,7 +171,8 @@ static void ask_who(struct claim *k)
     k->stage = CLAIM_FINDING;
     k->failed = false;
     k->calls = 1;
-    counted(k, session_send_find(s, k->peer.fingerprint, on_found, k));
+    counted(k, k->peer.has_anchor ? send_find_foreign(s, k)
+                                  : session_send_find(s, k->peer.fingerprint, on_found, k));
     segment_end(k, s);
 }
 
@@ -167,7 +183,7 @@ static void ask_claim(struct claim *k)
         .tenant = k->tenant,
         .gateway = k->gateway,
         .fingerprint = k->peer.fingerprint,
-        .organisation = k->peer.tenant,
+        .organisation = k->peer.foreign ? NULL : k->peer.tenant,
         .external_id = k->peer.gateway,
         .node = k->claims->settings.node,
         .peer = k->peer.address,

@@ -19,8 +19,8 @@ struct field {
     struct field_shared shared;
     char *conninfo, *state_dir;
     struct proxy_trust *proxies;
-    uint16_t *ports12, *ports13;
-    size_t nports12, nports13;
+    uint16_t *ports[FIELD_LISTENERS];
+    size_t nports[FIELD_LISTENERS];
     unsigned started;
     bool handshake_log, tls_mutex, stop_sync;
     pthread_mutex_t stop_mutex; /* guards stopped */
@@ -71,21 +71,24 @@ static bool settings_copy(struct field *f, const struct field_settings *s)
     defaults(own);
     f->conninfo = strdup(s->conninfo);
     f->state_dir = strdup(s->state_dir);
-    f->ports12 = calloc(s->nlisten12 + 1, sizeof *f->ports12);
-    f->ports13 = calloc(s->nlisten13 + 1, sizeof *f->ports13);
+    f->ports[FIELD_TLS12] = calloc(s->nlisten12 + 1, sizeof(uint16_t));
+    f->ports[FIELD_TLS13] = calloc(s->nlisten13 + 1, sizeof(uint16_t));
+    f->ports[FIELD_LOGGER] = calloc(s->nlisten_logger + 1, sizeof(uint16_t));
     own->conninfo = f->conninfo;
     own->state_dir = f->state_dir;
-    own->listen12 = own->listen13 = own->proxy_from = NULL; /* the caller's */
-    f->shared.tls12 = s->tls12 ? tls_context_ref(s->tls12) : NULL;
-    f->shared.tls13 = s->tls13 ? tls_context_ref(s->tls13) : NULL;
-    return f->conninfo && f->state_dir && f->ports12 && f->ports13;
+    own->listen12 = own->listen13 = own->listen_logger = own->proxy_from = NULL; /* the caller's */
+    f->shared.tls[FIELD_TLS12] = s->tls12 ? tls_context_ref(s->tls12) : NULL;
+    f->shared.tls[FIELD_TLS13] = s->tls13 ? tls_context_ref(s->tls13) : NULL;
+    f->shared.tls[FIELD_LOGGER] = s->tls_logger ? tls_context_ref(s->tls_logger) : NULL;
+    return f->conninfo && f->state_dir && f->ports[FIELD_TLS12] && f->ports[FIELD_TLS13] &&
+           f->ports[FIELD_LOGGER];
 }
 
 /* ---- start ---- */
 
 /* Port 0 is chosen by the first loop; the others follow. */
-static enum emt_err listen_on(struct field *f, const char *text, bool tls12, uint16_t *port,
-                              struct emt_diag *diag)
+static enum emt_err listen_on(struct field *f, const char *text, enum field_listener kind,
+                              uint16_t *port, struct emt_diag *diag)
 {
     struct listener_address a;
     enum emt_err err = listener_address_parse(text, &a);
@@ -94,7 +97,7 @@ static enum emt_err listen_on(struct field *f, const char *text, bool tls12, uin
         return emt_fail(diag, err, "\"%s\" is no address like 0.0.0.0:7443 or [::]:7443", text);
     err = listener_probe(&a, diag);
     for (unsigned i = 0; i < f->shared.nshards && err == EMT_OK; i++) {
-        err = shard_listen(f->shared.shards[i], &a, tls12, port, diag);
+        err = shard_listen(f->shared.shards[i], &a, kind, port, diag);
         if (err == EMT_OK)
             listener_address_set_port(&a, *port);
     }
@@ -104,14 +107,22 @@ static enum emt_err listen_on(struct field *f, const char *text, bool tls12, uin
 static enum emt_err listen_all(struct field *f, const struct field_settings *s,
                                struct emt_diag *diag)
 {
+    const struct {
+        const char *const *list;
+        size_t n;
+    } kinds[FIELD_LISTENERS] = { [FIELD_TLS12] = { s->listen12, s->nlisten12 },
+                                 [FIELD_TLS13] = { s->listen13, s->nlisten13 },
+                                 [FIELD_LOGGER] = { s->listen_logger, s->nlisten_logger } };
     enum emt_err err = EMT_OK;
 
-    if ((s->nlisten12 > 0 && !s->tls12) || (s->nlisten13 > 0 && !s->tls13))
-        return emt_fail(diag, EMT_ESTATE, "an address to listen on has no TLS context");
-    for (; f->nports12 < s->nlisten12 && err == EMT_OK; f->nports12++)
-        err = listen_on(f, s->listen12[f->nports12], true, &f->ports12[f->nports12], diag);
-    for (; f->nports13 < s->nlisten13 && err == EMT_OK; f->nports13++)
-        err = listen_on(f, s->listen13[f->nports13], false, &f->ports13[f->nports13], diag);
+    for (unsigned k = 0; k < FIELD_LISTENERS && err == EMT_OK; k++) {
+        size_t *n = &f->nports[k];
+
+        if (kinds[k].n > 0 && !f->shared.tls[k])
+            return emt_fail(diag, EMT_ESTATE, "an address to listen on has no TLS context");
+        for (; *n < kinds[k].n && err == EMT_OK; ++*n)
+            err = listen_on(f, kinds[k].list[*n], (enum field_listener)k, &f->ports[k][*n], diag);
+    }
     return err;
 }
 
@@ -196,10 +207,8 @@ static void field_free(struct field *f)
         shard_free(sh->shards[i]);
     free(sh->shards);
     roster_free(sh->roster);
-    if (sh->tls12)
-        tls_context_unref(sh->tls12);
-    if (sh->tls13)
-        tls_context_unref(sh->tls13);
+    for (unsigned k = 0; k < FIELD_LISTENERS; k++)
+        tls_context_unref(sh->tls[k]);
     if (f->handshake_log)
         handshake_log_release(&sh->handshake_log);
     if (f->tls_mutex)
@@ -212,8 +221,8 @@ static void field_free(struct field *f)
     free(f->proxies);
     free(f->conninfo);
     free(f->state_dir);
-    free(f->ports12);
-    free(f->ports13);
+    for (unsigned k = 0; k < FIELD_LISTENERS; k++)
+        free(f->ports[k]);
     free(f);
 }
 
@@ -255,12 +264,17 @@ enum emt_err field_start(const struct field_settings *s, struct field **out, str
 
 uint16_t field_port12(const struct field *f, size_t i)
 {
-    return i < f->nports12 ? f->ports12[i] : 0;
+    return i < f->nports[FIELD_TLS12] ? f->ports[FIELD_TLS12][i] : 0;
 }
 
 uint16_t field_port13(const struct field *f, size_t i)
 {
-    return i < f->nports13 ? f->ports13[i] : 0;
+    return i < f->nports[FIELD_TLS13] ? f->ports[FIELD_TLS13][i] : 0;
+}
+
+uint16_t field_port_logger(const struct field *f, size_t i)
+{
+    return i < f->nports[FIELD_LOGGER] ? f->ports[FIELD_LOGGER][i] : 0;
 }
 
 static void context_replace(struct tls_context **place, struct tls_context *by)
@@ -275,8 +289,15 @@ static void context_replace(struct tls_context **place, struct tls_context *by)
 void field_set_tls(struct field *f, struct tls_context *tls12, struct tls_context *tls13)
 {
     pthread_mutex_lock(&f->shared.tls_mutex);
-    context_replace(&f->shared.tls12, tls12);
-    context_replace(&f->shared.tls13, tls13);
+    context_replace(&f->shared.tls[FIELD_TLS12], tls12);
+    context_replace(&f->shared.tls[FIELD_TLS13], tls13);
+    pthread_mutex_unlock(&f->shared.tls_mutex);
+}
+
+void field_set_tls_logger(struct field *f, struct tls_context *tls)
+{
+    pthread_mutex_lock(&f->shared.tls_mutex);
+    context_replace(&f->shared.tls[FIELD_LOGGER], tls);
     pthread_mutex_unlock(&f->shared.tls_mutex);
 }
 

@@ -29,7 +29,8 @@ enum handshake_outcome {
     HANDSHAKE_NOT_YET_VALID,
     HANDSHAKE_WRONG_TENANT,
     HANDSHAKE_SELF_SIGNED,
-    HANDSHAKE_WEAK, /* digest, key or curve */
+    HANDSHAKE_NOT_PINNED, /* on the loggers' listener */
+    HANDSHAKE_WEAK,       /* digest, key or curve */
     HANDSHAKE_WRONG_USAGE,
     HANDSHAKE_STALE, /* resumed later than allowed */
     HANDSHAKE_REVOKED,

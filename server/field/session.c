@@ -29,6 +29,7 @@ static const struct ending endings[SESSION_ENDINGS] = {
     [ENDING_UNKNOWN] = { "unknown-certificate", true, 600000, 900000 },
     [ENDING_WRONG_TENANT] = { "wrong-tenant", true, 3600000, 4200000 },
     [ENDING_SUSPENDED] = { "tenant-suspended", true, 600000, 900000 },
+    [ENDING_CRL] = { "crl-stale", true, 600000, 900000 },
     [ENDING_CLONE] = { "clone", true, 60000, 120000 },
     [ENDING_DATABASE] = { "database", true, 5000, 30000 },
     [ENDING_BUSY] = { "busy", true, 5000, 30000 },

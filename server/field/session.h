@@ -78,6 +78,7 @@ enum session_ending {
     ENDING_UNKNOWN,
     ENDING_WRONG_TENANT,
     ENDING_SUSPENDED,
+    ENDING_CRL,
     ENDING_CLONE,
     ENDING_DATABASE,
     ENDING_BUSY,
@@ -102,7 +103,12 @@ struct session_peer {
     uint8_t fingerprint[32];
     char gateway[65];
     char tenant[65];
-    const char *tls; /* static: "TLSv1.2" */
+    char serial[65];
+    bool foreign;    /* its certificate, or the CA of that, was imported: names say nothing */
+    bool has_anchor; /* the CA was */
+    uint8_t anchor[32], issuer[32];
+    emt_time not_before, not_after; /* of the certificate */
+    const char *tls;                /* static: "TLSv1.2" */
     bool resumed;
 };
 

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "loop/loop.h"
 #include "loop/metrics.h"
+#include "pki/tls_conn.h"
 #include "pki/tls_context.h"
 #include "pki/trust.h"
 #include "revocation.h"
@@ -130,6 +131,17 @@ static bool can_send(void *ctx, const struct uplink_message *m)
 
 /* ---- revocation ---- */
 
+/* The sets of revoked certificates are the same for all listeners. */
+static bool is_revoked(struct trust *trust, const struct session_peer *peer)
+{
+    struct tls_peer p = { .origin = peer->has_anchor ? TLS_PEER_FOREIGN_CA : TLS_PEER_OWN };
+
+    memcpy(p.fingerprint, peer->fingerprint, sizeof p.fingerprint);
+    memcpy(p.issuer_key_id, peer->issuer, sizeof p.issuer_key_id);
+    memcpy(p.serial, peer->serial, sizeof p.serial);
+    return trust_peer_revoked(trust, &p);
+}
+
 static void check_revoked(void *arg)
 {
     struct shard *sh = arg;
@@ -137,7 +149,7 @@ static void check_revoked(void *arg)
 
     for (struct session *s = sh->sessions, *next; s; s = next) {
         next = s->next;
-        if (trust_is_revoked(trust, s->peer.fingerprint))
+        if (is_revoked(trust, &s->peer))
             session_handle(s, EV_REVOKED, &(struct session_input){ 0 });
     }
 }
@@ -157,12 +169,17 @@ static void on_revocation_changed(void *ctx)
 static int64_t renegotiations(struct field_shared *shared)
 {
     struct tls_counters c = { 0 };
+    int64_t n = 0;
 
     pthread_mutex_lock(&shared->tls_mutex);
-    if (shared->tls12)
-        tls_context_counters(shared->tls12, &c);
+    for (unsigned i = 0; i < FIELD_LISTENERS; i++) {
+        if (!shared->tls[i])
+            continue;
+        tls_context_counters(shared->tls[i], &c);
+        n += (int64_t)c.renegotiations;
+    }
     pthread_mutex_unlock(&shared->tls_mutex);
-    return (int64_t)c.renegotiations;
+    return n;
 }
 
 static void on_tick(void *arg)
@@ -372,7 +389,8 @@ static bool parts_new(struct shard *sh)
     sh->db = db_link_new(sh->loop, sh->shared->settings.conninfo, STORE_INGEST, &dh);
     if (loop_index(sh->loop) == 0)
         sh->revocation =
-            revocation_new(sh->shared->settings.trust, on_revocation_changed, on_queued, sh);
+            revocation_new(sh->shared->settings.trust, sh->shared->settings.trust_logger,
+                           on_revocation_changed, on_queued, sh);
     return sh->journal && sh->claims && sh->commands && sh->by_ticket && sh->by_gateway &&
            sh->arena && sh->tick && sh->stop_timer && sh->db &&
            (sh->revocation || loop_index(sh->loop) != 0) &&

@@ -21,6 +21,9 @@ struct renewal;
 struct shard;
 struct tls_conn;
 
+/* The kinds of listeners, each with a TLS context of its own. */
+enum field_listener { FIELD_TLS12, FIELD_TLS13, FIELD_LOGGER, FIELD_LISTENERS };
+
 /* What the loops of one process share. */
 struct field_shared {
     struct field_settings settings; /* texts are field.c's copies */
@@ -30,7 +33,7 @@ struct field_shared {
     struct roster *roster;
     struct renewal *renewal;
     pthread_mutex_t tls_mutex; /* guards the contexts */
-    struct tls_context *tls12, *tls13;
+    struct tls_context *tls[FIELD_LISTENERS];
     struct shard **shards;
     unsigned nshards;
     atomic_uint sessions;
@@ -42,10 +45,11 @@ EMT_CHECKED enum emt_err shard_new(struct field_shared *shared, unsigned index, 
 /* After its loop ended; NULL is fine. */
 void shard_free(struct shard *s);
 struct loop *shard_loop(struct shard *s);
-/* Before its loop starts: accept on this address, with the contexts of TLS 1.2 (tls12) or 1.3.
- * *port: where it listens. */
-EMT_CHECKED enum emt_err shard_listen(struct shard *s, const struct listener_address *a, bool tls12,
-                                      uint16_t *port, struct emt_diag *diag);
+/* Before its loop starts: accept on this address, with the context of this kind. *port: where it
+ * listens. */
+EMT_CHECKED enum emt_err shard_listen(struct shard *s, const struct listener_address *a,
+                                      enum field_listener kind, uint16_t *port,
+                                      struct emt_diag *diag);
 
 /* Outcomes of the handshake pool, any thread; owner: the shard. */
 void shard_handshake_up(void *owner, struct tls_conn *tls, int fd, const char *peer);

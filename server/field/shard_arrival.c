@@ -39,6 +39,13 @@ static void peer_of(const struct arrival *a, struct session_peer *out)
     snprintf(out->gateway, sizeof out->gateway, "%s", p->common_name);
     snprintf(out->tenant, sizeof out->tenant, "%s", p->organisation);
     memcpy(out->fingerprint, p->fingerprint, sizeof out->fingerprint);
+    snprintf(out->serial, sizeof out->serial, "%s", p->serial);
+    out->foreign = p->origin != TLS_PEER_OWN;
+    out->has_anchor = p->origin == TLS_PEER_FOREIGN_CA;
+    memcpy(out->anchor, p->anchor, sizeof out->anchor);
+    memcpy(out->issuer, p->issuer_key_id, sizeof out->issuer);
+    out->not_before = p->not_before;
+    out->not_after = p->not_after;
     out->tls = tls_conn_version(a->tls);
     out->resumed = tls_conn_resumed(a->tls);
 }
@@ -106,12 +113,12 @@ void shard_handshake_failed(void *owner, enum handshake_outcome o, const char *r
     shard_count_connection(sh, -1);
 }
 
-static struct tls_context *context_of(struct field_shared *shared, bool tls12)
+static struct tls_context *context_of(struct field_shared *shared, enum field_listener kind)
 {
     struct tls_context *c;
 
     pthread_mutex_lock(&shared->tls_mutex);
-    c = tls_context_ref(tls12 ? shared->tls12 : shared->tls13);
+    c = tls_context_ref(shared->tls[kind]);
     pthread_mutex_unlock(&shared->tls_mutex);
     return c;
 }
@@ -129,7 +136,7 @@ static void on_accepted(void *ctx, int fd, const char *peer)
         return;
     }
     shard_count_connection(sh, 1);
-    tls = context_of(sh->shared, port->tls12);
+    tls = context_of(sh->shared, port->kind);
     err = handshake_pool_add(sh->shared->pool, tls, fd, peer, sh);
     tls_context_unref(tls);
     if (err == EMT_OK)
@@ -150,8 +157,8 @@ static void on_exhausted(void *ctx)
              LOG_I("loop", loop_index(port->shard->loop)));
 }
 
-enum emt_err shard_listen(struct shard *sh, const struct listener_address *a, bool tls12,
-                          uint16_t *port, struct emt_diag *diag)
+enum emt_err shard_listen(struct shard *sh, const struct listener_address *a,
+                          enum field_listener kind, uint16_t *port, struct emt_diag *diag)
 {
     struct port *p = &sh->ports[sh->nports];
     struct listener_handler h = { on_accepted, on_exhausted, p };
@@ -160,7 +167,7 @@ enum emt_err shard_listen(struct shard *sh, const struct listener_address *a, bo
     if (sh->nports == LISTENERS_MAX)
         return emt_fail(diag, EMT_ELIMIT, "more than %d listening addresses", LISTENERS_MAX);
     p->shard = sh;
-    p->tls12 = tls12;
+    p->kind = kind;
     err = listener_new(sh->loop, a, &h, &p->listener, diag);
     if (err != EMT_OK)
         return err;

@@ -37,7 +37,7 @@ struct conn {
 struct port {
     struct shard *shard;
     struct listener *listener;
-    bool tls12;
+    enum field_listener kind;
 };
 
 struct shard {

@@ -13,6 +13,7 @@
 #include "export_job.h"
 #include "ingest/replay.h"
 #include "ingest/scratch.h"
+#include "keeper.h"
 #include "loop/metrics.h"
 #include "maintenance.h"
 #include "model/frame_state.h"
@@ -104,6 +105,7 @@ struct jobs {
     struct worker *workers;
     unsigned nworkers;
     struct chainer *chainer;
+    struct keeper *keeper;
 };
 
 /* ---- waiting ---- */
@@ -694,6 +696,9 @@ enum emt_err jobs_start(const struct jobs_settings *s, struct jobs **out, struct
     if (!err)
         err = chainer_start(j->conninfo, &j->s.master, s->metrics ? s->metrics : j->own_metrics,
                             &j->chainer, diag);
+    if (!err)
+        err = keeper_start(j->conninfo, &j->s.master, j->s.private_networks,
+                           s->metrics ? s->metrics : j->own_metrics, &j->keeper, diag);
     if (err) {
         jobs_stop(j);
         return err;
@@ -711,6 +716,7 @@ void jobs_stop(struct jobs *j)
     pthread_cond_broadcast(&j->cond);
     pthread_mutex_unlock(&j->mutex);
     chainer_stop(j->chainer);
+    keeper_stop(j->keeper);
     for (unsigned i = 0; j->workers && i < j->nworkers; i++) {
         struct worker *w = &j->workers[i];
 

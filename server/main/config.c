@@ -391,6 +391,7 @@ static void read_field(struct section *s)
 
     get_addresses(s, "listen12", &f->listen12);
     get_addresses(s, "listen13", &f->listen13);
+    get_addresses(s, "listen_logger", &f->listen_logger);
     get_list(s, "public12", &f->public12);
     get_list(s, "public13", &f->public13);
     get_int(s, "loops", 0, 256, &f->loops);

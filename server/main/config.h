@@ -24,6 +24,7 @@ struct config_list {
 
 struct config_field {
     struct config_list listen12, listen13; /* "0.0.0.0:7443" */
+    struct config_list listen_logger;      /* devices of others; none unless named */
     struct config_list public12,
         public13;              /* what enrolling gateways are told; empty: first name and port */
     int64_t loops, handshakes; /* 0: one per core */

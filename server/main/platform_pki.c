@@ -148,6 +148,13 @@ void platform_pki_release(struct platform_pki *p)
 
 /* ---- contexts of the listeners ---- */
 
+static struct trust *trust_of(enum tls_profile profile, const struct tls_set_settings *s)
+{
+    if (profile == TLS_PROFILE_HTTPS)
+        return NULL;
+    return profile == TLS_PROFILE_LOGGER ? s->trust_logger : s->trust;
+}
+
 static enum emt_err make(enum tls_profile profile, const char *chain, size_t chain_len,
                          const char *key, size_t key_len, const struct tls_set_settings *s,
                          struct tls_context **out, struct emt_diag *diag)
@@ -157,7 +164,7 @@ static enum emt_err make(enum tls_profile profile, const char *chain, size_t cha
                               .chain_len = chain_len,
                               .key_pem = key,
                               .key_len = key_len,
-                              .trust = profile == TLS_PROFILE_HTTPS ? NULL : s->trust,
+                              .trust = trust_of(profile, s),
                               .session_cache = SESSIONS_CACHED,
                               .session_age_ms = s->session_age_ms };
 
@@ -191,6 +198,8 @@ static enum emt_err make_all(const struct platform_pki *p, const struct tls_set_
 
     if (err == EMT_OK)
         err = make(TLS_PROFILE_FIELD_13, c, chain->len, k, key->len, s, &t->field13, diag);
+    if (err == EMT_OK && s->trust_logger)
+        err = make(TLS_PROFILE_LOGGER, c, chain->len, k, key->len, s, &t->logger, diag);
     if (err != EMT_OK)
         return err;
     if (s->certificate)
@@ -207,7 +216,7 @@ enum emt_err tls_set_make(const struct platform_pki *p, const struct tls_set_set
 {
     struct writer chain, key;
     struct leaf_info info;
-    struct tls_set t = { NULL, NULL, NULL, 0 };
+    struct tls_set t = { .not_after = 0 };
     enum emt_err err;
 
     writer_init_heap(&chain, PEM_MAX);
@@ -231,6 +240,7 @@ void tls_set_release(struct tls_set *t)
 {
     tls_context_unref(t->field12);
     tls_context_unref(t->field13);
+    tls_context_unref(t->logger);
     tls_context_unref(t->https);
-    *t = (struct tls_set){ NULL, NULL, NULL, 0 };
+    *t = (struct tls_set){ .not_after = 0 };
 }

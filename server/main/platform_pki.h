@@ -38,7 +38,7 @@ void platform_pki_release(struct platform_pki *p);
 
 /* What the listeners use. NULL members were not asked for. */
 struct tls_set {
-    struct tls_context *field12, *field13, *https;
+    struct tls_context *field12, *field13, *logger, *https;
     emt_time not_after; /* of the platform's server certificate */
 };
 struct tls_set_settings {
@@ -46,7 +46,8 @@ struct tls_set_settings {
     const char *certificate,
         *key; /* PEM files for HTTPS; NULL: the platform's server certificate too */
     int64_t session_age_ms;
-    struct trust *trust; /* of the field channel */
+    struct trust *trust;        /* of the field channel */
+    struct trust *trust_logger; /* of the loggers' listener; NULL: none */
 };
 EMT_CHECKED enum emt_err tls_set_make(const struct platform_pki *p,
                                       const struct tls_set_settings *s, emt_time now,

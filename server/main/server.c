@@ -38,7 +38,7 @@ struct server {
     struct server_settings s;
     struct seal_key master;
     struct platform_pki pki;
-    struct trust *trust;
+    struct trust *trust, *trust_logger;
     struct tls_set tls;
     emt_time renew_at;
     struct first_login login;
@@ -207,7 +207,8 @@ static enum emt_err make_tls(const struct server *v, struct tls_set *out, struct
                                         .certificate = c->api.certificate,
                                         .key = c->api.key,
                                         .session_age_ms = c->field.session_age_ms,
-                                        .trust = v->trust };
+                                        .trust = v->trust,
+                                        .trust_logger = v->trust_logger };
 
     return tls_set_make(&v->pki, &t, clock_now(), out, diag);
 }
@@ -230,7 +231,9 @@ static enum emt_err open_pki(struct server *v, struct store *admin, struct emt_d
     if (err != EMT_OK)
         return err;
     v->trust = trust_new();
-    if (!v->trust)
+    if (v->s.config->field.listen_logger.n > 0)
+        v->trust_logger = trust_new();
+    if (!v->trust || (v->s.config->field.listen_logger.n > 0 && !v->trust_logger))
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
     err = keep_root(v, diag);
     if (err != EMT_OK)
@@ -255,8 +258,10 @@ static void renew_certificates(struct server *v)
         v->renew_at = clock_now() + RENEW_RETRY;
         return;
     }
-    if (v->field)
+    if (v->field) {
         field_set_tls(v->field, fresh.field12, fresh.field13);
+        field_set_tls_logger(v->field, fresh.logger);
+    }
     if (v->https)
         http_server_set_tls(v->https, fresh.https);
     tls_set_release(&v->tls);
@@ -350,9 +355,13 @@ static enum emt_err start_field(struct server *v, struct emt_diag *diag)
                                 .nlisten12 = f->listen12.n,
                                 .listen13 = f->listen13.items,
                                 .nlisten13 = f->listen13.n,
+                                .listen_logger = f->listen_logger.items,
+                                .nlisten_logger = f->listen_logger.n,
                                 .tls12 = v->tls.field12,
                                 .tls13 = v->tls.field13,
+                                .tls_logger = v->tls.logger,
                                 .trust = v->trust,
+                                .trust_logger = v->trust_logger,
                                 .proxy_from = f->proxy_from.items,
                                 .nproxy_from = f->proxy_from.n,
                                 .drain_ms = (uint32_t)f->drain_ms,

@@ -34,12 +34,23 @@ EMT_CHECKED enum emt_err session_send_find(struct store *s, const uint8_t finger
 /* false: nobody's certificate. */
 bool session_read_find(const struct store_result *r, int32_t *tenant, int64_t *gateway);
 
+/* The same for a certificate that an imported CA vouches for, which becomes that of the gateway
+ * with this common name when it is seen for the first time. Rows as session_send_find(). */
+struct session_foreign {
+    const uint8_t *fingerprint, *anchor; /* 32 each */
+    const char *common_name, *serial;
+    emt_time not_before, not_after;
+};
+EMT_CHECKED enum emt_err session_send_find_foreign(struct store *s, const struct session_foreign *f,
+                                                   store_done *done, void *ctx);
+
 /* Texts and byte strings are borrowed for the call. */
 struct session_claim {
     int32_t tenant;
     int64_t gateway;
     const uint8_t *fingerprint; /* 32 */
-    const char *organisation;   /* of the certificate: must be the tenant's key */
+    const char *organisation;   /* of the certificate: must be the tenant's key; NULL: it came by an
+                                   import, where names say nothing */
     const char *external_id;    /* its common name: must be the gateway's */
     int64_t node;
     const char *peer; /* address without port */
@@ -55,6 +66,7 @@ enum session_refusal {
     SESSION_REFUSAL_REVOKED, /* certificate or gateway */
     SESSION_REFUSAL_TENANT, /* the certificate names another tenant or gateway than the directory */
     SESSION_REFUSAL_SUSPENDED, /* the tenant is not active */
+    SESSION_REFUSAL_CRL,       /* the list of its CA is stale, and the tenant wants none then */
     SESSION_REFUSAL_CLONE,     /* held: one identity at two addresses (decision 24) */
 };
 
@@ -146,6 +158,19 @@ EMT_CHECKED enum emt_err session_send_revoked(struct store *s, store_done *done,
 /* PEM of the authorities that came with their tenant from another installation, in the same
  * segment. One row each, column 0. */
 EMT_CHECKED enum emt_err session_send_foreign(struct store *s, store_done *done, void *ctx);
+/* Number that rises with each change of the imported certificates and their lists; in the same
+ * segment. */
+EMT_CHECKED enum emt_err session_send_trust_version(struct store *s, store_done *done, void *ctx);
+/* All imported certificates; in a segment without tenant. */
+EMT_CHECKED enum emt_err session_send_imports(struct store *s, store_done *done, void *ctx);
+struct session_import {
+    bool logger; /* for the loggers' listener; else the gateways' */
+    bool pinned;
+    const char *pem;    /* borrowed from the row */
+    const uint8_t *crl; /* NULL: none */
+    size_t crl_len;
+};
+void session_read_import(const struct store_result *r, int row, struct session_import *out);
 /* false: no fingerprint. */
 bool session_read_revoked(const struct store_result *r, int row, uint8_t fingerprint[32]);
 

@@ -72,6 +72,13 @@ EMT_CHECKED enum emt_err tenant_ca_load(struct store *s, int32_t tenant,
                                         uint16_t *key_version, struct writer *chain_pem,
                                         struct writer *key_pem);
 
+/* The same for one generation. */
+EMT_CHECKED enum emt_err tenant_ca_load_generation(struct store *s, int32_t tenant,
+                                                   int32_t generation,
+                                                   const struct seal_key *data_key,
+                                                   struct writer *chain_pem,
+                                                   struct writer *key_pem);
+
 /* For the test that prepares them all. */
 struct store_statement;
 const struct store_statement *tenant_store_statements(size_t *n);

@@ -23,8 +23,11 @@ struct field_settings {
     size_t nlisten12;
     const char *const *listen13; /* 7444 */
     size_t nlisten13;
-    struct tls_context *tls12, *tls13;
-    struct trust *trust;
+    const char *const *listen_logger; /* devices of others, 7445 */
+    size_t nlisten_logger;
+    struct tls_context *tls12, *tls13, *tls_logger;
+    struct trust *trust;           /* of tls12 and tls13 */
+    struct trust *trust_logger;    /* of tls_logger; NULL with it */
     const char *const *proxy_from; /* networks of balancers that send a PROXY header, version 2 */
     size_t nproxy_from;
     uint32_t drain_ms;          /* field_drain() sends sessions away over this time */
@@ -54,7 +57,10 @@ EMT_CHECKED enum emt_err field_start(const struct field_settings *s, struct fiel
                                      struct emt_diag *diag);
 uint16_t field_port12(const struct field *f, size_t i);
 uint16_t field_port13(const struct field *f, size_t i);
+uint16_t field_port_logger(const struct field *f, size_t i);
+/* NULL: that one stays. */
 void field_set_tls(struct field *f, struct tls_context *tls12, struct tls_context *tls13);
+void field_set_tls_logger(struct field *f, struct tls_context *tls);
 /* From any thread: look for waiting commands of this node's gateways now, and whether a certificate
  * was revoked. */
 void field_wake(struct field *f);
