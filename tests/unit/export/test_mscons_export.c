@@ -5,6 +5,7 @@
 #include "connectors/mscons_show.h"
 #include "export/mscons_export.h"
 #include "export_fixture.h"
+#include "export_taken.h"
 #include "store/block_store.h"
 #include "store/export_store.h"
 
@@ -19,124 +20,8 @@
 #define DAY_START "2026-11-17T23:00:00Z"
 #define DAY ((struct local_date){ 2026, 11, 18 })
 #define NEXT_DAY ((struct local_date){ 2026, 11, 19 })
-#define FILES_MAX 8
 
 static struct pg_fixture *fixture;
-
-/* --- what an export hands out --- */
-
-struct taken {
-    unsigned files;
-    int64_t id[FILES_MAX];
-    char name[FILES_MAX][128];
-    char *content[FILES_MAX];
-    size_t len[FILES_MAX];
-    int messages[FILES_MAX];
-    char notes[20000];
-    enum emt_err answer; /* of the file handler */
-    enum emt_err err;    /* of the run */
-    struct emt_diag diag;
-};
-
-static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
-                              size_t len, int messages)
-{
-    struct taken *t = ctx;
-    unsigned i = t->files++;
-
-    ck_assert_uint_lt(i, FILES_MAX);
-    t->id[i] = file_id;
-    snprintf(t->name[i], sizeof t->name[i], "%s", name);
-    t->content[i] = calloc(1, len + 1);
-    memcpy(t->content[i], content, len);
-    t->len[i] = len;
-    t->messages[i] = messages;
-    return t->answer;
-}
-
-static void take_note(void *ctx, const char *text)
-{
-    struct taken *t = ctx;
-    size_t n = strlen(t->notes);
-
-    snprintf(t->notes + n, sizeof t->notes - n, "%s\n", text);
-}
-
-static void run(struct store *s, const struct mscons_export_request *req, struct taken *t)
-{
-    struct mscons_export_handler h = { .file = take_file, .note = take_note, .ctx = t };
-
-    t->err = mscons_export_run(s, req, &h, &t->diag);
-    /* Whatever came out: the connection is ready for the next one. */
-    ck_assert_int_eq(store_begin(s, req->tenant), EMT_OK);
-    store_rollback(s);
-}
-
-static void drop(struct taken *t)
-{
-    for (unsigned i = 0; i < t->files; i++)
-        free(t->content[i]);
-    memset(t, 0, sizeof *t);
-}
-
-static void put_finding(void *ctx, const struct mscons_finding *f)
-{
-    (void)ctx;
-    fprintf(stderr, "%u: %s: %s\n", f->segment, f->code, f->text);
-}
-
-/* The file passes the checker, and the database holds the same bytes. Its content as JSON. */
-static json_t *judged(const struct taken *t, unsigned i)
-{
-    struct mscons_findings out = { put_finding, NULL };
-    struct mscons_check_result result;
-    struct writer text;
-    char sql[200];
-
-    ck_assert_int_eq(mscons_check(t->content[i], t->len[i], t->name[i], &out, &result), EMT_OK);
-    ck_assert_uint_eq(result.findings, 0);
-    ck_assert_uint_eq(result.warnings, 0);
-    ck_assert_uint_eq(result.messages, (unsigned)t->messages[i]);
-    snprintf(sql, sizeof sql, "select length(content) from export_file where file_id = %" PRId64,
-             t->id[i]);
-    ck_assert_int_eq(pg_fixture_number(fixture, sql), (int64_t)t->len[i]);
-    writer_init_heap(&text, 1u << 20);
-    ck_assert_int_eq(mscons_show(t->content[i], t->len[i], &text, NULL), EMT_OK);
-    json_t *j = json_loads(writer_cstr(&text), 0, NULL);
-    writer_release(&text);
-    ck_assert_ptr_nonnull(j);
-    return j;
-}
-
-static const json_t *line_of(const json_t *file, size_t message, size_t line)
-{
-    json_t *m = json_array_get(json_object_get(file, "messages"), message);
-
-    ck_assert_ptr_nonnull(m);
-    json_t *l = json_array_get(json_object_get(m, "lines"), line);
-    ck_assert_ptr_nonnull(l);
-    return l;
-}
-
-static void check_line(const json_t *l, const char *obis, int n, const char *sum)
-{
-    struct decimal is, expected;
-    const char *text = json_string_value(json_object_get(l, "sum"));
-
-    ck_assert_str_eq(json_string_value(json_object_get(l, "obis")), obis);
-    ck_assert_int_eq(json_integer_value(json_object_get(l, "n")), n);
-    ck_assert_ptr_nonnull(text);
-    ck_assert_int_eq(decimal_parse(text, strlen(text), &is), EMT_OK);
-    ck_assert_int_eq(decimal_parse(sum, strlen(sum), &expected), EMT_OK);
-    ck_assert_msg(decimal_compare(is, expected) == 0, "sum %s, expected %s", text, sum);
-}
-
-/* Wh times ratio as kWh. */
-static const char *kwh(int64_t wh, char buf[32])
-{
-    snprintf(buf, 32, "%" PRId64 ".%03d", wh / 1000, (int)(wh % 1000));
-    return buf;
-}
 
 static struct mscons_export_request request(int32_t tenant, unsigned pid)
 {
@@ -173,14 +58,15 @@ START_TEST(a_complete_day_is_one_message_with_exact_values)
     int32_t tenant = simple_tenant("complete", &channel);
     struct mscons_export_request req = request(tenant, 13018);
 
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 1);
     ck_assert_str_eq(t.notes, "");
     ck_assert_int_eq(strncmp(t.name[0], "MSCONS_TL_" SENDER "_" RECEIVER "_20261120_", 47), 0);
-    json_t *file = judged(&t, 0);
+    json_t *file = taken_judged(fixture, &t, 0);
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 1);
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 96, kwh(register_at(96) - register_at(0), sum));
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 96,
+                     kwh(register_at(96) - register_at(0), sum));
     const char *p = t.content[0];
     for (int i = 0; i < 96; i++) {
         struct decimal is;
@@ -196,7 +82,7 @@ START_TEST(a_complete_day_is_one_message_with_exact_values)
     }
     ck_assert_ptr_null(strstr(p, "QTY+"));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -245,7 +131,7 @@ START_TEST(files_are_the_same_before_and_after_compaction)
                    "delete from export_file where tenant_id = %d;"
                    "delete from export_number where tenant_id = %d",
                    (int)tenant, (int)tenant);
-        run(s, &req, &before);
+        taken_run(s, &req, &before);
         ck_assert_int_eq(before.err, EMT_OK);
         ck_assert_msg(before.files == 1, "%u: %s", pid, before.notes);
         if (pid == 13017) {
@@ -258,13 +144,13 @@ START_TEST(files_are_the_same_before_and_after_compaction)
                    "delete from export_file where tenant_id = %d;"
                    "delete from export_number where tenant_id = %d",
                    (int)tenant, (int)tenant);
-        run(s, &req, &after);
+        taken_run(s, &req, &after);
         ck_assert_uint_eq(after.files, 1);
         ck_assert_uint_eq(after.len[0], before.len[0]);
         ck_assert_mem_eq(after.content[0], before.content[0], before.len[0]);
         ck_assert_str_eq(after.notes, before.notes);
-        drop(&before);
-        drop(&after);
+        taken_drop(&before);
+        taken_drop(&after);
         export_sql(fixture,
                    "delete from reading_block where tenant_id = %d;"
                    "insert into reading select * from rows_before where tenant_id = %d;"
@@ -291,26 +177,27 @@ START_TEST(a_gap_splits_the_day_and_is_never_filled)
                "delete from reading where tenant_id = %d and ts between '2026-11-18T08:50:00Z'"
                " and '2026-11-18T09:10:00Z'",
                (int)tenant);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 1);
-    json_t *file = judged(&t, 0);
+    json_t *file = taken_judged(fixture, &t, 0);
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 2);
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 39, kwh(register_at(39) - register_at(0), first));
-    check_line(line_of(file, 1, 0), "1-1:1.29.0", 55,
-               kwh(register_at(96) - register_at(41), second));
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 39,
+                     kwh(register_at(39) - register_at(0), first));
+    taken_check_line(taken_line(file, 1, 0), "1-1:1.29.0", 55,
+                     kwh(register_at(96) - register_at(41), second));
     ck_assert_str_eq(t.notes, MELO ": 1-1:1.29.0: gap 2026-11-18T08:45:00Z to 2026-11-18T09:15:00Z:"
                                    " no-reading\n");
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
 
     req.hold_gaps = true;
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 0);
     ck_assert_ptr_nonnull(strstr(t.notes, "no-reading"));
     ck_assert_ptr_nonnull(strstr(t.notes, "2026-11-18 is held back: it has gaps"));
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -330,28 +217,31 @@ START_TEST(a_gap_of_one_register_leaves_the_other_whole)
 
     export_bind(fixture, tenant, &b);
     export_readings(fixture, tenant, other, DAY_START, 96);
-    run(s, &req, &t);
-    json_t *file = judged(&t, 0); /* both in one message */
+    taken_run(s, &req, &t);
+    json_t *file = taken_judged(fixture, &t, 0); /* both in one message */
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 1);
-    check_line(line_of(file, 0, 1), "1-1:3.29.0", 96, kwh(register_at(96) - register_at(0), sum));
+    taken_check_line(taken_line(file, 0, 1), "1-1:3.29.0", 96,
+                     kwh(register_at(96) - register_at(0), sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
 
     export_sql(fixture, "delete from reading where channel_id = %" PRId64 " and ts < '%s'", other,
                "2026-11-18T03:10:00Z");
-    run(s, &req, &t);
-    file = judged(&t, 0);
+    taken_run(s, &req, &t);
+    file = taken_judged(fixture, &t, 0);
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 2);
-    check_line(line_of(file, 0, 0), "1-1:3.29.0", 79, kwh(register_at(96) - register_at(17), sum));
-    check_line(line_of(file, 1, 0), "1-1:1.29.0", 96, kwh(register_at(96) - register_at(0), sum));
+    taken_check_line(taken_line(file, 0, 0), "1-1:3.29.0", 79,
+                     kwh(register_at(96) - register_at(17), sum));
+    taken_check_line(taken_line(file, 1, 0), "1-1:1.29.0", 96,
+                     kwh(register_at(96) - register_at(0), sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     req.hold_gaps = true;
-    run(s, &req, &t);
-    file = judged(&t, 0);
+    taken_run(s, &req, &t);
+    file = taken_judged(fixture, &t, 0);
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 1);
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -378,15 +268,15 @@ START_TEST(days_of_the_time_change_have_92_and_100_quarter_hours)
         export_readings(fixture, tenant, channel, days[i].start, days[i].n);
         req.from = days[i].day;
         req.to = local_date_add(days[i].day, 1);
-        run(s, &req, &t);
+        taken_run(s, &req, &t);
         ck_assert_int_eq(t.err, EMT_OK);
         ck_assert_str_eq(t.notes, "");
-        json_t *file = judged(&t, 0);
+        json_t *file = taken_judged(fixture, &t, 0);
         ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 1);
-        check_line(line_of(file, 0, 0), "1-1:1.29.0", days[i].n,
-                   kwh(register_at(days[i].n) - register_at(0), sum));
+        taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", days[i].n,
+                         kwh(register_at(days[i].n) - register_at(0), sum));
         json_decref(file);
-        drop(&t);
+        taken_drop(&t);
     }
     store_close(s);
 }
@@ -408,15 +298,16 @@ START_TEST(a_market_location_gets_its_own_use_case)
     export_bind(fixture, tenant, &b);
     req.location = MALO;
     req.test = true;
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
-    json_t *file = judged(&t, 0);
+    json_t *file = taken_judged(fixture, &t, 0);
     const json_t *m = json_array_get(json_object_get(file, "messages"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(m, "loc")), MALO);
     ck_assert_str_eq(json_string_value(json_object_get(m, "pid")), "13025");
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 96, kwh(register_at(96) - register_at(0), sum));
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 96,
+                     kwh(register_at(96) - register_at(0), sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -434,22 +325,22 @@ START_TEST(the_transformer_ratio_multiplies_energies)
                "update location_channel set ratio_mantissa = 40, ratio_exponent = 0"
                " where tenant_id = %d",
                (int)tenant);
-    run(s, &req, &t);
-    json_t *file = judged(&t, 0);
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 96,
-               kwh(40 * (register_at(96) - register_at(0)), sum));
+    taken_run(s, &req, &t);
+    json_t *file = taken_judged(fixture, &t, 0);
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 96,
+                     kwh(40 * (register_at(96) - register_at(0)), sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     /* This times the energies fits nowhere: the place is left out, the export goes on. */
     export_sql(fixture,
                "update location_channel set ratio_mantissa = 8999999999999999999"
                " where tenant_id = %d",
                (int)tenant);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 0);
     ck_assert_ptr_nonnull(strstr(t.notes, ": out-of-range\n"));
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -481,14 +372,14 @@ START_TEST(a_meter_exchanged_on_a_boundary_leaves_the_day_whole)
                "update reading set ts = '2026-11-18T11:00:00Z' where channel_id = %" PRId64
                " and ts < '2026-11-18T11:05:00Z'",
                other);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
-    json_t *file = judged(&t, 0);
+    json_t *file = taken_judged(fixture, &t, 0);
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 1);
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 96,
-               kwh(2 * (register_at(48) - register_at(0)), sum));
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 96,
+                     kwh(2 * (register_at(48) - register_at(0)), sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -504,22 +395,23 @@ START_TEST(a_day_that_is_not_over_ends_at_its_last_whole_quarter_hour)
 
     /* 09:58:30 local; a meter whose clock is ahead has shown 10:00 and later already. */
     req.now = at("2026-11-18T08:58:30Z");
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
-    json_t *file = judged(&t, 0);
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 39, kwh(register_at(39) - register_at(0), sum));
+    json_t *file = taken_judged(fixture, &t, 0);
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 39,
+                     kwh(register_at(39) - register_at(0), sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     req.hold_gaps = true;
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_uint_eq(t.files, 0);
     ck_assert_ptr_nonnull(strstr(t.notes, "is not over"));
-    drop(&t);
+    taken_drop(&t);
     req.now = at("2026-11-17T20:00:00Z"); /* the day has not begun */
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 0);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -541,19 +433,19 @@ START_TEST(values_that_must_not_be_sent_are_gaps)
                "update reading set quality = quality | 3 where tenant_id = %d"
                " and ts between '2026-11-18T18:55:00Z' and '2026-11-18T19:05:00Z'",
                (int)tenant, (int)tenant, (int)tenant);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_ptr_nonnull(strstr(t.notes, "2026-11-18T06:45:00Z to 2026-11-18T07:15:00Z: "
                                           "invalid-reading"));
     ck_assert_ptr_nonnull(strstr(t.notes, "2026-11-18T14:45:00Z to 2026-11-18T15:00:00Z: "
                                           "register-went-back"));
-    json_decref(judged(&t, 0));
+    json_decref(taken_judged(fixture, &t, 0));
     const char *p = strstr(t.content[0], "QTY+Z18:");
     ck_assert_ptr_nonnull(p);
     p = strstr(p + 1, "QTY+Z18:");
     ck_assert_ptr_nonnull(p);
     ck_assert_ptr_null(strstr(p + 1, "QTY+Z18:"));
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -573,12 +465,12 @@ START_TEST(late_and_corrected_values_count)
                " exponent, quality) select channel_id, ts, mantissa + 1000, now(), tenant_id,"
                " exponent, 5 from reading where tenant_id = %d and ts > '2026-11-18T22:55:00Z'",
                (int)tenant);
-    run(s, &req, &t);
-    json_t *file = judged(&t, 0);
-    check_line(line_of(file, 0, 0), "1-1:1.29.0", 96,
-               kwh(register_at(96) - register_at(0) + 1000, sum));
+    taken_run(s, &req, &t);
+    json_t *file = taken_judged(fixture, &t, 0);
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.29.0", 96,
+                     kwh(register_at(96) - register_at(0) + 1000, sum));
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -600,27 +492,27 @@ START_TEST(meter_readings_show_the_register_at_the_start_of_each_day)
                " where tenant_id = %d",
                (int)tenant);
     req.to = (struct local_date){ 2026, 11, 21 };
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 1);
     ck_assert_int_eq(strncmp(t.name[0], "MSCONS_VL_", 10), 0);
-    json_t *file = judged(&t, 0);
+    json_t *file = taken_judged(fixture, &t, 0);
     ck_assert_uint_eq(json_array_size(json_object_get(file, "messages")), 2);
-    check_line(line_of(file, 0, 0), "1-1:1.8.0", 1, kwh(register_at(0), value));
-    check_line(line_of(file, 1, 0), "1-1:1.8.0", 1, kwh(register_at(96), value));
+    taken_check_line(taken_line(file, 0, 0), "1-1:1.8.0", 1, kwh(register_at(0), value));
+    taken_check_line(taken_line(file, 1, 0), "1-1:1.8.0", 1, kwh(register_at(96), value));
     const json_t *m = json_array_get(json_object_get(file, "messages"), 0);
     ck_assert_str_eq(json_string_value(json_object_get(m, "device")), "1EMT0012345678");
     ck_assert_str_eq(t.notes, MELO ": 1-1:1.8.0: no reading at 2026-11-19T23:00:00Z\n");
     json_decref(file);
-    drop(&t);
+    taken_drop(&t);
 
     export_sql(fixture, "update location_channel set device_number = '' where tenant_id = %d",
                (int)tenant);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 0);
     ck_assert_ptr_nonnull(strstr(t.notes, "number of the meter"));
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -657,12 +549,12 @@ START_TEST(what_is_left_out_is_said)
         snprintf(sql, sizeof sql, cases[i].sql, (int)tenant);
 #pragma GCC diagnostic pop
         pg_fixture_sql(fixture, sql);
-        run(s, &req, &t);
+        taken_run(s, &req, &t);
         ck_assert_int_eq(t.err, EMT_OK);
         ck_assert_uint_eq(t.files, 0);
         ck_assert_msg(strstr(t.notes, cases[i].note) != NULL, "%s: %s", cases[i].sql, t.notes);
         ck_assert_int_eq(strncmp(t.notes, MELO ": ", strlen(MELO) + 2), 0);
-        drop(&t);
+        taken_drop(&t);
     }
     store_close(s);
 }
@@ -700,11 +592,11 @@ START_TEST(requests_that_make_no_sense_are_refused)
     for (size_t i = 0; i < 10; i++) {
         struct taken t = { 0 };
 
-        run(s, &bad[i], &t);
+        taken_run(s, &bad[i], &t);
         ck_assert_msg(t.err == expected[i], "%zu: %s: %s", i, emt_err_name(t.err), t.diag.text);
         ck_assert_str_ne(t.diag.text, "");
         ck_assert_uint_eq(t.files, 0);
-        drop(&t);
+        taken_drop(&t);
     }
     store_close(s);
 }
@@ -720,7 +612,7 @@ START_TEST(a_tenant_exports_nothing_of_another)
     struct mscons_export_request req = request(other, 13018);
 
     (void)tenant;
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 0);
     ck_assert_str_eq(t.notes, "");
@@ -752,15 +644,15 @@ START_TEST(each_receiver_gets_a_file_with_a_number_of_its_own)
 
     export_place(fixture, tenant, MELO_2, SENDER);
     export_bind(fixture, tenant, &b);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_uint_eq(t.files, 2);
-    json_decref(judged(&t, 0));
-    json_decref(judged(&t, 1));
+    json_decref(taken_judged(fixture, &t, 0));
+    json_decref(taken_judged(fixture, &t, 1));
     reference_of(&t, 0, first);
     reference_of(&t, 1, second);
     ck_assert_str_ne(first, second); /* of the same millisecond */
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -776,21 +668,21 @@ START_TEST(a_number_taken_in_a_transaction_that_fails_is_not_reused_for_somethin
     int32_t tenant = simple_tenant("crash", &channel);
     struct mscons_export_request req = request(tenant, 13018);
 
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     reference_of(&t, 0, first);
-    drop(&t);
+    taken_drop(&t);
     /* The process ends between number and file: neither is there. */
     snprintf(sql, sizeof sql,
              "alter table export_file add constraint broken check (tenant_id <> %d) not valid",
              (int)tenant);
     pg_fixture_sql(fixture, sql);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_ne(t.err, EMT_OK);
     ck_assert_str_ne(t.diag.text, "");
     ck_assert_uint_eq(t.files, 0); /* nobody saw anything that is not committed */
-    drop(&t);
+    taken_drop(&t);
     pg_fixture_sql(fixture, "alter table export_file drop constraint broken");
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     reference_of(&t, 0, second);
     ck_assert_str_gt(second, first); /* base 36 of equal length sorts as text */
@@ -799,7 +691,7 @@ START_TEST(a_number_taken_in_a_transaction_that_fails_is_not_reused_for_somethin
              " = '" SENDER "'",
              (int)tenant, second);
     ck_assert_int_eq(pg_fixture_number(fixture, sql), 1);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -815,23 +707,23 @@ START_TEST(a_restored_database_gives_no_number_again)
     int32_t tenant = simple_tenant("restore", &channel);
     struct mscons_export_request req = request(tenant, 13018);
 
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     reference_of(&t, 0, old);
-    drop(&t);
+    taken_drop(&t);
     req.now += EMT_SECOND;
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     reference_of(&t, 0, first);
-    drop(&t);
+    taken_drop(&t);
     /* Back to the state before the second file; time has gone on. */
     export_sql(fixture, "update export_number set last = '%s' where tenant_id = %d", old,
                (int)tenant);
     export_sql(fixture, "delete from export_file where tenant_id = %d and reference = '%s'",
                (int)tenant, first);
     req.now += EMT_SECOND;
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     reference_of(&t, 0, second);
     ck_assert_str_gt(second, first);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -845,11 +737,11 @@ START_TEST(a_file_that_cannot_be_handed_out_stays_in_the_database)
     int32_t tenant = simple_tenant("handed", &channel);
     struct mscons_export_request req = request(tenant, 13018);
 
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_EIO);
     snprintf(sql, sizeof sql, "select count(*) from export_file where tenant_id = %d", (int)tenant);
     ck_assert_int_eq(pg_fixture_number(fixture, sql), 1);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
@@ -864,7 +756,7 @@ START_TEST(the_notes_of_a_file_are_kept_with_it)
     struct mscons_export_request req = request(tenant, 13018);
 
     export_place(fixture, tenant, MELO_2, RECEIVER);
-    run(s, &req, &t);
+    taken_run(s, &req, &t);
     ck_assert_int_eq(t.err, EMT_OK);
     ck_assert_int_eq(store_begin(s, tenant), EMT_OK);
     ck_assert_int_eq(export_file_get(s, tenant, t.id[0], &r), EMT_OK);
@@ -872,7 +764,7 @@ START_TEST(the_notes_of_a_file_are_kept_with_it)
     ck_assert_ptr_nonnull(strstr(t.notes, MELO_2 ": no channel is bound"));
     store_result_free(r);
     store_rollback(s);
-    drop(&t);
+    taken_drop(&t);
     store_close(s);
 }
 END_TEST
