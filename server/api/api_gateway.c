@@ -36,7 +36,7 @@ static const struct api_column session_columns[] = {
 static const struct api_column status_columns[] = {
     { "at", COL_TIME, NULL },          { "uptime_s", COL_INT, NULL },
     { "spool_bytes", COL_INT, NULL },  { "spool_frames", COL_INT, NULL },
-    { "frames_heard", COL_INT, NULL },
+    { "frames_heard", COL_INT, NULL }, { "metrics", COL_JSON, NULL },
 };
 static const struct api_column command_columns[] = {
     { "id", COL_INT, NULL },          { "name", COL_TEXT, NULL },

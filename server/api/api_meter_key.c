@@ -1,5 +1,6 @@
 /* Keys of meters: added one by one or as CSV, wrapped before they reach the database, never given
  * out. */
+#include "api_heard.h"
 #include "api_import.h"
 #include "api_route.h"
 #include "base/cipher.h"
@@ -85,6 +86,18 @@ static enum emt_err keep_key(struct api_call *c, const struct seal_key *data_key
             k->number[0] ? k->number : NULL, k->version, k->type, k->label, blob, blob_len);
     if (err == EMT_OK)
         err = keep_dlms(c, data_key, k, *id, row);
+    return err;
+}
+
+enum emt_err api_meter_key_keep(struct api_call *c, const struct meter_key *k, int64_t *id)
+{
+    struct seal_key data_key;
+    enum emt_err err = api_data_key(c, &data_key);
+
+    if (err != EMT_OK)
+        return err;
+    err = keep_key(c, &data_key, k, id);
+    seal_key_wipe(&data_key);
     return err;
 }
 

@@ -28,6 +28,7 @@ static const struct {
     { api_stream_open, "topics" },
     { api_gateway_list, PAGE " q state connection" },
     { api_command_list, PAGE },
+    { api_heard_list, PAGE " assignment" },
     { api_device_list, PAGE " q medium active assignment number gateway" },
     { api_channel_list, PAGE },
     { api_reading_list, PAGE " " SPAN " aggregate" },

@@ -110,6 +110,10 @@ enum emt_err api_gateway_update(struct api_call *c);
 enum emt_err api_gateway_revoke(struct api_call *c);
 enum emt_err api_command_list(struct api_call *c);
 enum emt_err api_command_create(struct api_call *c);
+enum emt_err api_heard_list(struct api_call *c); /* api_heard.c */
+enum emt_err api_heard_decide(struct api_call *c);
+enum emt_err api_allow_list_get(struct api_call *c); /* api_heard_allow.c */
+enum emt_err api_allow_list_put(struct api_call *c);
 enum emt_err api_device_list(struct api_call *c); /* api_device.c */
 enum emt_err api_device_get(struct api_call *c);
 enum emt_err api_device_update(struct api_call *c);
