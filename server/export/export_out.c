@@ -152,6 +152,8 @@ static enum emt_err keep(struct export_out *o, const char *name, const char *nex
     if (err == EMT_OK)
         err = export_messages_insert(o->store, o->req->tenant, *id, o->receiver, o->head.created,
                                      o->messages);
+    if (err == EMT_OK && o->handler->keep != NULL)
+        err = o->handler->keep(o->handler->ctx, o->store, *id, name, row.messages);
     return err == EMT_OK ? store_commit(o->store) : err;
 }
 

@@ -132,10 +132,9 @@ static void close_quantity(struct sent_values *s, const struct export_lines *lin
         return;
     if (i >= l->n_values || l->values[i].from != q->from || l->values[i].to != q->to)
         i = find_value(l, q->from, q->to);
-    if (i == l->n_values) {
-        s->others = true;
+    /* What was sent beside these values stays as it is. */
+    if (i == l->n_values)
         return;
-    }
     *hint = i;
     struct sent_value *was = &s->list[first + i];
 
@@ -227,7 +226,7 @@ static bool is_due(const struct sent_value *was, const char *qualifier)
 bool sent_values_mark(const struct sent_values *s, struct export_lines *lines, unsigned use_case,
                       const char *location, const char *code)
 {
-    bool differs = s->others;
+    bool differs = false;
     size_t at = 0;
 
     for (size_t i = 0; i < lines->n; i++) {

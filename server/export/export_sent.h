@@ -23,7 +23,6 @@ struct sent_value {
 struct sent_values {
     struct sent_value *list; /* of all lines, one behind the other */
     size_t n;
-    bool others; /* something was sent that has no place among the lines */
 };
 EMT_CHECKED enum emt_err sent_values_init(struct sent_values *s, const struct export_lines *lines);
 void sent_values_release(struct sent_values *s);

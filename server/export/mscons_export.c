@@ -448,6 +448,8 @@ static enum emt_err export_receiver(struct plan *p, int first, int end, struct e
     bool done = false;
     int part = 1;
 
+    if (p->req->receiver != NULL && strcmp(p->req->receiver, code) != 0)
+        return EMT_OK;
     if (mp_id_check(code, &why) != EMT_OK) {
         refuse_receiver(p, first, end, *code ? why.text : "the location has no receiver_mp_id");
         return EMT_OK;

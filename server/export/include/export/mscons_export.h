@@ -47,6 +47,7 @@ struct mscons_export_request {
     unsigned pid;               /* mscons_export_pids() */
     struct local_date from, to; /* German local days, end exclusive */
     const char *location; /* MeLo, MaLo, NeLo or tranche; NULL: all that the use case is for */
+    const char *receiver; /* only this one's files; NULL: those of all */
     emt_time now;         /* creation time; messages never carry values after it */
     bool test;            /* test flag of the interchange */
     bool hold_gaps;       /* a day with a gap is held back whole, whatever the policy */
@@ -58,6 +59,10 @@ struct mscons_export_request {
 
 /* What the export hands back; texts are borrowed for the call. */
 struct mscons_export_handler {
+    /* A file in the transaction that keeps it: what is written here stands with the file or not at
+     * all. Not called for files of an earlier run. May be NULL. */
+    enum emt_err (*keep)(void *ctx, struct store *s, int64_t file_id, const char *name,
+                         int messages);
     /* A committed file (content NULL: written by an earlier run of the job). An error stops the
      * export; the file stays in the database. */
     enum emt_err (*file)(void *ctx, int64_t file_id, const char *name, const void *content,
