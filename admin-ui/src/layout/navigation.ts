@@ -25,6 +25,7 @@ export const tenantNavigation: NavGroup[] = [
       { label: 'keys', path: '/keys', needs: 'listMeterKeys' },
       { label: 'events', path: '/events', needs: 'listEvents' },
       { label: 'conflicts', path: '/conflicts', needs: 'listConflicts' },
+      { label: 'calculated', path: '/calculated', needs: 'listCalculatedChannels' },
     ],
   },
   {

@@ -2,6 +2,7 @@ import { lazy, type ComponentType, type LazyExoticComponent } from 'react';
 import type { OperationId } from '@/api/access';
 import { deliveryRoutes } from './delivery/routes';
 import { measureRoutes } from './measure/routes';
+import { valueRoutes } from './values/routes';
 
 export interface PortalRoute {
   /** of a tenant's page: what follows /t/:tenant */
@@ -14,6 +15,7 @@ export interface PortalRoute {
 export const tenantRoutes: PortalRoute[] = [
   ...measureRoutes,
   ...deliveryRoutes,
+  ...valueRoutes,
   { path: '/gateways', page: lazy(() => import('./gateways/GatewaysPage')), needs: 'listGateways' },
   {
     path: '/gateways/:gateway',

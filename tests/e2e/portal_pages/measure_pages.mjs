@@ -112,6 +112,11 @@ export async function measurePages(browser, world) {
             path: `${base}/locations/${location.code}`,
             open: dialog(/Register binden|Bind register/),
           },
+          {
+            name: 'mandate-add',
+            path: `${base}/locations/${location.code}`,
+            open: dialog(/Berechtigung eintragen|Note a mandate/),
+          },
         ]
       : []),
     { name: 'exports', path: `${base}/exports` },

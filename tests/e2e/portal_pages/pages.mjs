@@ -1,6 +1,7 @@
 // Every page there is. `open` shows on it what a click would show.
 import { deliveryPages } from './delivery_pages.mjs';
 import { measurePages } from './measure_pages.mjs';
+import { valuePages } from './value_pages.mjs';
 
 const button = (name) => async (page) => {
   await page.getByRole('button', { name }).first().click();
@@ -96,6 +97,7 @@ export async function tenantPages(browser, world) {
     },
     { name: 'settings', path: `${base}/settings` },
     ...(await measurePages(browser, world)),
+    ...(await valuePages(browser, world)),
     ...(await deliveryPages(browser, world)),
   ];
 }

@@ -325,6 +325,7 @@ function ChannelTable({
   tick: (channel: Channel) => void;
 }) {
   const { t, i18n } = useTranslation('measure');
+  const { tenant } = useTenant();
   const [all, setAll] = useState(false);
   const kept = channels.filter(({ storage }) => storage !== 0).length;
   const rows = inOrder(channels).filter(
@@ -388,7 +389,11 @@ function ChannelTable({
                     <Time at={last?.ts} />
                   </Table.Td>
                   <Table.Td>{last ? <QualityTone quality={last.quality} /> : '–'}</Table.Td>
-                  <Table.Td>{id}</Table.Td>
+                  <Table.Td>
+                    <Anchor component={Link} size="sm" to={`/t/${tenant}/channels/${id}`}>
+                      {id}
+                    </Anchor>
+                  </Table.Td>
                 </Table.Tr>
               );
             })}

@@ -24,6 +24,7 @@ import { isRegister } from '@/components/measure/series';
 import { Tone } from '@/components/measure/Tone';
 import { formatDecimal } from '@/lib/decimal';
 import { useTenant } from '@/session/context';
+import { Mandates } from '../values/Mandates';
 
 type Binding = Schemas['Binding'];
 
@@ -114,6 +115,12 @@ export default function LocationPage() {
           />
         )}
       </Panel>
+      {may('listMandates') && (
+        <>
+          <div style={{ height: 16 }} />
+          <Mandates location={code} />
+        </>
+      )}
       {binding && <AddBinding code={code} close={() => setBinding(false)} />}
       {ending && <EndBinding code={code} binding={ending} close={() => setEnding(null)} />}
       <Confirm
