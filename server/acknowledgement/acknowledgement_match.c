@@ -265,6 +265,7 @@ enum emt_err acknowledgement_take(struct store *app, const struct acknowledgemen
     enum emt_err err = acknowledgement_read(a->data, a->len, &h, &m.head, diag);
     if (err == EMT_OK) {
         out->kind = acknowledgement_kind_name(m.head.kind);
+        memcpy(out->reference, m.head.reference, sizeof out->reference);
         err = keep(&m);
         if (err != EMT_OK)
             (void)emt_fail(diag, err, "not kept: %s", store_error(app));

@@ -160,9 +160,21 @@ enum emt_err api_export_content(struct api_call *c)
 /* --- a new export --- */
 
 struct outcome {
+    struct api_call *call;
     json_t *ids;
     json_t *notes;
 };
+
+/* In the transaction that keeps the file. */
+static enum emt_err keep_file(void *ctx, struct store *s, int64_t file_id, const char *name,
+                              int messages)
+{
+    struct outcome *o = ctx;
+
+    (void)file_id;
+    return api_audit_on(o->call, s, o->call->tenant, "export.mscons", name, "%d messages",
+                        messages);
+}
 
 static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
                               size_t len, int messages)
@@ -184,7 +196,7 @@ static void take_note(void *ctx, const char *text)
         json_array_append_new(o->notes, json_string(text));
 }
 
-/* The facts of the written files, and the audit. */
+/* The facts of the written files. */
 static json_t *list_files(struct api_call *c, const struct outcome *o)
 {
     json_t *files = json_array();
@@ -203,9 +215,6 @@ static json_t *list_files(struct api_call *c, const struct outcome *o)
         json_t *file = whole_json(c, r, &err);
         if (file != NULL)
             json_array_append_new(files, file);
-        if (err == EMT_OK)
-            err = api_audit(c, "export.mscons", c_text(r, 0, FILE_NAME), "%lld messages",
-                            (long long)c_int(r, 0, 10));
         store_result_free(r);
     }
     if (err == EMT_OK)
@@ -220,8 +229,10 @@ static json_t *list_files(struct api_call *c, const struct outcome *o)
 
 static enum emt_err answer_export(struct api_call *c, const struct mscons_export_request *req)
 {
-    struct outcome o = { json_array(), json_array() };
-    struct mscons_export_handler h = { .file = take_file, .note = take_note, .ctx = &o };
+    struct outcome o = { c, json_array(), json_array() };
+    struct mscons_export_handler h = {
+        .keep = keep_file, .file = take_file, .note = take_note, .ctx = &o
+    };
     struct emt_diag diag = { 0 };
     json_t *files = NULL;
     enum emt_err err = mscons_export_run(c->store, req, &h, &diag);
@@ -283,6 +294,40 @@ static enum emt_err order_export(struct api_call *c, const struct mscons_export_
         store_rollback(c->store);
     c->wake = true;
     return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "export");
+}
+
+/* What a partner rejected, once more: a job writes it as it is now, in a new file. */
+enum emt_err api_export_resend(struct api_call *c)
+{
+    struct store_result *facts = NULL;
+    char dedupe[32];
+    char payload[48];
+    int64_t file = 0;
+    int64_t job = 0;
+
+    if (!api_param_number(c, 0, "export", &file))
+        return EMT_OK;
+    enum emt_err err = sent_file_facts(c->store, c->tenant, file, file, &facts);
+    if (err == EMT_OK && store_rows(facts) == 0)
+        err = EMT_ENOTFOUND;
+    bool rejected = err == EMT_OK && (c_int(facts, 0, SENT_FILE_STATE) == EXPORT_REJECTED ||
+                                      c_int(facts, 0, SENT_FILE_STATE) == EXPORT_REFUSED);
+    bool replaced = err == EMT_OK && !c_null(facts, 0, SENT_FILE_REPLACED_BY);
+    store_result_free(facts);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "export");
+    if (!rejected || replaced)
+        return api_problem(c, 409, "state", NULL,
+                           replaced ? "another file has taken its place already"
+                                    : "the partner has not rejected this file");
+    snprintf(dedupe, sizeof dedupe, "%lld", (long long)file);
+    snprintf(payload, sizeof payload, "{\"id\": %lld}", (long long)file);
+    err = job_store_order(c->store, c->tenant, "resend", dedupe, payload, EMT_TIME_NONE,
+                          c->who.actor, &job);
+    if (err == EMT_OK)
+        err = api_audit(c, "export.resend", c->param[0], "job %lld", (long long)job);
+    c->wake = true;
+    return err == EMT_OK ? api_job_accepted(c, job) : api_store_problem(c, err, "export");
 }
 
 enum emt_err api_export_create(struct api_call *c)

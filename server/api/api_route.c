@@ -111,6 +111,7 @@ static const struct api_route routes[] = {
     { HTTP_GET,    T "/exports/{file_id}",               ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_get },
     { HTTP_GET,    T "/exports/{file_id}/content",       ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_export_content },
     { HTTP_POST,   T "/exports/{file_id}/deliveries",    ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_delivery_create },
+    { HTTP_POST,   T "/exports/{file_id}/resend",        ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_export_resend },
     { HTTP_GET,    T "/exports/{file_id}/messages",      ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_message_list },
     { HTTP_GET,    T "/acknowledgements",                ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_acknowledgement_list },
     { HTTP_POST,   T "/acknowledgements",                ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_acknowledgement_create },

@@ -158,6 +158,7 @@ enum emt_err api_export_list(struct api_call *c); /* api_export.c */
 enum emt_err api_export_create(struct api_call *c);
 enum emt_err api_export_get(struct api_call *c);
 enum emt_err api_export_content(struct api_call *c);
+enum emt_err api_export_resend(struct api_call *c);
 enum emt_err api_target_list(struct api_call *c); /* api_target.c */
 enum emt_err api_target_create(struct api_call *c);
 enum emt_err api_target_get(struct api_call *c);

@@ -128,8 +128,10 @@ struct run {
 };
 
 /* Files leave the tenant: who took them stands in its audit. */
-static enum emt_err audit_file(const struct run *run, const char *name, int messages)
+static enum emt_err keep_file(void *ctx, struct store *s, int64_t file_id, const char *name,
+                              int messages)
 {
+    const struct run *run = ctx;
     const struct passwd *who = getpwuid(getuid());
     int32_t tenant = run->options->request.tenant;
     char actor[96];
@@ -142,14 +144,8 @@ static enum emt_err audit_file(const struct run *run, const char *name, int mess
 
     (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
     (void)snprintf(detail, sizeof detail, "%d messages", messages);
-    enum emt_err err = store_begin(run->store, tenant);
-    if (err != EMT_OK)
-        return err;
-    err = audit_append(run->store, &entry);
-    if (err == EMT_OK)
-        return store_commit(run->store);
-    store_rollback(run->store);
-    return err;
+    (void)file_id;
+    return audit_append(s, &entry);
 }
 
 static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
@@ -158,12 +154,9 @@ static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, cons
     struct run *run = ctx;
     struct emt_diag diag = { 0 };
     char path[2048];
-    enum emt_err err = audit_file(run, name, messages);
 
-    if (err != EMT_OK)
-        (void)emt_fail(&diag, err, "the audit cannot be written: %s", store_error(run->store));
-    if (err == EMT_OK)
-        err = file_join(path, sizeof path, run->options->out, name);
+    (void)messages;
+    enum emt_err err = file_join(path, sizeof path, run->options->out, name);
     /* A name is used once: whatever stands there already is something else. */
     if (err == EMT_OK)
         err = file_create(path, content, len, 0640, &diag);
@@ -185,9 +178,9 @@ static void take_note(void *ctx, const char *text)
 static enum emt_err run_export(struct options *o, const char *conninfo, struct run *run,
                                struct emt_diag *diag)
 {
-    const struct mscons_export_handler handler = { .file = take_file,
-                                                   .note = take_note,
-                                                   .ctx = run };
+    const struct mscons_export_handler handler = {
+        .keep = keep_file, .file = take_file, .note = take_note, .ctx = run
+    };
     enum emt_err err = ctl_tenant(conninfo, o->tenant, &o->request.tenant, diag);
 
     if (err == EMT_OK)

@@ -1,4 +1,5 @@
 /* emtctl: the operator's command line. */
+#include "ctl_acknowledge.h"
 #include "ctl_audit.h"
 #include "ctl_decode.h"
 #include "ctl_deliver.h"
@@ -22,6 +23,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+    { "acknowledge", "--tenant KEY FILE...", "take partners' answers: CONTRL, APERAK",
+      ctl_acknowledge },
     { "audit", "verify [--tenant KEY]", "check that no audit entry was changed", ctl_audit },
     { "decode", "[--explain[=text]]", "decode telegrams: JSON lines in, JSON lines out",
       ctl_decode },

@@ -23,10 +23,9 @@ struct running {
     struct store_array *notes;
 };
 
-/* The file is committed; who wrote it is noted behind it, as by an export that somebody waits for.
- */
-static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
-                              size_t len, int messages)
+/* Who wrote it is noted with the file or not at all. */
+static enum emt_err keep_file(void *ctx, struct store *s, int64_t file_id, const char *name,
+                              int messages)
 {
     struct running *r = ctx;
     char detail[64];
@@ -36,12 +35,24 @@ static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, cons
                                  .object = name,
                                  .detail = detail };
 
-    (void)len;
+    (void)file_id;
     (void)snprintf(detail, sizeof detail, "%d messages, job %lld", messages, (long long)r->job->id);
+    return audit_append(s, &entry);
+}
+
+static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
+                              size_t len, int messages)
+{
+    struct running *r = ctx;
+
+    (void)name;
+    (void)content;
+    (void)len;
+    (void)messages;
+    if (r->order->file == NULL)
+        return EMT_OK;
     enum emt_err err = store_begin(r->app, r->job->tenant);
-    if (err == EMT_OK && content != NULL) /* else of an earlier run, which noted it */
-        err = audit_append(r->app, &entry);
-    if (err == EMT_OK && r->order->file != NULL)
+    if (err == EMT_OK)
         err = r->order->file(r->order->file_ctx, r->app, file_id);
     if (err == EMT_OK)
         return store_commit(r->app);
@@ -72,13 +83,15 @@ enum emt_err export_job_order_run(struct store *app, const struct job *job,
 {
     struct running r = { app, job, order, step, ctx, notes };
     struct mscons_export_handler h = {
-        .file = take_file, .note = take_note, .ctx = &r, .step = take_step
+        .keep = keep_file, .file = take_file, .note = take_note, .ctx = &r, .step = take_step
     };
     struct mscons_export_request req = { .tenant = job->tenant,
                                          .pid = order->pid,
                                          .from = order->from,
                                          .to = order->to,
                                          .location = order->location,
+                                         .receiver = order->receiver,
+                                         .only_changes = order->only_changes,
                                          .now = clock_now(),
                                          .test = order->test,
                                          .hold_gaps = order->hold_gaps,

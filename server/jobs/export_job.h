@@ -20,7 +20,8 @@ struct export_order {
     unsigned pid;
     struct local_date from, to;
     const char *location; /* NULL: all */
-    bool test, hold_gaps;
+    const char *receiver; /* NULL: all */
+    bool test, hold_gaps, only_changes;
     const char *actor; /* for the audit */
     /* Each file that stands, in a transaction of the tenant that is then committed; also those of
      * an earlier run of the job. May be NULL. */

@@ -19,6 +19,7 @@
 #include "model/frame_state.h"
 #include "pack_job.h"
 #include "replay_job.h"
+#include "resend_job.h"
 #include "schedule_job.h"
 #include "store/frame_query_store.h"
 #include "store/frame_store.h"
@@ -53,10 +54,10 @@
 /* Progress is told no more often than this. */
 #define STEP_MS 250
 
-static const char *const kinds[] = {
-    "calculation", "replay-difference", "replay-apply", "replay",        "maintenance", "export",
-    "compaction",  "schedule",          "delivery",     "delivery-test", "packing"
-};
+static const char *const kinds[] = { "calculation", "replay-difference", "replay-apply",
+                                     "replay",      "maintenance",       "export",
+                                     "resend",      "compaction",        "schedule",
+                                     "delivery",    "delivery-test",     "packing" };
 
 /* Besides the workers: deliveries wait for the servers of others, up to an hour each. Targets that
  * kept us waiting the last time have couriers of their own: a silent one takes a quick courier's
@@ -357,6 +358,7 @@ static enum emt_err do_calculation(struct worker *w, const struct job *job, char
 static enum emt_err do_export(struct worker *w, const struct job *job, char *error, size_t size)
 {
     bool scheduled = strcmp(job->kind, "schedule") == 0;
+    bool again = strcmp(job->kind, "resend") == 0;
     enum emt_err err = open_app(w, error, size);
 
     if (err != EMT_OK)
@@ -364,6 +366,8 @@ static enum emt_err do_export(struct worker *w, const struct job *job, char *err
     w->notes = store_array_new(STORE_TEXT);
     if (!w->notes)
         return EMT_ENOMEM;
+    if (again)
+        return resend_job_run(w->app, job, step, w, w->notes, error, size);
     return scheduled ? schedule_job_run(w->app, job, step, w, w->notes, error, size)
                      : export_job_run(w->app, job, step, w, w->notes, error, size);
 }
@@ -474,7 +478,8 @@ static void do_job(struct worker *w, const struct job *job)
         err = do_calculation(w, job, error, sizeof error);
     else if (strncmp(job->kind, "replay-", 7) == 0)
         err = do_difference(w, job, error, sizeof error);
-    else if (strcmp(job->kind, "export") == 0 || strcmp(job->kind, "schedule") == 0)
+    else if (strcmp(job->kind, "export") == 0 || strcmp(job->kind, "schedule") == 0 ||
+             strcmp(job->kind, "resend") == 0)
         err = do_export(w, job, error, sizeof error);
     else if (strcmp(job->kind, "delivery") == 0)
         err = do_delivery(w, job, error, sizeof error);

@@ -30,6 +30,7 @@ struct acknowledgement_outcome {
     int64_t id;
     bool repeated;      /* the same bytes came before: nothing was changed */
     const char *kind;   /* "contrl", "aperak" */
+    char reference[36]; /* its own */
     unsigned matched;   /* notes about files of ours */
     unsigned unmatched; /* notes about none */
     unsigned changed;   /* files whose state rose */

@@ -1,0 +1,130 @@
+#include "resend_job.h"
+
+#include "delivery_job.h"
+#include "export_job.h"
+#include "model/local_day.h"
+#include "store/acknowledgement_store.h"
+#include "store/delivery_store.h"
+#include "store/export_store.h"
+#include "store/job_store.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Last: banned functions do not compile from here on. */
+#include "base/banned.h"
+
+#define TARGETS_MAX 100
+/* As a delivery by hand: somebody looks on. */
+#define RETRIES 3
+#define RETRY_S 500
+/* Columns of export_file_get() that are needed here. */
+enum { FILE_PID = 2, FILE_RECEIVER = 4, FILE_FROM = 7, FILE_TO = 8 };
+
+struct resend {
+    const struct job *job;
+    char receiver[40];
+    struct export_order order;
+    int64_t targets[TARGETS_MAX];
+    size_t n_targets;
+};
+
+/* Where the old file arrived, or was to arrive when it did nowhere. */
+static enum emt_err load_targets(struct resend *r, struct store *app)
+{
+    struct store_result *d = NULL;
+    bool arrived = false;
+    enum emt_err err =
+        delivery_list(app, r->job->tenant, r->job->subject, -1, 0, TARGETS_MAX, &d);
+
+    for (int i = 0; err == EMT_OK && i < store_rows(d); i++)
+        arrived = arrived || c_int(d, i, DELIVERY_STATE) == DELIVERY_STATE_DELIVERED;
+    for (int i = 0; err == EMT_OK && i < store_rows(d); i++) {
+        if (!arrived || c_int(d, i, DELIVERY_STATE) == DELIVERY_STATE_DELIVERED)
+            r->targets[r->n_targets++] = c_int(d, i, DELIVERY_TARGET);
+    }
+    store_result_free(d);
+    return err;
+}
+
+/* A job that begins again finds the file replaced by its own one. */
+static enum emt_err check_state(const struct resend *r, struct store *app, char *error, size_t size)
+{
+    struct store_result *f = NULL;
+    enum emt_err err = sent_file_facts(app, r->job->tenant, r->job->subject, r->job->subject, &f);
+
+    if (err == EMT_OK && store_rows(f) == 0) {
+        (void)snprintf(error, size, "no such file");
+        err = EMT_ENOTFOUND;
+    }
+    if (err == EMT_OK && c_int(f, 0, SENT_FILE_STATE) != EXPORT_REJECTED &&
+        c_int(f, 0, SENT_FILE_STATE) != EXPORT_REFUSED) {
+        (void)snprintf(error, size, "the file is not rejected");
+        err = EMT_ECONFLICT;
+    }
+    store_result_free(f);
+    return err;
+}
+
+static enum emt_err load(struct resend *r, struct store *app, char *error, size_t size)
+{
+    struct store_result *f = NULL;
+    enum emt_err err = store_begin(app, r->job->tenant);
+
+    if (err == EMT_OK)
+        err = check_state(r, app, error, size);
+    if (err == EMT_OK)
+        err = export_file_get(app, r->job->tenant, r->job->subject, &f);
+    if (err == EMT_OK) {
+        snprintf(r->receiver, sizeof r->receiver, "%s", c_text(f, 0, FILE_RECEIVER));
+        r->order.pid = (unsigned)strtoul(c_text(f, 0, FILE_PID), NULL, 10);
+        r->order.from = local_date_of(c_time(f, 0, FILE_FROM));
+        r->order.to = local_date_of(c_time(f, 0, FILE_TO));
+        err = load_targets(r, app);
+    }
+    store_result_free(f);
+    store_rollback(app);
+    if (err == EMT_EDB)
+        (void)snprintf(error, size, "%s", store_error(app));
+    return err;
+}
+
+/* Inside a transaction of the tenant; also for files of an earlier run. */
+static enum emt_err take_file(void *ctx, struct store *app, int64_t file_id)
+{
+    struct resend *r = ctx;
+    enum emt_err err = sent_file_replaces(app, r->job->tenant, file_id, r->job->subject);
+
+    for (size_t i = 0; err == EMT_OK && i < r->n_targets; i++) {
+        struct delivery_order order = { .file = file_id,
+                                        .target = r->targets[i],
+                                        .retries = RETRIES,
+                                        .retry_s = RETRY_S,
+                                        .created_by = r->job->created_by };
+        int64_t id = 0;
+
+        err = delivery_add(app, r->job->tenant, &order, &id);
+        if (err == EMT_OK)
+            err = delivery_job_order(app, r->job->tenant, id, 0);
+    }
+    return err;
+}
+
+enum emt_err resend_job_run(struct store *app, const struct job *job,
+                            bool (*step)(void *ctx, int64_t done, int64_t total), void *ctx,
+                            struct store_array *notes, char *error, size_t size)
+{
+    struct resend r = { .job = job };
+    enum emt_err err = load(&r, app, error, size);
+
+    if (err != EMT_OK)
+        return err;
+    r.order.receiver = r.receiver;
+    r.order.only_changes = true;
+    r.order.actor = job->created_by;
+    r.order.file = take_file;
+    r.order.file_ctx = &r;
+    return export_job_order_run(app, job, &r.order, step, ctx, notes, error, size);
+}
