@@ -29,6 +29,7 @@ struct resend {
     struct export_order order;
     int64_t targets[TARGETS_MAX];
     size_t n_targets;
+    bool written;
 };
 
 /* Where the old file arrived, or was to arrive when it did nowhere. */
@@ -95,6 +96,7 @@ static enum emt_err load(struct resend *r, struct store *app, char *error, size_
 static enum emt_err take_file(void *ctx, struct store *app, int64_t file_id)
 {
     struct resend *r = ctx;
+    r->written = true;
     enum emt_err err = sent_file_replaces(app, r->job->tenant, file_id, r->job->subject);
 
     for (size_t i = 0; err == EMT_OK && i < r->n_targets; i++) {
@@ -126,5 +128,9 @@ enum emt_err resend_job_run(struct store *app, const struct job *job,
     r.order.actor = job->created_by;
     r.order.file = take_file;
     r.order.file_ctx = &r;
-    return export_job_order_run(app, job, &r.order, step, ctx, notes, error, size);
+    err = export_job_order_run(app, job, &r.order, step, ctx, notes, error, size);
+    if (err == EMT_OK && !r.written && store_array_count(notes) == 0 &&
+        !store_array_text(notes, "nothing to send: the partner holds the same from another file"))
+        err = EMT_ENOMEM;
+    return err;
 }

@@ -49,10 +49,10 @@ def job_done(a, job, seconds=60):
 
 
 def market(a, node):
-    """A meter with two days of load, bound to two MeLos of one partner; the channel."""
+    """A meter with three days of load, bound to two MeLos of one partner; the channel."""
     csv = emt.run([emt.build_dir() / 'emt-agent', 'meters', '--simulate', '12', '--seed', '7']).stdout
     a.post('/meter-keys', csv.encode(), kind='text/csv')
-    p = emt.agent(a.folder, node, '--simulate', '12', '--seed', '7', '--interval', '300', '--backfill', '2', '--once')
+    p = emt.agent(a.folder, node, '--simulate', '12', '--seed', '7', '--interval', '300', '--backfill', '3', '--once')
     assert p.popen.wait(240) == 0, p.output()
     meter = next(d for d in a.all('/devices') if d['medium'] == 'electricity')
     energy = next(c for c in a.all(f"/devices/{meter['id']}/channels")
@@ -63,10 +63,10 @@ def market(a, node):
     return energy
 
 
-def export(a, target=None):
-    """Yesterday's load profile of both places, delivered to the target."""
-    today = datetime.datetime.now(BERLIN).date()
-    files = a.post('/exports', {'pid': '13018', 'from': str(today - datetime.timedelta(days=1)), 'to': str(today)})['files']
+def export(a, target=None, days_ago=1):
+    """The load profile of both places on one day, delivered to the target."""
+    day = datetime.datetime.now(BERLIN).date() - datetime.timedelta(days=days_ago)
+    files = a.post('/exports', {'pid': '13018', 'from': str(day), 'to': str(day + datetime.timedelta(days=1))})['files']
     assert len(files) == 1 and files[0]['state'] == 'written', files
     if target:
         a.post(f"/exports/{files[0]['id']}/deliveries", {'target': target['id']})
@@ -108,7 +108,7 @@ def accepted(a, target):
 
 
 def rejected_and_sent_again(a, target, outbox):
-    file = export(a, target)
+    file = export(a, target, days_ago=2)
     bad = messages(a, file)[1]
     a.post('/acknowledgements', contrl(file, '7', [f"UCM+{bad['nth']}+MSCONS:D:04B:UN:2.5+4", 'UCS+14', 'UCD+12+2:2'])[1], kind=EDIFACT)
     file = a.get(f"/exports/{file['id']}")
@@ -136,6 +136,11 @@ def rejected_and_sent_again(a, target, outbox):
     third = job_done(a, a.post(f"/exports/{new['id']}/resend"))['result']['files'][0]
     assert a.get(f"/exports/{third['id']}")['replaces'] == new['id']
     assert [x for x in a.all('/audit?action=export.resend')]
+    # What the partner holds already, from a file before, is not sent to it again.
+    twice = export(a, target)
+    a.post('/acknowledgements', contrl(twice, '4+26')[1], kind=EDIFACT)
+    job = job_done(a, a.post(f"/exports/{twice['id']}/resend"))
+    assert job['result']['files'] == [] and 'holds the same' in job['result']['notes'][0], job
     emt.say('rejected and refused, and sent again with new numbers')
     return file, new
 
@@ -151,7 +156,7 @@ def nobody_elses(a, b, target):
     problem(lambda: b.get(f"/exports/{file['id']}/messages"), 404)
     problem(lambda: b.post(f"/exports/{file['id']}/resend"), 404)
     problem(lambda: b.get(f"/acknowledgements/{a.all('/acknowledgements')[0]['id']}"), 404)
-    for data, says in ((b'', 'EDIFACT'), (b'{"json": 1}', 'EDIFACT'), (contrl(file)[1][:-10], 'segment'), (contrl(file)[1].replace(b'UNT+3', b'UNT+4'), 'UNT'),
+    for data, says in ((b'', 'EDIFACT'), (b'{"json": 1}', 'EDIFACT'), (contrl(file)[1][:-4], 'segment'), (contrl(file)[1].replace(b'UNT+3', b'UNT+4'), 'UNT'),
                        (a.get(f"/exports/{file['id']}/content").encode('latin-1'), 'neither CONTRL nor APERAK')):
         problem(lambda d=data: a.post('/acknowledgements', d, kind=EDIFACT), 400, says)
     problem(lambda: a.post('/acknowledgements', b"UNB+UNOC:3" + b'x' * (1 << 20), kind=EDIFACT), 413)
