@@ -310,6 +310,11 @@ void tls_conn_shutdown(struct tls_conn *c)
     ERR_clear_error();
 }
 
+bool tls_conn_heard(const struct tls_conn *c)
+{
+    return c->hello_seen;
+}
+
 const struct tls_peer *tls_conn_peer(const struct tls_conn *c)
 {
     return &c->peer;

@@ -14,15 +14,21 @@
 /* What a gateway says of itself is cut to this. */
 #define FACT_MAX 128
 
-enum claim_stage { CLAIM_WAITING, CLAIM_FINDING, CLAIM_CLAIMING };
+/* Claims of one segment: what comes in a storm shares round trips and commits. */
+#define BATCH_MAX 64
+
+enum claim_stage {
+    CLAIM_WAITING,   /* for a batch */
+    CLAIM_UNDER_WAY, /* in the batch */
+    CLAIM_FAILED,    /* for the next second, or the next connection */
+};
 
 struct claim {
-    struct claim *next, **slot;
+    struct claim *next, *prev;
     struct claims *claims;
     struct session *session; /* NULL: gone meanwhile */
     enum claim_stage stage;
-    unsigned calls; /* answers still to come */
-    bool failed;
+    bool alone; /* its batch failed: it, or a neighbour, is at fault */
     bool found, fits;
     int64_t started_ms;
     int32_t tenant;
@@ -34,10 +40,18 @@ struct claim {
     char software[FACT_MAX + 1], hardware[FACT_MAX + 1], serial[FACT_MAX + 1];
 };
 
+/* What is asked about all claims of a batch, a segment each. */
+enum batch_step { BATCH_FIND, BATCH_CLAIM, BATCH_FACTS, BATCH_DONE };
+
 struct claims {
     struct claims_settings settings;
     struct store *store;
-    struct claim *first;
+    struct claim *first, *last; /* in the order in which they came */
+    struct claim *batch[BATCH_MAX];
+    unsigned nbatch; /* 0: none is under way */
+    enum batch_step step;
+    unsigned calls; /* answers still to come */
+    bool failed, unsent;
 };
 
 static const enum session_ending refusal_endings[] = {
@@ -58,11 +72,18 @@ struct claims *claims_new(const struct claims_settings *s)
 
 static void claim_free(struct claim *k)
 {
+    struct claims *c = k->claims;
+
     if (k->session)
         k->session->claim = NULL;
-    *k->slot = k->next;
+    if (k->prev)
+        k->prev->next = k->next;
+    else
+        c->first = k->next;
     if (k->next)
-        k->next->slot = k->slot;
+        k->next->prev = k->prev;
+    else
+        c->last = k->prev;
     free(k);
 }
 
@@ -88,120 +109,6 @@ static void fact_copy(char out[FACT_MAX + 1], const char *text)
     if (n > 0)
         memcpy(out, text, n);
     out[n] = '\0';
-}
-
-/* ---- answers ---- */
-
-static void claim_step(struct claim *k);
-
-static void settle(struct claim *k, enum emt_err err)
-{
-    if (err != EMT_OK)
-        k->failed = true;
-    if (--k->calls == 0)
-        claim_step(k);
-}
-
-static void on_found(void *ctx, enum emt_err err, const struct store_result *r)
-{
-    struct claim *k = ctx;
-
-    k->found = err == EMT_OK && session_read_find(r, &k->tenant, &k->gateway);
-    settle(k, err);
-}
-
-static void on_facts(void *ctx, enum emt_err err, const struct store_result *r)
-{
-    struct claim *k = ctx;
-
-    k->refusal = err == EMT_OK ? session_read_facts(r) : SESSION_REFUSAL_NONE;
-    settle(k, err);
-}
-
-static void on_claimed(void *ctx, enum emt_err err, const struct store_result *r)
-{
-    struct claim *k = ctx;
-
-    k->fits = err == EMT_OK && session_read_claimed(r, &k->claimed);
-    settle(k, err);
-}
-
-static void on_segment(void *ctx, enum emt_err err, const struct store_result *r)
-{
-    (void)r;
-    settle(ctx, err);
-}
-
-/* ---- questions ---- */
-
-static void counted(struct claim *k, enum emt_err err)
-{
-    if (err == EMT_OK)
-        k->calls++;
-    else
-        k->failed = true;
-}
-
-/* One call of our own is open while we queue, so that no answer settles half a segment. */
-static void segment_end(struct claim *k, struct store *s)
-{
-    counted(k, session_send_end_of_segment(s, on_segment, k));
-    k->claims->settings.queued(k->claims->settings.ctx);
-    settle(k, EMT_OK);
-}
-
-static enum emt_err send_find_foreign(struct store *s, struct claim *k)
-{
-    const struct session_foreign f = {
-        .fingerprint = k->peer.fingerprint,
-        .anchor = k->peer.anchor,
-        .common_name = k->peer.gateway,
-        .serial = k->peer.serial,
-        .not_before = k->peer.not_before,
-        .not_after = k->peer.not_after,
-    };
-
-    return session_send_find_foreign(s, &f, on_found, k);
-}
-
-static void ask_who(struct claim *k)
-{
-    struct store *s = k->claims->store;
-
-    k->stage = CLAIM_FINDING;
-    k->failed = false;
-    k->calls = 1;
-    counted(k, k->peer.has_anchor ? send_find_foreign(s, k)
-                                  : session_send_find(s, k->peer.fingerprint, on_found, k));
-    segment_end(k, s);
-}
-
-static void ask_claim(struct claim *k)
-{
-    struct store *s = k->claims->store;
-    struct session_claim c = {
-        .tenant = k->tenant,
-        .gateway = k->gateway,
-        .fingerprint = k->peer.fingerprint,
-        .organisation = k->peer.foreign ? NULL : k->peer.tenant,
-        .external_id = k->peer.gateway,
-        .node = k->claims->settings.node,
-        .peer = k->peer.address,
-        .tls = k->peer.tls,
-        .spool_id = k->spool_id,
-        .software = k->software,
-        .hardware = k->hardware,
-        .serial = k->serial,
-    };
-
-    k->stage = CLAIM_CLAIMING;
-    k->failed = false;
-    k->calls = 1;
-    if (session_send_tenant(s, k->tenant) != EMT_OK)
-        k->failed = true;
-    counted(k, session_send_facts(s, &c, on_facts, k));
-    counted(k, session_send_claim(s, &c, on_claimed, k));
-    segment_end(k, s);
 }
 
 /* ---- results ---- */
@@ -238,28 +145,236 @@ static void owned(struct claim *k)
         session_handle(s, EV_CLAIMED, &(struct session_input){ .owned = &o });
 }
 
-/* All answers of a segment are there. */
-static void claim_step(struct claim *k)
+/* All is known of this claim. */
+static void conclude(struct claim *k)
 {
-    if (k->failed) {
-        metric_add(k->claims->settings.metrics->claims_failed, 1);
-        k->stage = CLAIM_WAITING; /* claims_retry() or the next connection */
+    if (!k->found)
+        refuse(k, ENDING_UNKNOWN);
+    else if (!k->fits && k->session)
+        refuse(k, refusal_endings[k->refusal]);
+    else if (!k->fits)
+        claim_free(k); /* gone before it was asked for */
+    else if (k->claimed.held)
+        hold(k);
+    else
+        owned(k);
+}
+
+/* Nothing is known: each again by itself, or, where it was by itself, in a second. */
+static void put_back(struct claims *c)
+{
+    bool wait = c->nbatch == 1 || c->unsent || !c->store;
+
+    for (unsigned i = 0; i < c->nbatch; i++) {
+        struct claim *k = c->batch[i];
+        metric_add(c->settings.metrics->claims_failed, 1);
+        k->stage = wait ? CLAIM_FAILED : CLAIM_WAITING;
+        k->alone = !c->unsent;
         if (!k->session)
             claim_free(k);
-    } else if (k->stage == CLAIM_FINDING) {
-        if (!k->found)
-            refuse(k, ENDING_UNKNOWN);
-        else if (!k->session)
-            claim_free(k);
-        else
-            ask_claim(k);
-    } else if (!k->fits) {
-        refuse(k, refusal_endings[k->refusal]);
-    } else if (k->claimed.held) {
-        hold(k);
-    } else {
-        owned(k);
     }
+}
+
+/* ---- a batch ---- */
+
+static void batch_next(struct claims *c);
+static void batch_start(struct claims *c);
+
+static void settle(struct claims *c, enum emt_err err)
+{
+    if (err != EMT_OK)
+        c->failed = true;
+    if (--c->calls == 0)
+        batch_next(c);
+}
+
+static void on_found(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct claim *k = ctx;
+
+    k->found = err == EMT_OK && session_read_find(r, &k->tenant, &k->gateway);
+    settle(k->claims, err);
+}
+
+static void on_claimed(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct claim *k = ctx;
+
+    k->fits = err == EMT_OK && session_read_claimed(r, &k->claimed);
+    settle(k->claims, err);
+}
+
+static void on_facts(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct claim *k = ctx;
+
+    k->refusal = err == EMT_OK ? session_read_facts(r) : SESSION_REFUSAL_NONE;
+    settle(k->claims, err);
+}
+
+static void on_segment(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    (void)r;
+    settle(ctx, err);
+}
+
+static void counted(struct claims *c, enum emt_err err)
+{
+    if (err == EMT_OK)
+        c->calls++;
+    else
+        c->failed = c->unsent = true;
+}
+
+static struct session_claim facts_of(const struct claim *k)
+{
+    return (struct session_claim){
+        .tenant = k->tenant,
+        .gateway = k->gateway,
+        .fingerprint = k->peer.fingerprint,
+        .organisation = k->peer.foreign ? NULL : k->peer.tenant,
+        .external_id = k->peer.gateway,
+        .node = k->claims->settings.node,
+        .peer = k->peer.address,
+        .tls = k->peer.tls,
+        .spool_id = k->spool_id,
+        .software = k->software,
+        .hardware = k->hardware,
+        .serial = k->serial,
+    };
+}
+
+/* Is there something to ask about this claim in this step? */
+static bool concerned(const struct claim *k, enum batch_step step)
+{
+    switch (step) {
+    case BATCH_FIND:
+        return true;
+    case BATCH_CLAIM:
+        return k->found && k->session;
+    case BATCH_FACTS: /* rare: why it did not fit */
+        return k->found && k->session && !k->fits;
+    case BATCH_DONE:
+        break;
+    }
+    return false;
+}
+
+static enum emt_err send_find(struct store *s, struct claim *k)
+{
+    const struct session_foreign f = {
+        .fingerprint = k->peer.fingerprint,
+        .anchor = k->peer.anchor,
+        .common_name = k->peer.gateway,
+        .serial = k->peer.serial,
+        .not_before = k->peer.not_before,
+        .not_after = k->peer.not_after,
+    };
+
+    return k->peer.has_anchor ? session_send_find_foreign(s, &f, on_found, k)
+                              : session_send_find(s, k->peer.fingerprint, on_found, k);
+}
+
+static void ask(struct claim *k, enum batch_step step)
+{
+    struct claims *c = k->claims;
+    struct session_claim facts = facts_of(k);
+
+    if (step == BATCH_FIND) {
+        counted(c, send_find(c->store, k));
+        return;
+    }
+    if (session_send_tenant(c->store, k->tenant) != EMT_OK)
+        c->failed = c->unsent = true;
+    if (step == BATCH_CLAIM)
+        counted(c, session_send_claim(c->store, &facts, on_claimed, k));
+    else
+        counted(c, session_send_facts(c->store, &facts, on_facts, k));
+}
+
+/* One call of our own is open while we queue, so that no answer settles half a segment. false:
+ * there is nothing to ask. */
+static bool ask_all(struct claims *c)
+{
+    unsigned n = 0;
+
+    c->failed = c->unsent = false;
+    c->calls = 1;
+    for (unsigned i = 0; i < c->nbatch; i++) {
+        if (!concerned(c->batch[i], c->step))
+            continue;
+        ask(c->batch[i], c->step);
+        n++;
+    }
+    if (n == 0)
+        return false;
+    counted(c, session_send_end_of_segment(c->store, on_segment, c));
+    c->settings.queued(c->settings.ctx);
+    settle(c, EMT_OK);
+    return true;
+}
+
+/* By gateway: two batches that lock the same rows do so in the same order. */
+static int by_gateway(const void *a, const void *b)
+{
+    const struct claim *x = *(struct claim *const *)a, *y = *(struct claim *const *)b;
+
+    if (x->tenant != y->tenant)
+        return x->tenant < y->tenant ? -1 : 1;
+    return (x->gateway > y->gateway) - (x->gateway < y->gateway);
+}
+
+/* What is told may add claims, and end sessions of others: the batch is ours no longer then. */
+static void batch_end(struct claims *c)
+{
+    struct claim *ended[BATCH_MAX];
+    unsigned n = c->nbatch;
+
+    if (c->failed) {
+        put_back(c);
+        c->nbatch = 0;
+        return;
+    }
+    memcpy(ended, c->batch, n * sizeof ended[0]);
+    for (unsigned i = 0; i < n; i++)
+        conclude(ended[i]);
+    c->nbatch = 0;
+}
+
+/* The answers of a segment are there. */
+static void batch_next(struct claims *c)
+{
+    if (c->step == BATCH_FIND)
+        qsort(c->batch, c->nbatch, sizeof c->batch[0], by_gateway);
+    while (!c->failed && c->store && ++c->step < BATCH_DONE) {
+        if (ask_all(c))
+            return;
+    }
+    c->failed = c->failed || c->step < BATCH_DONE;
+    batch_end(c);
+    if (!c->unsent) /* else in a second */
+        batch_start(c);
+}
+
+static void batch_start(struct claims *c)
+{
+    struct claim *next;
+
+    if (!c->store || c->nbatch > 0)
+        return;
+    for (struct claim *k = c->first; k && c->nbatch < BATCH_MAX; k = next) {
+        next = k->next;
+        if (k->stage != CLAIM_WAITING || (k->alone && c->nbatch > 0))
+            continue;
+        k->stage = CLAIM_UNDER_WAY;
+        k->found = k->fits = false;
+        c->batch[c->nbatch++] = k;
+        if (k->alone)
+            break;
+    }
+    c->step = BATCH_FIND;
+    if (c->nbatch > 0)
+        (void)ask_all(c); /* each is asked about */
 }
 
 /* ---- the outside ---- */
@@ -278,14 +393,14 @@ enum emt_err claims_add(struct claims *c, struct session *s, const struct uplink
     fact_copy(k->software, hello->software);
     fact_copy(k->hardware, hello->hardware);
     fact_copy(k->serial, hello->serial);
-    k->next = c->first;
-    k->slot = &c->first;
-    if (k->next)
-        k->next->slot = &k->next;
-    c->first = k;
+    k->prev = c->last;
+    if (k->prev)
+        k->prev->next = k;
+    else
+        c->first = k;
+    c->last = k;
     s->claim = k;
-    if (c->store)
-        ask_who(k);
+    batch_start(c);
     return EMT_OK;
 }
 
@@ -297,7 +412,7 @@ void claims_forget(struct session *s)
         return;
     s->claim = NULL;
     k->session = NULL;
-    if (k->stage == CLAIM_WAITING)
+    if (k->stage != CLAIM_UNDER_WAY)
         claim_free(k);
 }
 
@@ -305,12 +420,11 @@ void claims_retry(struct claims *c)
 {
     if (!c->store)
         return;
-    /* Asking may put a claim back to waiting at once, but never frees another one. */
-    for (struct claim *k = c->first, *next; k; k = next) {
-        next = k->next;
-        if (k->stage == CLAIM_WAITING)
-            ask_who(k);
+    for (struct claim *k = c->first; k; k = k->next) {
+        if (k->stage == CLAIM_FAILED)
+            k->stage = CLAIM_WAITING;
     }
+    batch_start(c);
 }
 
 void claims_store(struct claims *c, struct store *s)

@@ -6,6 +6,7 @@
 #include "proxy.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -14,12 +15,18 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
 #define EVENTS_A_TURN 32
+#define LOOKS_A_TURN 64
+/* After so many handshakes, and a rest, what they took is given back to the system: malloc keeps
+ * it, and a node that saw a storm would stay as large as it was then. */
+#define TRIM_AFTER 500
+#define TRIM_REST_MS 3000
 
 static const char *const outcome_names[HANDSHAKE_OUTCOMES] = {
     [HANDSHAKE_OK] = "ok",
@@ -72,6 +79,8 @@ struct worker {
     pthread_mutex_t mutex;   /* guards inbox */
     struct handshake *inbox; /* newest first, linked by next */
     struct handshake *first, *last;
+    unsigned n;    /* in that list */
+    unsigned done; /* handshakes since memory was given back */
 };
 
 struct handshake_pool {
@@ -132,6 +141,7 @@ enum handshake_outcome handshake_judge(enum emt_err err, const char *reason)
 
 static void unlink_handshake(struct worker *w, struct handshake *h)
 {
+    w->n--;
     if (h->prev)
         h->prev->next = h->next;
     else
@@ -233,6 +243,8 @@ static void handshake_step(struct worker *w, struct handshake *h)
 
 static void handshake_begin(struct worker *w, struct handshake *h)
 {
+    w->done++;
+    w->n++;
     h->prev = w->last;
     h->next = NULL;
     if (w->last)
@@ -276,6 +288,34 @@ static struct handshake *inbox_take(struct worker *w)
     return oldest;
 }
 
+/* No ClientHello was read, and there are no bytes to be read. */
+static bool is_silent(const struct handshake *h)
+{
+    uint8_t byte;
+
+    if (h->tls && tls_conn_heard(h->tls))
+        return false;
+    return recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* Near the limit those give way who have been silent for longest, so that nobody is kept out by
+ * connections that say nothing. */
+static void make_room(struct worker *w)
+{
+    unsigned share = w->pool->settings.limit / w->pool->settings.threads * 3 / 4;
+    unsigned asked = 0;
+
+    for (struct handshake *h = w->first, *next; h && w->n > share && asked < LOOKS_A_TURN;
+         h = next) {
+        next = h->next;
+        asked++;
+        if (!is_silent(h))
+            continue;
+        unlink_handshake(w, h);
+        handshake_fail(w, h, HANDSHAKE_QUEUE_FULL);
+    }
+}
+
 static void inbox_read(struct worker *w)
 {
     struct handshake *h;
@@ -308,7 +348,7 @@ static int wait_ms(const struct worker *w)
     int64_t left;
 
     if (!w->first)
-        return -1;
+        return w->done >= TRIM_AFTER ? TRIM_REST_MS : -1;
     left = w->first->deadline_ms - clock_mono_ms();
     return left < 0 ? 0 : (int)left + 1;
 }
@@ -321,6 +361,10 @@ static void *worker_main(void *arg)
     while (!atomic_load(&w->pool->stopping)) {
         int n = epoll_wait(w->epoll_fd, events, EVENTS_A_TURN, wait_ms(w));
         bool woken = false;
+        if (n == 0 && !w->first && w->done >= TRIM_AFTER) {
+            malloc_trim(0);
+            w->done = 0;
+        }
         for (int i = 0; i < n; i++) {
             if (events[i].data.ptr)
                 handshake_step(w, events[i].data.ptr);
@@ -331,6 +375,8 @@ static void *worker_main(void *arg)
             inbox_read(w);
         /* After the events: nothing of this turn's array may point to what has expired. */
         expire(w);
+        if (woken)
+            make_room(w);
     }
     return NULL;
 }

@@ -16,9 +16,10 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-#define BACKLOG 1024
+#define BACKLOG 4096 /* a storm waits here; net.core.somaxconn may say less */
 #define ACCEPTS_A_TURN 64
 #define REST_MS 1000
+#define NO_ROOM_MS 10
 
 struct listener {
     struct loop *loop;
@@ -121,6 +122,12 @@ static void tune(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
+static void rest(struct listener *l, int64_t ms)
+{
+    event_del(&l->event);
+    loop_timer_set(l->rest, ms);
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
     struct listener *l = arg;
@@ -130,6 +137,10 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
         struct sockaddr_storage sa = { 0 };
         socklen_t len = sizeof sa;
         char peer[LISTENER_PEER_MAX];
+        if (l->handler.has_room && !l->handler.has_room(l->handler.ctx)) {
+            rest(l, NO_ROOM_MS);
+            return;
+        }
         int c = accept4(fd, (struct sockaddr *)&sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (c >= 0) {
@@ -140,8 +151,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             /* The connection stays in the backlog; without a rest the loop would spin on it. */
-            event_del(&l->event);
-            loop_timer_set(l->rest, REST_MS);
+            rest(l, REST_MS);
             l->handler.exhausted(l->handler.ctx);
             return;
         }

@@ -22,6 +22,8 @@ struct listener_handler {
     /* No descriptors left: accepting rests for a second. */
     void (*exhausted)(void *ctx);
     void *ctx;
+    /* NULL: always. false: accepting rests for a moment, who comes waits in the kernel's queue. */
+    bool (*has_room)(void *ctx);
 };
 
 struct listener_address {

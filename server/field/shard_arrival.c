@@ -148,6 +148,18 @@ static void on_accepted(void *ctx, int fd, const char *peer)
                            peer);
 }
 
+/* Who is not accepted yet keeps its place and costs nothing; who is sent away comes again. */
+static bool has_room(void *ctx)
+{
+    struct port *port = ctx;
+    struct field_shared *shared = port->shard->shared;
+
+    if (handshake_pool_count(shared->pool) < shared->settings.handshake_queue)
+        return true;
+    metric_add(port->shard->metrics->limits[LIMIT_HANDSHAKE_QUEUE], 1);
+    return false;
+}
+
 static void on_exhausted(void *ctx)
 {
     struct port *port = ctx;
@@ -161,7 +173,7 @@ enum emt_err shard_listen(struct shard *sh, const struct listener_address *a,
                           enum field_listener kind, uint16_t *port, struct emt_diag *diag)
 {
     struct port *p = &sh->ports[sh->nports];
-    struct listener_handler h = { on_accepted, on_exhausted, p };
+    struct listener_handler h = { on_accepted, on_exhausted, p, has_room };
     enum emt_err err;
 
     if (sh->nports == LISTENERS_MAX)

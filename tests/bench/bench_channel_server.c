@@ -325,7 +325,7 @@ static void serve_ours(int fd, const struct channel_identity *id)
                                .trust = trust,
                                .session_cache = 20000 };
     struct handshake_settings hs = { 1, 4096, 10000, NULL, on_up, on_failed };
-    struct listener_handler lh = { on_accepted, on_exhausted, &o };
+    struct listener_handler lh = { on_accepted, on_exhausted, &o, NULL };
     struct listener_address a;
     struct listener *l = NULL;
     struct emt_diag diag = { 0 };

@@ -67,6 +67,9 @@ size_t tls_conn_pending(const struct tls_conn *c);
 /* Sends close_notify once, without waiting. */
 void tls_conn_shutdown(struct tls_conn *c);
 
+/* The peer's ClientHello was read. */
+bool tls_conn_heard(const struct tls_conn *c);
+
 /* Valid after the handshake. */
 const struct tls_peer *tls_conn_peer(const struct tls_conn *c);
 bool tls_conn_resumed(const struct tls_conn *c);

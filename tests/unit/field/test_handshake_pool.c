@@ -118,18 +118,18 @@ static void shake(struct tls_context *ctx)
 
 START_TEST(silent_clients_hold_a_slot_and_not_the_thread)
 {
-    int silent[50];
+    int silent[40];
     int64_t start = clock_mono_ms();
 
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 40; i++)
         silent[i] = enter(EMT_OK);
     ck_assert_int_eq((int)send(silent[7], "\x16\x03\x01", 3, 0), 3); /* a slow one */
     shake(context(TLS_PROFILE_AGENT, &gateway_leaf, pki.trust));
     wait_for(HANDSHAKE_OK, 1);
     ck_assert_int_lt(clock_mono_ms() - start, 650);
-    wait_for(HANDSHAKE_TIMEOUT, 50);
+    wait_for(HANDSHAKE_TIMEOUT, 40);
     ck_assert_uint_eq(handshake_pool_count(pool), 0);
-    for (int i = 0; i < 50; i++)
+    for (int i = 0; i < 40; i++)
         close(silent[i]);
 }
 END_TEST
@@ -173,17 +173,47 @@ START_TEST(a_revoked_certificate_is_named)
 }
 END_TEST
 
+START_TEST(near_the_limit_the_silent_give_way)
+{
+    struct handshake_settings s = { 1, 60, 60000, NULL, on_up, on_failed };
+    int silent[200];
+
+    handshake_pool_free(pool);
+    ck_assert_int_eq(handshake_pool_new(&s, &pool), EMT_OK);
+    /* None is beyond the limit before the thread has looked. */
+    for (int i = 0; i < 200; i++) {
+        silent[i] = enter(EMT_OK);
+        if (i >= 45)
+            wait_for(HANDSHAKE_QUEUE_FULL, i - 44);
+    }
+    shake(context(TLS_PROFILE_AGENT, &gateway_leaf, pki.trust));
+    wait_for(HANDSHAKE_OK, 1);
+    for (int i = 0; i < 200; i++)
+        close(silent[i]);
+}
+END_TEST
+
+/* Those who have begun keep their place. */
 START_TEST(beyond_the_limit_nobody_gets_in)
 {
-    int fds[60];
+    struct tls_context *ctx = context(TLS_PROFILE_AGENT, &gateway_leaf, pki.trust);
+    struct tls_conn *begun[60];
+    enum tls_wait wait;
+    int fds[60][2];
 
-    for (int i = 0; i < 60; i++)
-        fds[i] = enter(EMT_OK);
+    for (int i = 0; i < 60; i++) {
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds[i]), 0);
+        begun[i] = tls_conn_connect(ctx, fds[i][0], "localhost");
+        ck_assert_int_eq(tls_conn_handshake(begun[i], &wait), EMT_EAGAIN);
+        ck_assert_int_eq(handshake_pool_add(pool, server, fds[i][1], "192.0.2.1", &owner), EMT_OK);
+    }
     close(enter(EMT_ELIMIT));
-    for (int i = 0; i < 60; i++)
-        close(fds[i]);
+    for (int i = 0; i < 60; i++) {
+        tls_conn_free(begun[i]);
+        close(fds[i][0]);
+    }
     wait_for(HANDSHAKE_PEER_CLOSED, 60);
-    shake(context(TLS_PROFILE_AGENT, &gateway_leaf, pki.trust));
+    shake(ctx);
     wait_for(HANDSHAKE_OK, 1);
 }
 END_TEST
@@ -253,6 +283,7 @@ int main(void)
     tcase_add_test(c, what_is_no_tls_is_told_apart);
     tcase_add_test(c, a_foreign_certificate_is_bad);
     tcase_add_test(c, a_revoked_certificate_is_named);
+    tcase_add_test(c, near_the_limit_the_silent_give_way);
     tcase_add_test(c, beyond_the_limit_nobody_gets_in);
     tcase_add_test(c, stopping_ends_what_is_under_way);
     tcase_add_test(c, failures_are_judged_by_error_and_reason);
