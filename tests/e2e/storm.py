@@ -15,6 +15,7 @@ from emt import FULL, Node, Tenant, build_dir, operator, run, say, wait_for, wor
 GATEWAYS = int(os.environ.get('EMT_STORM', 10000 if FULL else 500))
 KINDS = os.environ.get('EMT_STORM_KEYS', 'P-256 brainpoolP256r1' if FULL else 'P-256').split()
 TENANTS = 4
+GATEWAYS -= GATEWAYS % (2 * TENANTS)
 SETTLE_S = 20 if FULL else 3
 
 
