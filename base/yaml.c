@@ -17,7 +17,7 @@
 
 #define FILE_MAX ((size_t)1024 * 1024)
 #define DEPTH_MAX 16
-#define NODES_MAX 10000
+#define NODES_MAX 20000
 #define ARENA_MAX ((size_t)16 * 1024 * 1024)
 
 enum node_kind { NODE_SCALAR, NODE_MAP, NODE_SEQ };
@@ -103,7 +103,7 @@ static enum emt_err add_node(struct builder *b, enum node_kind kind, unsigned li
     struct yaml_node *n;
 
     if (++b->nodes > NODES_MAX)
-        return fail_here(b, line, EMT_ELIMIT, "more than 10000 values");
+        return fail_here(b, line, EMT_ELIMIT, "more than 20000 values");
     n = arena_alloc(b->y->arena, sizeof *n);
     if (!n)
         return fail_here(b, line, EMT_ENOMEM, "out of memory");

@@ -325,6 +325,14 @@ static enum emt_err check_strength(const struct verify_request *q, struct verify
     return EMT_OK;
 }
 
+enum emt_err verify_leaf_alone(X509 *leaf, enum leaf_rule rule, struct verify_failure *failure)
+{
+    const struct verify_request q = { .leaf = leaf, .rule = rule };
+    enum emt_err err = check_strength(&q, failure);
+
+    return err == EMT_OK ? check_usage(leaf, failure) : err;
+}
+
 static enum emt_err check_times(const struct verify_request *q, struct verify_failure *f)
 {
     time_t now = (time_t)(q->now / EMT_SECOND);

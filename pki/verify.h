@@ -44,6 +44,11 @@ struct verify_failure {
 EMT_CHECKED enum emt_err verify_chain(const struct verify_request *q, struct identity *out,
                                       struct verify_failure *failure);
 
+/* Key, digest and usage of a certificate that is to be believed by itself. EMT_EAUTH with *failure.
+ */
+EMT_CHECKED enum emt_err verify_leaf_alone(X509 *leaf, enum leaf_rule rule,
+                                           struct verify_failure *failure);
+
 /* Whether a resumed session's peer would still pass (decision 15: resumption runs no verification).
  * max_age_us: oldest first handshake. EMT_EAUTH with *failure. */
 EMT_CHECKED enum emt_err verify_resumed(struct trust *trust, const struct identity *id,

@@ -37,6 +37,7 @@ enum {
     PUBLISHED,
     CA_LIST,
     CA_REVOKE,
+    CA_NAME,
     WARN,
     CHANGED,
     TRIPLE_INSERT,
@@ -61,7 +62,8 @@ static const struct store_statement statements[STATEMENTS] = {
     [IMPORT_INSERT_ROW] = { "import_insert", 13,
         "INSERT INTO imported_certificate (tenant_id, purpose, pinned, name, fingerprint, subject, serial, not_before,"
         " not_after, pem, gateway_id, crl_url, crl_policy)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING import_id" },
+        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
+        " WHERE (SELECT count(*) FROM imported_certificate WHERE tenant_id = $1) < 1000 RETURNING import_id" },
     /* A gateway that had this certificate before has it again. */
     [PIN_CERTIFICATE] = { "import_pin", 7,
         "WITH c AS (INSERT INTO gateway_certificate AS c"
@@ -169,6 +171,7 @@ static const struct store_statement statements[STATEMENTS] = {
     [CA_REVOKE] = { "authority_revoke", 2,
         "UPDATE tenant_ca SET revoked_at = now() WHERE tenant_id = $1 AND generation = $2 AND revoked_at IS NULL"
         " AND fingerprint IS NOT NULL" },
+    [CA_NAME] = { "tenant_certificate_name", 1, "SELECT coalesce(certificate_name, key) FROM tenant WHERE id = $1" },
     [WARN] = { "other_certificates_warn", 0, "SELECT other_certificates_warn()" },
     [CHANGED] = { "trust_changed", 0, "SELECT trust_changed()::text" },
     [TRIPLE_INSERT] = { "emt_triple_insert", 2,
@@ -248,6 +251,8 @@ enum emt_err import_insert(struct store *s, int32_t tenant, const struct import_
     p_text(&p[11], in->crl_url);
     p_int2(&p[12], (int16_t)in->crl_policy);
     enum emt_err err = store_run_number(s, &statements[IMPORT_INSERT_ROW], p, id);
+    if (err == EMT_ENOTFOUND)
+        return EMT_ELIMIT;
     if (err == EMT_OK && in->pinned)
         err = pin(s, tenant, in, *id);
     return err == EMT_OK ? trust_changed(s) : err;
@@ -480,6 +485,19 @@ enum emt_err authority_revoke(struct store *s, int32_t tenant, int32_t generatio
     p_int4(&p[0], tenant);
     p_int4(&p[1], generation);
     return store_run_touch(s, &statements[CA_REVOKE], p);
+}
+
+enum emt_err tenant_certificate_name(struct store *s, int32_t tenant, char out[65])
+{
+    struct store_result *r = NULL;
+    struct store_param p;
+
+    p_int4(&p, tenant);
+    enum emt_err err = store_run_row(s, &statements[CA_NAME], &p, &r);
+    if (err == EMT_OK)
+        snprintf(out, 65, "%s", c_text(r, 0, 0));
+    store_result_free(r);
+    return err;
 }
 
 enum emt_err other_certificates_warn(struct store *s, int64_t *n)

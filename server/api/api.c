@@ -328,6 +328,11 @@ static enum emt_err finish(struct api_call *c)
     http_response_status(c->out, c->status);
     if (c->content_type != NULL)
         err = http_response_header(c->out, "Content-Type", c->content_type);
+    char cached[40] = "no-store";
+    if (c->cached_s > 0 && c->status == 200)
+        snprintf(cached, sizeof cached, "public, max-age=%u", c->cached_s);
+    if (err == EMT_OK)
+        err = http_response_header(c->out, "Cache-Control", cached);
     if (err == EMT_OK && c->disposition[0] != '\0')
         err = http_response_header(c->out, "Content-Disposition", c->disposition);
     bool good = c->status < 400;

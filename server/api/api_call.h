@@ -74,6 +74,7 @@ struct api_call {
     const char *content_type; /* static text; NULL: no body */
     char disposition[160];    /* Content-Disposition; "" for none */
     unsigned retry_after_s;   /* 0: not said */
+    unsigned cached_s;        /* anybody may keep the answer so long; 0: nobody */
     char etag[API_ETAG_MAX];  /* of the resource shown, quoted; "" for none */
     char location[200];       /* where what was made is found; "" for none */
     bool shown_once;          /* the answer holds a secret: it is not kept to be repeated */

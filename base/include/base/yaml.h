@@ -2,7 +2,7 @@
  *
  * Errors name file, line and key; whoever reads the tree asks at the end for keys nobody asked for,
  * so that an unknown key is an error. Aliases, tags and multiple documents are refused. Limits: 1
- * MiB, depth 16, 10,000 nodes. */
+ * MiB, depth 16, 20,000 nodes. */
 #ifndef EMT_BASE_YAML_H
 #define EMT_BASE_YAML_H
 

@@ -31,7 +31,7 @@ struct import_row {
     int crl_policy;      /* 0 none, 1 alarm, 2 refuse */
 };
 /* A pinned one becomes a certificate of its gateway at once. EMT_ECONFLICT: it is imported for this
- * purpose, or it is somebody's certificate. */
+ * purpose, or it is somebody's certificate; EMT_ELIMIT: the tenant has 1,000. */
 EMT_CHECKED enum emt_err import_insert(struct store *s, int32_t tenant, const struct import_row *in,
                                        int64_t *id);
 enum import_column {
@@ -134,6 +134,8 @@ EMT_CHECKED enum emt_err crl_published(struct store *s, const uint8_t authority[
 EMT_CHECKED enum emt_err authority_list(struct store *s, int32_t tenant, struct store_result **out);
 /* The CA and all that it issued. EMT_ENOTFOUND: none, or revoked before. */
 EMT_CHECKED enum emt_err authority_revoke(struct store *s, int32_t tenant, int32_t generation);
+/* The organisation in certificates of this tenant. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err tenant_certificate_name(struct store *s, int32_t tenant, char out[65]);
 /* Over all tenants, outside of a transaction: events for imports, CAs and EMT certificates that end
  * within 90, 30 or 7 days; *n of them. */
 EMT_CHECKED enum emt_err other_certificates_warn(struct store *s, int64_t *n);
