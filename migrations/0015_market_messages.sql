@@ -24,6 +24,15 @@ alter table market_partner
     add column file_bytes_max int8 check (file_bytes_max >= 10000),
     add column file_messages_max int4 check (file_messages_max > 0);
 
+-- Files are text that repeats itself: lz4 takes a seventh of the time of the server's own compression, where the server has it.
+do $$
+begin
+    alter table export_file alter column content set compression lz4;
+exception when feature_not_supported then
+    null;
+end
+$$;
+
 -- The files of one job to one receiver; where a job that begins again goes on behind the last one that stands.
 alter table export_file
     add column part int4 not null default 1,

@@ -2,6 +2,7 @@
  * of this thread; the best of the runs counts, because everything else is somebody else's work. */
 #include "bench_mscons.h"
 
+#include "bench_mscons_database.h"
 #include "connectors/load_profile.h"
 #include "connectors/mscons_check.h"
 #include "connectors/mscons_write.h"
@@ -160,17 +161,27 @@ int bench_mscons(int argc, char **argv)
     unsigned runs = 5;
     int code;
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--runs") != 0 || i + 1 == argc) {
-            fprintf(stderr, "usage: emt-bench mscons [--runs N]\n");
+    unsigned places = 0;
+
+    for (int i = 1; i < argc; i += 2) {
+        unsigned *n = strcmp(argv[i], "--runs") == 0     ? &runs
+                      : strcmp(argv[i], "--places") == 0 ? &places
+                                                         : NULL;
+
+        if (n == NULL || i + 1 == argc) {
+            fprintf(stderr, "usage: emt-bench mscons [--runs N] [--places N]\n"
+                            "  --places  metering points whose day goes from PostgreSQL to files,\n"
+                            "            in the place of the figures in memory\n");
             return 2;
         }
-        runs = (unsigned)strtoul(argv[++i], NULL, 10);
-        if (runs < 1 || runs > 1000) {
-            fprintf(stderr, "emt-bench mscons: --runs is 1 to 1000\n");
+        *n = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        if (*n < 1 || *n > 100000) {
+            fprintf(stderr, "emt-bench mscons: %s is 1 to 100000\n", argv[i]);
             return 2;
         }
     }
+    if (places > 0)
+        return bench_mscons_database(places, runs);
     m = calloc(1, sizeof(*m));
     if (!m)
         return 1;

@@ -39,7 +39,7 @@ static const struct {
     { "channel", bench_channel, "gateways' sessions over TLS, beside a bare echo server" },
     { "api", bench_api, "REST and event streams over TLS" },
     { "query", bench_query, "values by REST, from the database to the client" },
-    { "mscons", bench_mscons, "writing and checking MSCONS, in memory" },
+    { "mscons", bench_mscons, "writing and checking MSCONS, in memory; --places: from PostgreSQL" },
 };
 
 static int usage(void)
