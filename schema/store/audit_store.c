@@ -26,7 +26,9 @@ enum {
     LINK,
     HEAD_SET,
     ANCHOR_INSERT,
-    PUBLIC_KEY
+    PUBLIC_KEY,
+    BASE,
+    CUT
 };
 
 /* clang-format off */
@@ -76,6 +78,10 @@ static const struct store_statement statements[] = {
     [ANCHOR_INSERT] = { "audit_anchor_insert", 5,
         "insert into audit_anchor (tenant_id, day, chain_no, chain_hash, signature)"
         " values ($1, $2::text::date, $3, $4, $5) on conflict do nothing" },
+    [BASE] = { "audit_base", 1,
+        "select h.base_no, exists (select from audit a where a.tenant_id = $1 and a.action = 'audit.cut'"
+        " and a.object = h.base_no::text) from audit_head h where h.tenant_id = $1" },
+    [CUT] = { "audit_cut", 1, "select audit_cut($1::int4)" },
     [PUBLIC_KEY] = { "audit_public_key", 0,
         "select coalesce(public_text, '') from platform_secret where name = '" AUDIT_KEY_SECRET "'" },
 };
@@ -299,4 +305,29 @@ enum emt_err audit_public_key(struct store *s, struct writer *out)
     err = writer_text(out, c_text(r, 0, 0)) ? EMT_OK : EMT_ENOMEM;
     store_result_free(r);
     return err;
+}
+
+enum emt_err audit_base_read(struct store *s, int32_t tenant, int64_t *base, bool *noted)
+{
+    struct store_result *r = NULL;
+    struct store_param p;
+
+    *base = 0;
+    *noted = false;
+    p_int4(&p, tenant);
+    enum emt_err err = store_run(s, &statements[BASE], &p, &r);
+    if (err == EMT_OK && store_rows(r) > 0) {
+        *base = c_int(r, 0, 0);
+        *noted = c_bool(r, 0, 1);
+    }
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err audit_cut(struct store *s, int32_t tenant, int64_t *entries)
+{
+    struct store_param p;
+
+    p_int4(&p, tenant);
+    return store_run_number(s, &statements[CUT], &p, entries);
 }

@@ -33,14 +33,24 @@ static const struct store_statement statements[] = {
         "  'corrections', " KEPT("reading_correction") ","
         "  'frames', (SELECT jsonb_build_object('count', count(*), 'first', " TIME("min(f.received_at)") ", 'last', " TIME("max(f.received_at)") ")"
         "   FROM raw_frame f WHERE f.tenant_id = $1 AND f.device_id = d.device_id"
-        "    AND f.received_at" WITHIN("f.received_at") ")"
+        "    AND f.received_at" WITHIN("f.received_at") "),"
+        "  'events', (SELECT count(*) FROM event v WHERE v.tenant_id = $1 AND v.device_id = d.device_id AND v.at" WITHIN("v.at") "),"
+        "  'read_attempts', (SELECT count(*) FROM read_attempt v WHERE v.tenant_id = $1 AND v.device_id = d.device_id"
+        "    AND v.at" WITHIN("v.at") ")"
         "  ) ORDER BY b.binding_id)"
         "  FROM location_channel b JOIN channel c ON c.tenant_id = $1 AND c.channel_id = b.channel_id"
         "  JOIN device d ON d.tenant_id = $1 AND d.device_id = c.device_id"
-        "  WHERE b.tenant_id = $1 AND b.location_id = l.location_id), '[]'),"
+        "  WHERE b.tenant_id = $1 AND b.location_id = l.location_id), '[]')"
+        ")::text FROM location l, z WHERE l.tenant_id = $1 AND l.code = $2" },
+    { "disclosure_papers", 2,
+        "WITH z AS (SELECT 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"' AS f) SELECT jsonb_build_object("
         "'mandates', coalesce((SELECT jsonb_agg(jsonb_build_object('id', m.mandate_id, 'recipient', m.recipient,"
         "  'purpose', m.purpose, 'valid_from', " TIME("m.valid_from") ", 'valid_to', " TIME("m.valid_to") ") ORDER BY m.mandate_id)"
         "  FROM mandate m WHERE m.tenant_id = $1 AND m.location_id = l.location_id), '[]'),"
+        "'erasures', coalesce((SELECT jsonb_agg(jsonb_build_object('id', e.erasure_id, 'reason', e.reason,"
+        "  'from', " TIME("e.erase_from") ", 'until', " TIME("e.erase_until") ", 'ordered_at', " TIME("e.ordered_at") ","
+        "  'verified_at', " TIME("e.verified_at") ") ORDER BY e.erasure_id)"
+        "  FROM erasure e WHERE e.tenant_id = $1 AND e.location = l.code), '[]'),"
         "'files', coalesce((SELECT jsonb_agg(jsonb_build_object('id', f.file_id, 'file_name', f.file_name,"
         "  'receiver', f.receiver, 'from', " TIME("f.period_from") ", 'to', " TIME("f.period_to") ", 'created_at', " TIME("f.created_at") ","
         "  'deliveries', (SELECT count(*) FROM delivery y WHERE y.tenant_id = $1 AND y.file_id = f.file_id AND y.state = 2))"
@@ -64,4 +74,14 @@ enum emt_err disclosure_get(struct store *s, int32_t tenant, const char *code,
     p_int4(&p[0], tenant);
     p_text(&p[1], code);
     return store_run_row(s, &statements[0], p, out);
+}
+
+enum emt_err disclosure_papers(struct store *s, int32_t tenant, const char *code,
+                               struct store_result **out)
+{
+    struct store_param p[2];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], code);
+    return store_run_row(s, &statements[1], p, out);
 }

@@ -1,6 +1,7 @@
 /* Rows leave and their pack comes in one transaction: a frame is in one place or the other. */
 #include "store/raw_pack_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,19 @@
 
 #define GATEWAYS_LOT 200
 
-enum { CLOSED, NEXT_DAY, GATEWAYS, BOUND, TAKE, INSERT, STATEMENTS };
+enum {
+    CLOSED,
+    NEXT_DAY,
+    GATEWAYS,
+    BOUND,
+    TAKE,
+    INSERT,
+    OF_DEVICE,
+    OF_DEVICE_LOCKED,
+    REPLACE,
+    DROP,
+    STATEMENTS
+};
 
 /* clang-format off */
 /* As RAW_PACK_STATES. */
@@ -17,6 +30,12 @@ enum { CLOSED, NEXT_DAY, GATEWAYS, BOUND, TAKE, INSERT, STATEMENTS };
     " AND f.state IN (0, 4, 5) AND NOT EXISTS (SELECT FROM device d WHERE d.tenant_id = $1" \
     " AND d.device_id = f.device_id AND d.assignment = 0)"
 #define OF_DAY " AND f.stored_at >= $3::timestamptz AND f.stored_at < $3 + interval '24 hours'"
+
+#define NEXT_OF_DEVICE \
+    "SELECT gateway_id, day::text, part, data FROM raw_pack WHERE tenant_id = $1" \
+    " AND devices @> ARRAY[$2::int8] AND last_received >= $3 AND first_received < $4" \
+    " AND (gateway_id, day, part) > ($5::int8, coalesce(nullif($6::text, ''), '-infinity')::date, $7::int4)" \
+    " ORDER BY gateway_id, day, part LIMIT 1"
 
 static const struct store_statement statements[STATEMENTS] = {
     [CLOSED] = { "raw_pack_closed", 1, "SELECT raw_pack_after_days FROM tenant WHERE id = $1::int4" },
@@ -46,6 +65,14 @@ static const struct store_statement statements[STATEMENTS] = {
         "  AND day = ($3 AT TIME ZONE 'UTC')::date),"
         " $4::int4, $5::bytea, $6::timestamptz, $7::timestamptz, $8::timestamptz, $9::timestamptz,"
         " $10::int8, $11::int8, $12::int4, $13::int8[]" },
+    [OF_DEVICE] = { "raw_pack_of_device", 7, NEXT_OF_DEVICE },
+    [OF_DEVICE_LOCKED] = { "raw_pack_of_device_locked", 7, NEXT_OF_DEVICE " FOR UPDATE" },
+    [REPLACE] = { "raw_pack_replace", 14,
+        "UPDATE raw_pack SET n = $5, data = $6, first_stored = $7, last_stored = $8, first_received = $9,"
+        " last_received = $10, first_seq = $11, last_seq = $12, states = $13, devices = $14"
+        " WHERE tenant_id = $1 AND gateway_id = $2 AND day = $3::text::date AND part = $4" },
+    [DROP] = { "raw_pack_drop", 4,
+        "DELETE FROM raw_pack WHERE tenant_id = $1 AND gateway_id = $2 AND day = $3::text::date AND part = $4" },
 };
 /* clang-format on */
 
@@ -328,4 +355,147 @@ enum emt_err raw_pack_move(struct store *s, int32_t tenant, int64_t gateway, emt
     *after = upto;
     *done = !any;
     return EMT_OK;
+}
+
+/* ---- forgetting ---- */
+
+static enum emt_err replace_pack(struct store *s, int32_t tenant, const struct raw_pack_place *at,
+                                 const struct packed_frame *f, size_t n)
+{
+    struct store_array *devices = n > 0 ? devices_of(f, n) : NULL;
+    struct store_param p[14];
+    struct summary sum = { 0 };
+    struct writer pack;
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], at->gateway);
+    p_text(&p[2], at->day);
+    p_int4(&p[3], at->part);
+    if (n == 0)
+        return store_run(s, &statements[DROP], p, NULL);
+    writer_init_heap(&pack, FRAME_PACK_BODY_MOST);
+    enum emt_err err = devices ? frame_pack_encode(f, n, &pack) : EMT_ENOMEM;
+    sum = summarize(f, n);
+    p_int4(&p[4], (int32_t)n);
+    p_bytes(&p[5], pack.data, pack.len);
+    p_time(&p[6], sum.first_stored);
+    p_time(&p[7], sum.last_stored);
+    p_time(&p[8], sum.first_received);
+    p_time(&p[9], sum.last_received);
+    p_int8(&p[10], sum.first_seq);
+    p_int8(&p[11], sum.last_seq);
+    p_int4(&p[12], sum.states);
+    if (err == EMT_OK) {
+        p_array(&p[13], devices);
+        err = store_run_touch(s, &statements[REPLACE], p);
+    }
+    writer_release(&pack);
+    store_array_free(devices);
+    return err;
+}
+
+/* The row just locked. */
+static enum emt_err forget_in(struct store *s, int32_t tenant, const struct store_result *row,
+                              int64_t device, emt_time from, emt_time to, bool look,
+                              const struct raw_pack_place *at, int64_t *frames)
+{
+    struct frame_pack pack;
+    size_t len, kept = 0;
+    const uint8_t *data = c_bytes(row, 0, 3, &len);
+    enum emt_err err = frame_pack_decode(data, len, &pack);
+
+    if (err != EMT_OK)
+        return err;
+    for (size_t i = 0; i < pack.n; i++) {
+        const struct packed_frame *f = &pack.frames[i];
+
+        if (f->device != device || f->received_at < from || f->received_at >= to)
+            pack.frames[kept++] = *f;
+    }
+    *frames = (int64_t)(pack.n - kept);
+    if (!look && kept < pack.n)
+        err = replace_pack(s, tenant, at, pack.frames, kept);
+    frame_pack_release(&pack);
+    return err;
+}
+
+/* The next pack behind *at with frames of the device from this time, if there is one. */
+static enum emt_err next_of_device(struct store *s, int32_t tenant, int64_t device, emt_time from,
+                                   emt_time to, bool locked, struct raw_pack_place *at,
+                                   struct store_result **row)
+{
+    struct store_param p[7];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], device);
+    p_time(&p[2], from);
+    p_time(&p[3], to);
+    p_int8(&p[4], at->gateway);
+    p_text(&p[5], at->day);
+    p_int4(&p[6], at->part);
+    enum emt_err err = store_run(s, &statements[locked ? OF_DEVICE_LOCKED : OF_DEVICE], p, row);
+    if (err != EMT_OK || store_rows(*row) == 0)
+        return err;
+    at->gateway = c_int(*row, 0, 0);
+    snprintf(at->day, sizeof at->day, "%s", c_text(*row, 0, 1));
+    at->part = (int32_t)c_int(*row, 0, 2);
+    return EMT_OK;
+}
+
+enum emt_err raw_pack_forget(struct store *s, int32_t tenant, int64_t device, emt_time from,
+                             emt_time to, bool look, struct raw_pack_place *at, int64_t *frames,
+                             bool *more)
+{
+    struct store_result *row = NULL;
+    enum emt_err err = store_begin(s, tenant);
+
+    *frames = 0;
+    *more = false;
+    if (err == EMT_OK)
+        err = next_of_device(s, tenant, device, from, to, !look, at, &row);
+    if (err == EMT_OK && store_rows(row) > 0) {
+        err = forget_in(s, tenant, row, device, from, to, look, at, frames);
+        *more = err == EMT_OK;
+    }
+    store_result_free(row);
+    if (err == EMT_OK)
+        return store_commit(s);
+    if (!store_is_broken(s))
+        store_rollback(s);
+    return err;
+}
+
+enum emt_err raw_pack_count(struct store *s, int32_t tenant, int64_t device, emt_time from,
+                            emt_time to, struct raw_pack_span *out)
+{
+    struct raw_pack_place at = { 0 };
+    bool more = true;
+    enum emt_err err = EMT_OK;
+
+    *out = (struct raw_pack_span){ 0, EMT_TIME_NONE, EMT_TIME_NONE };
+    while (err == EMT_OK && more) {
+        struct store_result *row = NULL;
+        struct frame_pack pack = { 0 };
+        size_t len;
+
+        err = next_of_device(s, tenant, device, from, to, false, &at, &row);
+        more = err == EMT_OK && store_rows(row) > 0;
+        if (more) {
+            const uint8_t *data = c_bytes(row, 0, 3, &len);
+            err = frame_pack_decode(data, len, &pack);
+        }
+        for (size_t i = 0; more && err == EMT_OK && i < pack.n; i++) {
+            emt_time t = pack.frames[i].received_at;
+
+            if (pack.frames[i].device != device || t < from || t >= to)
+                continue;
+            out->frames++;
+            out->first = out->first == EMT_TIME_NONE || t < out->first ? t : out->first;
+            out->last = out->last == EMT_TIME_NONE || t > out->last ? t : out->last;
+        }
+        if (more && err == EMT_OK)
+            frame_pack_release(&pack);
+        store_result_free(row);
+    }
+    return err;
 }

@@ -26,7 +26,7 @@ enum {
 #define COLUMNS                                                                                    \
     "id, key, name, state, device_policy, profile_tolerance_s, raw_retention_days,"                \
     " reading_retention_days, coalesce(own_mp_id, ''), created_at, compact_after_days,"            \
-    " daily_retention_days, raw_pack_after_days, mandates_required"
+    " daily_retention_days, raw_pack_after_days, mandates_required, audit_retention_days"
 
 static const struct store_statement statements[] = {
     [INSERT] = { "tenant_insert", 2,
@@ -37,12 +37,12 @@ static const struct store_statement statements[] = {
     [LOCK] = { "tenant_lock", 1, "select id from tenant where id = $1 for update" },
     [LIST] = { "tenant_list", 2,
                "select " COLUMNS " from tenant where id > $1 order by id limit $2::int8" },
-    [UPDATE] = { "tenant_update", 11,
+    [UPDATE] = { "tenant_update", 12,
                  "with t as (update tenant set name = $2, device_policy = $3,"
                  " profile_tolerance_s = $4, raw_retention_days = $5, reading_retention_days = $6,"
                  " own_mp_id = nullif($7, ''), compact_after_days = $8,"
                  " daily_retention_days = $9, raw_pack_after_days = $10,"
-                 " mandates_required = $11 where id = $1 returning id)"
+                 " mandates_required = $11, audit_retention_days = $12 where id = $1 returning id)"
                  " update registry_version r set version = r.version + 1 from t"
                  " where r.tenant_id = t.id and r.tenant_id = $1" },
     [SET_STATE] = { "tenant_set_state", 2,
@@ -79,7 +79,8 @@ static void row_to_tenant(const struct store_result *r, int row, struct tenant *
                           .compact_after_days = (int32_t)c_int(r, row, 10),
                           .daily_retention_days = (int32_t)c_int(r, row, 11),
                           .raw_pack_after_days = (int32_t)c_int(r, row, 12),
-                          .mandates_required = c_bool(r, row, 13) };
+                          .mandates_required = c_bool(r, row, 13),
+                          .audit_retention_days = (int32_t)c_int(r, row, 14) };
     snprintf(t->key, sizeof t->key, "%s", c_text(r, row, 1));
     snprintf(t->name, sizeof t->name, "%s", c_text(r, row, 2));
     snprintf(t->own_mp_id, sizeof t->own_mp_id, "%s", c_text(r, row, 8));
@@ -189,7 +190,7 @@ static enum emt_err change_one(struct store *s, const struct store_statement *st
 
 enum emt_err tenant_update(struct store *s, const struct tenant *t)
 {
-    struct store_param p[11];
+    struct store_param p[12];
 
     p_int4(&p[0], t->id);
     p_text(&p[1], t->name);
@@ -202,6 +203,7 @@ enum emt_err tenant_update(struct store *s, const struct tenant *t)
     p_int4(&p[8], t->daily_retention_days);
     p_int4(&p[9], t->raw_pack_after_days);
     p_bool(&p[10], t->mandates_required);
+    p_int4(&p[11], t->audit_retention_days);
     return change_one(s, &statements[UPDATE], p);
 }
 

@@ -98,6 +98,8 @@ static const struct api_route routes[] = {
     { HTTP_GET,    T "/locations/{location}",            ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_get },
     { HTTP_DELETE, T "/locations/{location}",            ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_delete },
     { HTTP_GET,    T "/locations/{location}/disclosure", ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_disclosure },
+    { HTTP_GET,    T "/locations/{location}/erasures",   ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_erasure_list },
+    { HTTP_POST,   T "/locations/{location}/erasures",   ACCESS_TENANT, ROLES_ADMIN, AREA_MARKET, api_erasure_create },
     { HTTP_GET,    T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_binding_list },
     { HTTP_POST,   T "/locations/{location}/bindings",   ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_binding_create },
     { HTTP_PATCH,  T "/locations/{location}/bindings/{binding_id}", ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_binding_update },

@@ -29,15 +29,15 @@ static json_t *tenant_json(const struct tenant *t)
 {
     unsigned policy = (unsigned)t->device_policy <= TENANT_IGNORE ? t->device_policy : TENANT_LEARN;
 
-    return json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s?, s:o}", "key", t->key,
-                     "name", t->name, "device_policy", policy_names[policy], "profile_tolerance_s",
-                     (int)t->profile_tolerance_s, "raw_retention_days", (int)t->raw_retention_days,
-                     "reading_retention_days", (int)t->reading_retention_days, "compact_after_days",
-                     (int)t->compact_after_days, "daily_retention_days",
-                     (int)t->daily_retention_days, "raw_pack_after_days",
-                     (int)t->raw_pack_after_days, "mandates_required", (int)t->mandates_required,
-                     "own_mp_id", t->own_mp_id[0] ? t->own_mp_id : NULL, "created_at",
-                     api_time(t->created_at));
+    return json_pack(
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s?, s:o}", "key", t->key, "name",
+        t->name, "device_policy", policy_names[policy], "profile_tolerance_s",
+        (int)t->profile_tolerance_s, "raw_retention_days", (int)t->raw_retention_days,
+        "reading_retention_days", (int)t->reading_retention_days, "compact_after_days",
+        (int)t->compact_after_days, "daily_retention_days", (int)t->daily_retention_days,
+        "raw_pack_after_days", (int)t->raw_pack_after_days, "audit_retention_days",
+        (int)t->audit_retention_days, "mandates_required", (int)t->mandates_required, "own_mp_id",
+        t->own_mp_id[0] ? t->own_mp_id : NULL, "created_at", api_time(t->created_at));
 }
 
 static enum emt_err own_tenant(struct api_call *c)
@@ -150,13 +150,14 @@ enum emt_err api_tenant_update(struct api_call *c)
         { "daily_retention_days", FIELD_INT, false, false, 1, 36500, NULL },
         { "raw_pack_after_days", FIELD_INT, false, false, 4, 3650, NULL },
         { "mandates_required", FIELD_BOOL, false, false, 0, 0, NULL },
+        { "audit_retention_days", FIELD_INT, false, false, 90, 36500, NULL },
     };
-    struct api_value v[10];
+    struct api_value v[11];
     struct tenant t;
     json_t *body = NULL;
     bool ok = false;
 
-    api_body(c, fields, 10, v, &body, &ok);
+    api_body(c, fields, 11, v, &body, &ok);
     if (!ok)
         return EMT_OK;
     enum emt_err err = api_has_if_match(c) ? tenant_lock(c->store, c->tenant) : EMT_OK;
@@ -186,6 +187,8 @@ enum emt_err api_tenant_update(struct api_call *c)
         t.raw_pack_after_days = (int32_t)v[8].number;
     if (v[9].present)
         t.mandates_required = v[9].flag;
+    if (v[10].present)
+        t.audit_retention_days = (int32_t)v[10].number;
     ok = !v[5].present || v[5].null || good_mp_id(c, v[5].text);
     json_decref(body);
     if (!ok)

@@ -23,7 +23,7 @@ static const char usage[] =
     "\n"
     "Recomputes the chain of audit entries and checks its daily signatures; without --tenant of all\n"
     "tenants and of the platform (-). One line each goes to stdout:\n"
-    "  TENANT: ok: N entries, M linked, K signatures\n"
+    "  TENANT: ok: N entries, M linked, K signatures[, begins behind NUMBER]\n"
     "  TENANT: broken: entry E: reason\n"
     "exit: 0 all hold, 1 one is broken or cannot be read, 2 wrong usage\n";
 
@@ -82,8 +82,11 @@ static enum emt_err verify_one(struct store *admin, int32_t tenant, const char *
     if (err != EMT_OK)
         return emt_fail(diag, err, "%s: %s", name, store_error(admin));
     if (v.ok) {
-        (void)printf("%s: ok: %lld entries, %lld linked, %lld signatures\n", name,
+        (void)printf("%s: ok: %lld entries, %lld linked, %lld signatures", name,
                      (long long)v.entries, (long long)v.chained, (long long)v.anchors);
+        if (v.base > 0)
+            (void)printf(", begins behind %lld", (long long)v.base);
+        (void)putchar('\n');
     } else {
         (void)printf("%s: broken: entry %lld: %s\n", name, (long long)v.bad_entry, v.reason);
         *broken = true;

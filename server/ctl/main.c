@@ -4,6 +4,7 @@
 #include "ctl_decode.h"
 #include "ctl_deliver.h"
 #include "ctl_export.h"
+#include "ctl_location.h"
 #include "ctl_mscons.h"
 #include "ctl_tenant.h"
 #include "ctl_user.h"
@@ -32,6 +33,7 @@ static const struct command commands[] = {
       ctl_deliver },
     { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",
       ctl_export },
+    { "location", "erase --tenant KEY ...", "erase what was measured at a location", ctl_location },
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },
     { "tenant", "export | import | delete ...", "move a tenant elsewhere, or remove it",
       ctl_tenant_command },

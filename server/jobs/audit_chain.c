@@ -290,6 +290,31 @@ static enum emt_err check_entry(struct check *k, const struct store_result *r, i
     return err;
 }
 
+/* Where the oldest part is cut, an anchor says what stood before it, and the audit that it was cut.
+ */
+static enum emt_err check_base(struct check *k)
+{
+    bool noted = false;
+    size_t n = 0;
+    enum emt_err err = audit_base_read(k->s, k->tenant, &k->v->base, &noted);
+
+    if (err != EMT_OK || k->v->base == 0)
+        return err;
+    if (!noted)
+        bad(k, 0, "entries up to %lld were cut, and nothing says so", (long long)k->v->base);
+    if (store_rows(k->anchors) == 0 || c_int(k->anchors, 0, 1) != k->v->base) {
+        bad(k, 0, "the signature where it was cut (%lld) is gone", (long long)k->v->base);
+        return EMT_OK;
+    }
+    const uint8_t *hash = c_bytes(k->anchors, 0, 2, &n);
+    if (n == AUDIT_HASH_LEN)
+        memcpy(k->at.hash, hash, n);
+    k->at.no = k->v->base;
+    err = check_anchor(k);
+    k->anchor = 1;
+    return err;
+}
+
 static enum emt_err check_chain(struct check *k)
 {
     enum emt_err err = EMT_OK;
@@ -350,6 +375,8 @@ enum emt_err audit_chain_verify(struct store *s, struct store *keys, int32_t ten
             err = EMT_OK;
         }
     }
+    if (err == EMT_OK)
+        err = check_base(&k);
     if (err == EMT_OK)
         err = check_chain(&k);
     if (err == EMT_OK)

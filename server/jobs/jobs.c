@@ -21,6 +21,7 @@
 #include "replay_job.h"
 #include "resend_job.h"
 #include "schedule_job.h"
+#include "store/erasure_store.h"
 #include "store/frame_query_store.h"
 #include "store/frame_store.h"
 #include "store/job_store.h"
@@ -57,7 +58,8 @@
 static const char *const kinds[] = { "calculation", "replay-difference", "replay-apply",
                                      "replay",      "maintenance",       "export",
                                      "resend",      "compaction",        "schedule",
-                                     "delivery",    "delivery-test",     "packing" };
+                                     "delivery",    "delivery-test",     "packing",
+                                     "erasure" };
 
 /* Besides the workers: deliveries wait for the servers of others, up to an hour each. Targets that
  * kept us waiting the last time have couriers of their own: a silent one takes a quick courier's
@@ -272,7 +274,8 @@ static enum emt_err do_maintenance(struct worker *w, const struct job *job, char
     LOG_INFO("maintenance", LOG_I("tenant", job->tenant), LOG_I("frames", res.frames),
              LOG_I("telegrams", res.telegrams), LOG_I("rejected", res.rejected),
              LOG_I("values", res.values.rows), LOG_I("blocks", res.values.blocks),
-             LOG_I("others", res.values.others), LOG_I("packs", res.values.packs));
+             LOG_I("others", res.values.others), LOG_I("packs", res.values.packs),
+             LOG_I("audit", res.audit));
     if (err)
         (void)snprintf(error, size, "%s: %s", emt_err_name(err), store_error(w->admin));
     return err;
@@ -352,6 +355,29 @@ static enum emt_err do_calculation(struct worker *w, const struct job *job, char
     err = calculation_job_run(w->app, job, step, w, w->result, sizeof w->result, error, size);
     LOG_INFO("calculation", LOG_I("tenant", job->tenant), LOG_I("channel", job->subject),
              LOG_S("result", err ? emt_err_name(err) : "done"));
+    return err;
+}
+
+static enum emt_err do_erasure(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    struct erasure_counts got;
+    struct writer result;
+    enum emt_err err = open_app(w, error, size);
+
+    if (err != EMT_OK)
+        return err;
+    err = erasure_run(w->app, job->tenant, job->subject, clock_now(), step, w, &got);
+    writer_init_fixed(&result, (uint8_t *)w->result, sizeof w->result - 1);
+    for (int i = 0; i < ERASED_KINDS; i++)
+        writer_printf(&result, "%s\"%s\": %" PRId64, i > 0 ? ", " : "{", erasure_kind_names[i],
+                      got.n[i]);
+    writer_text(&result, "}");
+    w->result[result.failed ? 0 : result.len] = '\0';
+    LOG_INFO("erasure", LOG_I("tenant", job->tenant), LOG_I("erasure", job->subject),
+             LOG_S("result", err ? emt_err_name(err) : "done"));
+    if (err)
+        (void)snprintf(error, size, "%s: %s", emt_err_name(err),
+                       err == EMT_ENOTFOUND ? "no such order" : store_error(w->app));
     return err;
 }
 
@@ -485,6 +511,8 @@ static void do_job(struct worker *w, const struct job *job)
         err = do_delivery(w, job, error, sizeof error);
     else if (strcmp(job->kind, "delivery-test") == 0)
         err = do_delivery_test(w, job, error, sizeof error);
+    else if (strcmp(job->kind, "erasure") == 0)
+        err = do_erasure(w, job, error, sizeof error);
     else if (strcmp(job->kind, "compaction") == 0)
         err = do_compaction(w, job, error, sizeof error);
     else if (strcmp(job->kind, "packing") == 0)

@@ -1,13 +1,16 @@
 #include "maintenance.h"
 
+#include "store/audit_store.h"
 #include "store/block_store.h"
 #include "store/device_store.h"
+#include "store/erasure_store.h"
 #include "store/event_store.h"
 #include "store/frame_store.h"
 #include "store/idempotency_store.h"
 #include "store/job_store.h"
 #include "store/store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Last: banned functions do not compile from here on. */
@@ -19,6 +22,7 @@
 /* Tenants' jobs begin at 02:00 UTC, spread over the hour. */
 #define MORNING (2 * EMT_HOUR)
 #define SPREAD_S 3600
+#define ERASURE_STANDS_DAYS 500
 
 static emt_time next_morning(emt_time now, int32_t tenant)
 {
@@ -83,6 +87,23 @@ enum emt_err maintenance_platform(struct store *s, emt_time now, unsigned hot_da
     return drop == EMT_EAGAIN ? EMT_OK : drop;
 }
 
+/* Meters send due-date values up to 15 months old, and gateways what they still have. */
+static enum emt_err repeat_erasures(struct store *s, int32_t tenant, emt_time now)
+{
+    struct store_result *r = NULL;
+    enum emt_err err = erasure_standing(s, tenant, now - ERASURE_STANDS_DAYS * EMT_DAY, &r);
+
+    for (int i = 0; err == EMT_OK && i < store_rows(r); i++) {
+        char dedupe[32], payload[48];
+
+        (void)snprintf(dedupe, sizeof dedupe, "%lld", (long long)c_int(r, i, 0));
+        (void)snprintf(payload, sizeof payload, "{\"id\": %s}", dedupe);
+        err = job_store_add(s, tenant, "erasure", dedupe, payload, now);
+    }
+    store_result_free(r);
+    return err;
+}
+
 enum emt_err maintenance_tenant(struct store *s, int32_t tenant, emt_time now,
                                 struct maintenance_result *out)
 {
@@ -100,5 +121,9 @@ enum emt_err maintenance_tenant(struct store *s, int32_t tenant, emt_time now,
         err = devices_seen(s, tenant, now);
     if (!err)
         err = retention_expire(s, tenant, now, &out->values);
+    if (!err)
+        err = repeat_erasures(s, tenant, now);
+    if (!err)
+        err = audit_cut(s, tenant, &out->audit);
     return err;
 }

@@ -21,7 +21,7 @@ struct store;
 #define MAINTENANCE_EVENT_DAYS 365
 
 struct maintenance_result {
-    int64_t partitions, frames, telegrams, rejected, events, jobs;
+    int64_t partitions, frames, telegrams, rejected, events, jobs, audit;
     struct retention_counts values;
 };
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Who may see whose values: a party outside of the tenant tries every way around its mandates."""
+"""Who may see whose values: a party outside of the tenant tries every way around its mandates; what somebody had measured is erased."""
 import datetime
 import json
 import urllib.parse
@@ -185,6 +185,133 @@ def check_files(node, t, party, a):
     delivered('delivered')
 
 
+def counted(node, tenant, meter, start, end):
+    """What is stored of the meter in that time, table by table; blocks and packs by their rows."""
+    of_channel = f"tenant_id = {tenant} and channel_id = {meter.channel} and ts >= '{start}' and ts < '{end}'"
+    out = {t: int(node.sql(f'select count(*) from {t} where {of_channel}')[0][0])
+           for t in ('reading', 'reading_late', 'reading_history', 'reading_conflict', 'reading_correction', 'reading_text')}
+    of_device = f'tenant_id = {tenant} and device_id = {meter.device}'
+    out['raw_frame'] = int(node.sql(f"select count(*) from raw_frame where {of_device} and received_at >= '{start}' and received_at < '{end}'")[0][0])
+    for table, time in (('event', 'at'), ('read_attempt', 'at'), ('telegram', 'received_at')):
+        out[table] = int(node.sql(f"select count(*) from {table} where {of_device} and {time} >= '{start}' and {time} < '{end}'")[0][0])
+    return out
+
+
+def strew(node, tenant, meter):
+    """Some of everything that may be stored of a meter, on each of 15 days."""
+    key, ts = f'{tenant}, {meter.channel}', f"timestamptz '{at(0, 12)}' + make_interval(days => i)"
+    gw = node.sql(f"insert into gateway (tenant_id, external_id) values ({tenant}, 'gw-{meter.device}') returning gateway_id")[0][0]
+    spool = "decode(repeat('00', 16), 'hex')"
+    for sql in (f"insert into reading_late select {meter.channel}, timestamptz '2020-01-01' + make_interval(days => i), i, now(), {tenant}, 0, 256 from days",
+                f"insert into reading_history select {key}, {ts}, now(), i, 0, 256, 'x', 'y' from days",
+                f"insert into reading_conflict select {key}, {ts}, i, 0, 256, 1, 0, 256, now() from days",
+                f"insert into reading_text select {key}, {ts}, 256, 'x' from days",
+                "insert into reading_correction (tenant_id, channel_id, ts, mantissa, exponent, quality, reason, made_at, made_by)"
+                f" select {key}, {ts}, i, 0, 256, 'x', now(), 'y' from days",
+                f"insert into event (tenant_id, at, severity, kind, device_id) select {tenant}, {ts}, 0, 'x', {meter.device} from days",
+                f"insert into read_attempt (tenant_id, device_id, at, result) select {tenant}, {meter.device}, {ts}, 'x' from days",
+                f"insert into telegram select {tenant}, {meter.device}, i, {ts}, decode(md5(i::text), 'hex') from days",
+                "select raw_partition_ensure(" + ts + ") from days",
+                "insert into raw_frame (tenant_id, protocol, format, gateway_id, seq, received_at, stored_at, device_id, state, spool_id, data)"
+                f" select {tenant}, 0, 0, {gw}, i, {ts}, {ts}, {meter.device}, 0, {spool}, decode(md5(i::text), 'hex') from days",
+                # A neighbour's frame in the same packs.
+                "insert into raw_frame (tenant_id, protocol, format, gateway_id, seq, received_at, stored_at, device_id, state, spool_id, data)"
+                f" select {tenant}, 0, 0, {gw}, 100 + i, {ts}, {ts}, {meter.device} + 1, 0, {spool}, decode(md5(i::text), 'hex') from days"):
+        node.sql(f'with days as (select generate_series(0, 14) i) {sql}')
+
+
+def job(node, tenant, kind):
+    node.sql(f"insert into job (tenant_id, kind, dedupe) values ({tenant}, '{kind}', 'test') on conflict do nothing")
+    emt.wait_for(kind, lambda: node.sql(f"select count(*) from job where tenant_id = {tenant} and kind = '{kind}' and state < 2") == [['0']], 60, 0.2)
+
+
+def check_erasure(node, t, tenant, a, b):
+    """Somebody moved out on day 6: what was measured before is gone, what comes after is not."""
+    for meter in (a, b):
+        strew(node, tenant, meter)
+    job(node, tenant, 'packing')
+    packs = lambda: node.sql(f'select sum(n), count(*) from raw_pack where tenant_id = {tenant}')[0]
+    before = {m: t.get(f'/locations/{m.melo}/disclosure') for m in (a, b)}
+    of = lambda d: next(x for x in d['bindings'] if x['obis'] == '1-1:1.29.0')
+    assert of(before[a])['packed_frames']['count'] > 5 and of(before[a])['events'] == 15 and of(before[a])['read_attempts'] == 15, of(before[a])
+    values = len(t.readings(a.channel))
+    packed = packs()
+
+    path = f'/locations/{a.melo}/erasures'
+    cut = at(6)
+    for body, field in (({'confirm': a.melo}, 'reason'), ({'reason': 'x', 'confirm': b.melo}, 'confirm'), ({'reason': 'x'}, 'confirm'),
+                        ({'reason': 'x', 'confirm': a.melo, 'until': '2100-01-01T00:00:00Z'}, 'until'),
+                        ({'reason': 'x', 'confirm': a.melo, 'until': cut, 'from': cut}, 'from')):
+        assert json.loads(problem(lambda body=body: t.post(path, body), 400, 'invalid'))['field'] == field
+    problem(lambda: t.post(f'/locations/{vectors.MALO_A}/erasures', {'reason': 'x', 'confirm': vectors.MALO_A}), 404, 'not-found')
+    order = t.post(path, {'reason': 'moved out', 'confirm': a.melo, 'until': cut})
+
+    def ended():
+        got = t.get(path)['items'][0]
+        return got if got['runs'] else None
+    done = emt.wait_for('the erasure', ended, 60, 0.2)
+    assert done['id'] == order['id'] and done['verified_at'] and t.get(f"/jobs/{order['job']}")['state'] == 'done', done
+    emt.say('erased:', {k: v for k, v in done['erased'].items() if v})
+    gone = done['erased']
+    # 'reading_late' of 2020 is older than the binding.
+    assert gone['packed_values'] + gone['values'] >= 6 * 96 and gone['packed_frames'] + gone['frames'] == 6, gone
+    assert not any(counted(node, tenant, a, at(0), cut).values()), counted(node, tenant, a, at(0), cut)
+    left = t.readings(a.channel, start=at(0))
+    assert len(left) == 9 * 96 and left[0]['ts'] == cut, (len(left), left[:1])
+    assert {k: v for k, v in counted(node, tenant, a, cut, at(15)).items() if v == 9}.keys() >= {'event', 'read_attempt', 'telegram', 'reading_text'}
+    assert int(packs()[0]) == int(packed[0]) - gone['packed_frames'], 'the neighbour stays in the packs'
+    assert t.get(f'/locations/{b.melo}/disclosure') == before[b], 'the neighbour stays'
+    # What is computed from it is gone, too.
+    both = next(c['channel'] for c in t.all('/calculated-channels'))
+    assert [r for r in t.readings(both) if r['ts'] < cut] == []
+    # It comes again, and goes again.
+    node.sql(f"insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality) values ({tenant}, {a.channel}, '{at(2)}', 1, 0, 256)")
+    node.sql(f"insert into job (tenant_id, kind, dedupe) values ({tenant}, 'maintenance', 'test') on conflict do nothing")
+    emt.wait_for('the second run', lambda: t.get(path)['items'][0]['runs'] == 2, 60, 0.2)
+    assert [r for r in t.readings(a.channel, start=at(0)) if r['ts'] < cut] == []
+    said = [e for e in t.all('/audit') if e['action'].startswith('location.eras')]
+    assert len(said) == 3 and '"values": 1' in said[0]['detail'] and 'moved out' in said[2]['detail'], said
+    erase = [emt.build_dir() / 'emtctl', 'location', 'erase', '--tenant', t.key, '--location', b.melo, '--reason', 'asked for', '--embedded', node.dir]
+    emt.run([*erase, '--yes-erase', a.melo], ok=(2,))
+    emt.run([*erase, '--yes-erase', b.melo, '--until', '2100-01-01T00:00:00Z'], ok=(2,))
+    p = emt.run([*erase, '--yes-erase', b.melo, '--from', at(2), '--until', at(3)])
+    assert 'packed_values: 96\n' in p.stdout and not any(counted(node, tenant, b, at(2), at(3)).values()), p.stdout
+    assert len(t.readings(b.channel, start=at(0))) == 14 * 96
+    disclosed = t.get(f'/locations/{a.melo}/disclosure')
+    assert disclosed['erasures'][0]['reason'] == 'moved out' and of(disclosed)['packed_frames']['count'] == of(before[a])['packed_frames']['count'] - gone['packed_frames']
+
+
+def check_audit_cut(node, t, tenant):
+    """Old entries go; what is left is still one chain from a signature on."""
+    verdict = lambda: t.get('/audit/verification')
+    emt.wait_for('the first anchor', lambda: verdict()['anchors'] == 1, 30, 0.3)
+    whole = emt.wait_for('all linked', lambda: (v := verdict()) and v['entries'] == v['chained'] and v, 30, 0.3)
+    assert whole['ok'] and whole['cut_up_to'] == 0, whole
+    # Time is moved: what is signed today was signed 91 days ago, and the number of the day is in the signature.
+    problem(lambda: t.patch('', {'audit_retention_days': 89}), 400, 'invalid')
+    t.patch('', {'audit_retention_days': 90})
+    job(node, tenant, 'maintenance')
+    assert verdict()['cut_up_to'] == 0, 'too young to be cut'
+    node.sql(f"update audit_anchor set day = day - 91 where tenant_id = {tenant}", role='emt_owner')
+    job(node, tenant, 'maintenance')
+    cut = emt.wait_for('the cut', lambda: (v := verdict()) and v['cut_up_to'] and v, 30, 0.3)
+    assert int(node.sql(f'select min(chain_no) from audit where tenant_id = {tenant}')[0][0]) == cut['cut_up_to'] + 1, cut
+    # The anchor says another day than it signed.
+    assert not cut['ok'] and 'signature of' in cut['first_bad']['reason'], cut
+    node.sql(f"delete from audit_anchor where tenant_id = {tenant} and chain_no > {cut['cut_up_to']};"
+             f" update audit_anchor set day = day + 91 where tenant_id = {tenant} and chain_no = {cut['cut_up_to']}", role='emt_owner')
+    emt.wait_for('a whole chain', lambda: (v := verdict()) and v['ok'] and v['entries'] == v['chained'], 30, 0.3)
+    for sql, says in ((f"delete from audit where tenant_id = {tenant} and chain_no = {cut['cut_up_to'] + 1}", 'missing'),
+                      (f"delete from audit_anchor where tenant_id = {tenant} and chain_no = {cut['cut_up_to']}", 'is gone')):
+        node.sql(f'create table kept as select * from audit where tenant_id = {tenant}; create table kept_anchor as select * from audit_anchor'
+                 f' where tenant_id = {tenant}; {sql}', role='emt_owner')
+        assert says in verdict()['first_bad']['reason'], (says, verdict())
+        node.sql(f'delete from audit where tenant_id = {tenant}; insert into audit overriding system value select * from kept;'
+                 f' delete from audit_anchor where tenant_id = {tenant}; insert into audit_anchor select * from kept_anchor;'
+                 ' drop table kept, kept_anchor', role='emt_owner')
+    assert verdict()['ok']
+
+
 def main():
     with emt.workspace('rights') as (dir, nodes):
         node = emt.Node(dir / 'n').start()
@@ -204,6 +331,10 @@ def main():
         check_revoked(t, party, a, id)
         emt.say('files')
         check_files(node, t, party, a)
+        emt.say('erasure')
+        check_erasure(node, t, tenant, a, b)
+        emt.say('audit')
+        check_audit_cut(node, t, tenant)
         assert node.process.stop() == 0
 
 

@@ -1,5 +1,5 @@
 /* The audit log: entries are written in the transaction that they describe, not linked; the chainer
- * (jobs/audit_chain.h) links them each second. Nobody changes or deletes them. */
+ * (jobs/audit_chain.h) links them each second. Nobody changes or deletes them but audit_cut(). */
 #ifndef EMT_STORE_AUDIT_STORE_H
 #define EMT_STORE_AUDIT_STORE_H
 
@@ -50,6 +50,14 @@ struct audit_head {
     uint8_t hash[AUDIT_HASH_LEN];
 };
 EMT_CHECKED enum emt_err audit_head_read(struct store *s, int32_t tenant, struct audit_head *out);
+
+/* The number behind which the chain begins, because what was older is cut; 0: it is whole. *noted:
+ * the audit itself says so. */
+EMT_CHECKED enum emt_err audit_base_read(struct store *s, int32_t tenant, int64_t *base,
+                                         bool *noted);
+/* Cuts what is older than the tenant's audit_retention_days, up to a signed anchor; how many
+ * entries went. As STORE_ADMIN. */
+EMT_CHECKED enum emt_err audit_cut(struct store *s, int32_t tenant, int64_t *entries);
 
 /* Columns of audit_unchained() and audit_chained(). */
 enum audit_column {

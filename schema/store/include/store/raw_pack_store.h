@@ -43,7 +43,29 @@ EMT_CHECKED enum emt_err raw_pack_move(struct store *s, int32_t tenant, int64_t 
                                        emt_time day, int64_t *after, bool *done,
                                        struct raw_pack_counts *counts);
 
+/* --- forgetting, as STORE_APP outside of a transaction --- */
+
+/* The pack that was looked at last; zeroed to begin. */
+struct raw_pack_place {
+    int64_t gateway;
+    char day[16];
+    int32_t part;
+};
+/* One transaction: takes the device's frames received in [from, to) out of the next pack behind *at
+ * that has some. look: only counts. *more: there was a pack. */
+EMT_CHECKED enum emt_err raw_pack_forget(struct store *s, int32_t tenant, int64_t device,
+                                         emt_time from, emt_time to, bool look,
+                                         struct raw_pack_place *at, int64_t *frames, bool *more);
+
 /* --- reading, inside a transaction of the tenant --- */
+
+/* How many packed frames there are of a device, received in [from, to). */
+struct raw_pack_span {
+    int64_t frames;
+    emt_time first, last; /* EMT_TIME_NONE: no frame */
+};
+EMT_CHECKED enum emt_err raw_pack_count(struct store *s, int32_t tenant, int64_t device,
+                                        emt_time from, emt_time to, struct raw_pack_span *out);
 
 /* One frame out of a pack, with memory of its own. */
 struct packed_hit {
