@@ -332,8 +332,8 @@ enum emt_err api_export_resend(struct api_call *c)
 
 enum emt_err api_export_create(struct api_call *c)
 {
-    static const char *const pids[] = { "13017", "13018", "13025", NULL };
-    static const unsigned pid_numbers[] = { 13017, 13018, 13025 };
+    static const char *const pids[] = { "13002", "13006", "13007", "13008", "13009", "13016",
+                                        "13017", "13018", "13019", "13025", "13027", NULL };
     static const struct api_field fields[] = {
         { "pid", FIELD_ENUM, true, false, 0, 0, pids },
         { "from", FIELD_TEXT, true, false, 10, 10, NULL },
@@ -341,17 +341,21 @@ enum emt_err api_export_create(struct api_call *c)
         { "location", FIELD_TEXT, false, false, 1, 33, NULL },
         { "test", FIELD_BOOL, false, false, 0, 0, NULL },
         { "hold_gaps", FIELD_BOOL, false, false, 0, 0, NULL },
+        { "only_changes", FIELD_BOOL, false, false, 0, 0, NULL },
+        { "cancels", FIELD_ENUM, false, false, 0, 0, pids },
     };
     struct mscons_export_request req = { .tenant = c->tenant, .now = c->now };
-    struct api_value v[6];
+    struct api_value v[8];
     json_t *body = NULL;
     bool ok = false;
     enum emt_err err;
 
-    api_body(c, fields, 6, v, &body, &ok);
+    api_body(c, fields, 8, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    req.pid = pid_numbers[v[0].number];
+    req.pid = mscons_export_pids()[v[0].number];
+    req.only_changes = v[6].flag;
+    req.cancels = v[7].present ? mscons_export_pids()[v[7].number] : 0;
     req.location = v[3].text;
     req.test = v[4].flag;
     req.hold_gaps = v[5].flag;
@@ -359,8 +363,12 @@ enum emt_err api_export_create(struct api_call *c)
         err = api_problem(c, 400, "invalid", "from", "from: must be a day as in 2026-11-20");
     else if (local_date_parse(v[2].text, &req.to) != EMT_OK)
         err = api_problem(c, 400, "invalid", "to", "to: must be a day as in 2026-11-20");
-    else
-        err = prefers_async(c) ? order_export(c, &req, v) : answer_export(c, &req);
+    else if ((req.cancels != 0) != (req.pid == 13006))
+        err = api_problem(c, 400, "invalid", "cancels",
+                          "cancels: the use case that is taken back, with 13006 and only there");
+    else /* a preference: what a job's order has no words for is answered at once */
+        err = prefers_async(c) && !req.only_changes && req.cancels == 0 ? order_export(c, &req, v)
+                                                                        : answer_export(c, &req);
     json_decref(body);
     return err;
 }

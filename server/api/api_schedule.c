@@ -14,8 +14,10 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-static const char *const pid_names[] = { "13017", "13018", "13025", NULL };
-static const unsigned pids[] = { 13017, 13018, 13025 };
+static const char *const pid_names[] = { "13002", "13007", "13008", "13009", "13016", "13017",
+                                         "13018", "13019", "13025", "13027", NULL };
+static const unsigned pids[] = { 13002, 13007, 13008, 13009, 13016,
+                                 13017, 13018, 13019, 13025, 13027 };
 static const char *const zone_names[] = { "UTC", "Europe/Berlin", NULL };
 
 enum member {

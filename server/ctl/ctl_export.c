@@ -20,15 +20,20 @@
 
 static const char usage[] =
     "usage: emtctl export mscons --tenant KEY --pid N --from DAY --to DAY --out DIR\n"
-    "                            [--location ID] [--test] [--hold-gaps]\n"
+    "                            [--location ID] [--test] [--hold-gaps] [--only-changes]\n"
+    "                            [--cancels N]\n"
     "                            [--embedded DIR | --config FILE | --conninfo TEXT]\n"
     "\n"
     "Writes MSCONS files with their exact names into DIR and keeps them in the database.\n"
-    "  --pid        13017 meter readings, 13018 load profile of MeLos, 13025 of MaLos\n"
+    "  --pid        power: 13018, 13025 load profiles, 13017 readings, 13019 energy, 13016 energy\n"
+    "               and maximum of a month, 13027 type-2 values; gas: 13008 load profile, 13002\n"
+    "               readings, 13009 energy, 13007 quality; 13006 takes readings or energies back\n"
     "  --from --to  German local days as 2026-11-20, --to exclusive\n"
-    "  --location   one MeLo or MaLo; all of that kind without it\n"
+    "  --location   one MeLo, MaLo, NeLo or tranche; all that the use case is for without it\n"
     "  --test       test flag of the interchange\n"
     "  --hold-gaps  holds a day with a gap back instead of sending it in contiguous spans\n"
+    "  --only-changes  of profiles: only what the receiver does not have like that already\n"
+    "  --cancels    with --pid 13006: the use case that is taken back\n"
     "  --embedded   folder of emtd --embedded; --config: configuration of emtd (default\n"
     "               " CTL_CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
     "The paths written go to stdout, what did not go out and why to stderr.\n"
@@ -36,8 +41,8 @@ static const char usage[] =
 
 struct options {
     const char *tenant, *pid, *from, *to, *location, *out;
-    const char *embedded, *config, *conninfo;
-    bool test, hold_gaps;
+    const char *embedded, *config, *conninfo, *cancels;
+    bool test, hold_gaps, only_changes;
     struct mscons_export_request request;
 };
 
@@ -60,7 +65,7 @@ static const char **text_of(struct options *o, const char *name)
         { "--from", &o->from },         { "--to", &o->to },
         { "--location", &o->location }, { "--out", &o->out },
         { "--embedded", &o->embedded }, { "--config", &o->config },
-        { "--conninfo", &o->conninfo },
+        { "--conninfo", &o->conninfo }, { "--cancels", &o->cancels },
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -80,6 +85,8 @@ static int read_options(int argc, char **argv, struct options *o)
             o->test = true;
         else if (strcmp(argv[i], "--hold-gaps") == 0)
             o->hold_gaps = true;
+        else if (strcmp(argv[i], "--only-changes") == 0)
+            o->only_changes = true;
         else if (text == NULL)
             return wrong_usage("unknown option ", argv[i]);
         else if (*text != NULL)
@@ -96,16 +103,31 @@ static int read_options(int argc, char **argv, struct options *o)
     return 0;
 }
 
-static int read_request(struct options *o)
+/* 0: no use case that is exported. */
+static unsigned pid_of(const char *text)
 {
     char *end = NULL;
-    unsigned long pid = strtoul(o->pid, &end, 10);
+    unsigned long pid = strtoul(text, &end, 10);
 
-    if (*o->pid < '0' || *o->pid > '9' || *end != '\0' || pid > 99999)
-        return wrong_usage("--pid must be a number, not ", o->pid);
-    if (pid != 13017 && pid != 13018 && pid != 13025)
-        return wrong_usage("--pid must be 13017, 13018 or 13025, not ", o->pid);
-    o->request.pid = (unsigned)pid;
+    if (*text < '0' || *text > '9' || *end != '\0')
+        return 0;
+    for (const unsigned *known = mscons_export_pids(); *known != 0; known++) {
+        if (*known == pid)
+            return *known;
+    }
+    return 0;
+}
+
+static int read_request(struct options *o)
+{
+    o->request.pid = pid_of(o->pid);
+    if (o->request.pid == 0)
+        return wrong_usage("--pid must be a use case that is exported, not ", o->pid);
+    if ((o->cancels != NULL) != (o->request.pid == 13006))
+        return wrong_usage("--cancels belongs to --pid 13006", NULL);
+    o->request.cancels = o->cancels != NULL ? pid_of(o->cancels) : 0;
+    if (o->cancels != NULL && (o->request.cancels == 0 || o->request.cancels == 13006))
+        return wrong_usage("--cancels must be a use case that is exported, not ", o->cancels);
     if (local_date_parse(o->from, &o->request.from) != EMT_OK)
         return wrong_usage("--from must be a day as 2026-11-20, not ", o->from);
     if (local_date_parse(o->to, &o->request.to) != EMT_OK)
@@ -115,6 +137,7 @@ static int read_request(struct options *o)
     o->request.location = o->location;
     o->request.test = o->test;
     o->request.hold_gaps = o->hold_gaps;
+    o->request.only_changes = o->only_changes;
     o->request.now = clock_now();
     return 0;
 }
