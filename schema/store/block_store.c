@@ -29,6 +29,8 @@ enum {
     HISTORY,
     PARTITION,
     PARTITIONS_DROP,
+    DAYS_ASK,
+    DAYS_WRITE,
     STATEMENTS
 };
 
@@ -99,6 +101,33 @@ static const struct store_statement statements[STATEMENTS] = {
     [PARTITION] = { "block_partition", 1, "SELECT block_partition_ensure($1::timestamptz)" },
     [PARTITIONS_DROP] = { "reading_partitions_drop", 2,
         "SELECT reading_partitions_drop($1::timestamptz, $2::int4)" },
+    /* Spans of a channel never overlap: a day has a block of its own, or its month has one. */
+    [DAYS_ASK] = { "block_days_ask", 5,
+        "SELECT u.channel_id, u.day, b.data, u.whole AND (EXISTS (SELECT FROM reading r"
+        "  WHERE r.tenant_id = $1 AND r.channel_id = u.channel_id AND r.ts >= u.day"
+        "   AND r.ts < u.day + interval '24 hours' OFFSET 0)"
+        "  OR EXISTS (SELECT FROM reading_late l WHERE l.tenant_id = $1 AND l.channel_id = u.channel_id"
+        "   AND l.ts >= u.day AND l.ts < u.day + interval '24 hours' OFFSET 0)) AS has_rows"
+        " FROM (SELECT unnest($2::int8[]) AS channel_id, unnest($3::timestamptz[]) AS day,"
+        "  unnest($4::timestamptz[]) AS month, unnest($5::bool[]) AS whole OFFSET 0) AS u"
+        " LEFT JOIN LATERAL (SELECT d.data FROM reading_block d WHERE d.tenant_id = $1"
+        "   AND d.channel_id = u.channel_id AND d.span_start = u.day AND d.span = 0"
+        "  UNION ALL SELECT m.data FROM reading_block m WHERE m.tenant_id = $1"
+        "   AND m.channel_id = u.channel_id AND m.span_start = u.month AND m.span = 1"
+        "  LIMIT 1) AS b ON true" },
+    [DAYS_WRITE] = { "block_days_write", 6,
+        "INSERT INTO reading_block (tenant_id, channel_id, span_start, n, span, data)"
+        " SELECT $1, u.channel_id, u.day, u.n, 0, u.data"
+        " FROM (SELECT unnest($2::int8[]) AS channel_id, unnest($3::timestamptz[]) AS day,"
+        "  unnest($4::timestamptz[]) AS month, unnest($5::int4[]) AS n, unnest($6::bytea[]) AS data"
+        "  OFFSET 0) AS u"
+        " WHERE NOT EXISTS (SELECT FROM reading_block b WHERE b.tenant_id = $1"
+        "   AND b.channel_id = u.channel_id AND b.span_start = u.month AND b.span = 1 OFFSET 0)"
+        "  AND NOT EXISTS (SELECT FROM reading r WHERE r.tenant_id = $1 AND r.channel_id = u.channel_id"
+        "   AND r.ts >= u.day AND r.ts < u.day + interval '24 hours' OFFSET 0)"
+        "  AND NOT EXISTS (SELECT FROM reading_late l WHERE l.tenant_id = $1 AND l.channel_id = u.channel_id"
+        "   AND l.ts >= u.day AND l.ts < u.day + interval '24 hours' OFFSET 0)"
+        " ON CONFLICT (tenant_id, channel_id, span_start) DO NOTHING" },
 };
 /* clang-format on */
 
@@ -628,4 +657,85 @@ enum emt_err block_deliver(struct store *s, int32_t tenant, const struct block_r
     work_release(&w);
     free(w.list);
     return err;
+}
+
+/* ---- from a pipeline ---- */
+
+bool block_ask_rows_init(struct store_rows *r)
+{
+    static const enum store_type types[] = { STORE_INT8, STORE_TIME, STORE_TIME, STORE_BOOL };
+
+    return store_rows_init(r, types, 4);
+}
+
+bool block_ask_rows_add(struct store_rows *r, const struct block_ask *a)
+{
+    return store_array_int(r->column[0], a->channel) && store_array_time(r->column[1], a->day) &&
+           store_array_time(r->column[2], block_month_of(a->day)) &&
+           store_array_int(r->column[3], a->whole);
+}
+
+enum emt_err block_ask_send(struct store *s, int32_t tenant, struct store_rows *r, store_done *done,
+                            void *ctx)
+{
+    return store_rows_send(s, &statements[DAYS_ASK], tenant, r, 0, done, ctx);
+}
+
+enum emt_err block_lock_send(struct store *s, int32_t tenant, struct store_array *channels,
+                             store_done *done, void *ctx)
+{
+    struct store_param p[2];
+
+    p_int4(&p[0], tenant);
+    p_array(&p[1], channels);
+    return store_send(s, &statements[CHANNEL_LOCK], p, done, ctx);
+}
+
+bool block_day_rows_init(struct store_rows *r)
+{
+    static const enum store_type types[] = { STORE_INT8, STORE_TIME, STORE_TIME, STORE_INT4,
+                                             STORE_BYTES };
+
+    return store_rows_init(r, types, 5);
+}
+
+bool block_day_rows_add(struct store_rows *r, int64_t channel, emt_time day, size_t values,
+                        const void *data, size_t len)
+{
+    return store_array_int(r->column[0], channel) && store_array_time(r->column[1], day) &&
+           store_array_time(r->column[2], block_month_of(day)) &&
+           store_array_int(r->column[3], (int64_t)values) &&
+           store_array_bytes(r->column[4], data, len);
+}
+
+enum emt_err block_day_send(struct store *s, int32_t tenant, struct store_rows *r, store_done *done,
+                            void *ctx)
+{
+    return store_rows_send(s, &statements[DAYS_WRITE], tenant, r, 0, done, ctx);
+}
+
+bool block_loser_rows_init(struct store_rows *r)
+{
+    static const enum store_type types[] = { STORE_INT8, STORE_TIME, STORE_INT8, STORE_INT2,
+                                             STORE_INT2, STORE_INT8, STORE_INT2, STORE_INT2 };
+
+    return store_rows_init(r, types, 8);
+}
+
+bool block_loser_rows_add(struct store_rows *r, const struct block_loser *l)
+{
+    return store_array_int(r->column[0], l->channel) &&
+           store_array_time(r->column[1], l->lost.ts) &&
+           store_array_int(r->column[2], l->lost.mantissa) &&
+           store_array_int(r->column[3], l->lost.exponent) &&
+           store_array_int(r->column[4], l->lost.quality) &&
+           store_array_int(r->column[5], l->kept.mantissa) &&
+           store_array_int(r->column[6], l->kept.exponent) &&
+           store_array_int(r->column[7], l->kept.quality);
+}
+
+enum emt_err block_loser_send(struct store *s, int32_t tenant, struct store_rows *r,
+                              emt_time seen_at, store_done *done, void *ctx)
+{
+    return store_rows_send(s, &statements[CONFLICT], tenant, r, seen_at, done, ctx);
 }

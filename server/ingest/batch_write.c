@@ -1,6 +1,8 @@
 #include "batch_write.h"
 
 #include "batch_part.h"
+#include "day_blocks.h"
+#include "store/block_store.h"
 #include "store/event_store.h"
 #include "store/format_store.h"
 #include "store/frame_store.h"
@@ -28,6 +30,7 @@ struct share {
     const struct part_group *g;
     struct value_span values;
     uint64_t sent[VALUE_PLACES], touched[VALUE_PLACES];
+    uint64_t blocks; /* sent */
     bool careful;
     unsigned events;
 };
@@ -44,6 +47,7 @@ struct batch_write {
     struct share *shares; /* beside p.groups */
     size_t shares_cap;
     struct value_rows values;
+    struct day_blocks days;
 
     struct store_array *device_ids;
     struct store_rows cursors, telegrams, counters, rejected, gaps, raw, updates, updates_unknown,
@@ -67,6 +71,7 @@ struct batch_write *batch_write_new(bool replay, struct run_stats *stats,
     value_rows_init(&w->values, &w->part);
     w->device_ids = store_array_new(STORE_INT8);
     ok = w->device_ids;
+    ok = day_blocks_init(&w->days) && ok;
     ok = cursor_rows_init(&w->cursors) && ok;
     ok = telegram_rows_init(&w->telegrams) && ok;
     ok = counter_rows_init(&w->counters) && ok;
@@ -97,6 +102,7 @@ void batch_write_free(struct batch_write *w)
     free(w->shares);
     batch_part_release(&w->p);
     value_rows_release(&w->values);
+    day_blocks_release(&w->days);
     free(w);
 }
 
@@ -160,6 +166,7 @@ enum emt_err batch_write_begin(struct batch_write *w, struct batch_frame *const 
     w->hasty = false;
     memset(&w->part, 0, sizeof w->part);
     value_rows_clear(&w->values, now);
+    day_blocks_clear(&w->days, now);
     if (err)
         return err;
     if (w->p.ngroups > w->shares_cap) {
@@ -278,6 +285,39 @@ static bool fill_telegrams(struct share *h)
     return ok;
 }
 
+static void got_days(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct share *h = ctx;
+    bool ok = true;
+
+    if (fails(h->w, err))
+        return;
+    for (int i = 0; ok && i < store_rows(r); i++)
+        ok = day_blocks_take(&h->w->days, h->g->tenant, r, i);
+    if (!ok)
+        (void)fails(h->w, EMT_ENOMEM);
+}
+
+/* What is packed of the days that the values are about. */
+static enum emt_err send_asks(struct share *h, struct store *s)
+{
+    struct batch_write *w = h->w;
+    size_t from = w->days.n;
+    bool ok = true;
+
+    for (size_t i = h->g->frame_from; ok && i < h->g->frame_to; i++) {
+        const struct batch_frame *f = w->p.frames[i];
+
+        if (batch_part_counts(f))
+            ok = day_blocks_ask(&w->days, &w->values, f);
+    }
+    if (!ok || !day_blocks_fill_asks(&w->days, h->g->tenant, from))
+        return EMT_ENOMEM;
+    return store_rows_count(&w->days.asks)
+               ? block_ask_send(s, h->g->tenant, &w->days.asks, got_days, h)
+               : EMT_OK;
+}
+
 enum emt_err batch_write_flight1(struct batch_write *w, struct store *s, bool brief)
 {
     enum emt_err err = store_send_begin(s);
@@ -296,6 +336,8 @@ enum emt_err batch_write_flight1(struct batch_write *w, struct store *s, bool br
             err = device_lock_send(s, h->g->tenant, w->device_ids, got_locks, h);
         if (!err && h->g->lead_to > h->g->lead_from)
             err = telegram_rows_send(s, h->g->tenant, &w->telegrams, h->careful, got_telegrams, h);
+        if (!err)
+            err = send_asks(h, s);
     }
     return err;
 }
@@ -366,6 +408,44 @@ static void got_nothing(void *ctx, enum emt_err err, const struct store_result *
 
     (void)r;
     (void)fails(h->w, err);
+}
+
+static void got_conflicts(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct share *h = ctx;
+
+    if (!fails(h->w, err))
+        h->w->part.conflicts += (uint64_t)store_affected(r);
+}
+
+static void got_blocks(void *ctx, enum emt_err err, const struct store_result *r)
+{
+    struct share *h = ctx;
+
+    if (fails(h->w, err) || (uint64_t)store_affected(r) == h->blocks)
+        return;
+    /* Somebody packed one of the days, or stored a row of it, since they were asked about: the same
+     * once more. */
+    h->w->hasty = true;
+    (void)fails(h->w, EMT_EAGAIN);
+}
+
+/* Before the rows: who compacts locks channels first, too. */
+static enum emt_err send_blocks(struct share *h, struct store *s)
+{
+    struct day_blocks *d = &h->w->days;
+    enum emt_err err = EMT_OK;
+
+    if (!day_blocks_settle(d, h->g->tenant, &h->w->values, &h->values))
+        return EMT_ENOMEM;
+    h->blocks = store_rows_count(&d->blocks);
+    if (h->blocks)
+        err = block_lock_send(s, h->g->tenant, d->channels, got_nothing, h);
+    if (!err && h->blocks)
+        err = block_day_send(s, h->g->tenant, &d->blocks, got_blocks, h);
+    if (!err && store_rows_count(&d->losers))
+        err = block_loser_send(s, h->g->tenant, &d->losers, h->w->now, got_conflicts, h);
+    return err;
 }
 
 static enum emt_err send_values(struct share *h, struct store *s)
@@ -649,6 +729,8 @@ enum emt_err batch_write_flight2(struct batch_write *w, struct store *s)
             return EMT_ENOMEM;
         err = store_send_tenant(s, h->g->tenant);
         if (!err)
+            err = send_blocks(h, s);
+        if (!err)
             err = send_values(h, s);
         if (!err)
             err = send_frames(h, s);
@@ -662,14 +744,6 @@ enum emt_err batch_write_flight2(struct batch_write *w, struct store *s)
             err = send_formats(h, s);
     }
     return err;
-}
-
-static void got_conflicts(void *ctx, enum emt_err err, const struct store_result *r)
-{
-    struct share *h = ctx;
-
-    if (!fails(h->w, err))
-        h->w->part.conflicts += (uint64_t)store_affected(r);
 }
 
 static bool may_conflict(const struct share *h, enum value_place place)

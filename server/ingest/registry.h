@@ -46,6 +46,8 @@ struct registry_channel {
     struct decimal last;
     int16_t last_quality;
     uint8_t last_text[16];
+    /* Start of the UTC day that was asked about last and is not packed; 0: none. */
+    emt_time open_day;
 };
 
 struct registry_tenant {

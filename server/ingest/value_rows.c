@@ -89,6 +89,11 @@ static bool is_ahead(const struct batch_value *v)
     return c->has_last && v->ts > c->last_ts;
 }
 
+bool value_rows_is_news(const struct value_rows *r, const struct batch_value *v)
+{
+    return v->ts >= oldest_kept(r, v->device->tenant) && !is_repeated(v);
+}
+
 static bool row_room(struct value_rows *r)
 {
     size_t cap = r->cap ? 2 * r->cap : FIRST_ROWS;

@@ -14,7 +14,13 @@
 
 struct run_stats;
 
-enum value_place { VALUE_HOT, VALUE_LATE, VALUE_TEXT, VALUE_PLACES };
+enum value_place {
+    VALUE_HOT,
+    VALUE_LATE,
+    VALUE_TEXT,
+    VALUE_SETTLED, /* in a block, or needed no longer: day_blocks.h */
+    VALUE_PLACES
+};
 
 /* Which of a span's values. */
 enum value_pick {
@@ -56,6 +62,8 @@ void value_rows_clear(struct value_rows *r, emt_time now);
 /* What is past retention or equal to the last committed value of its channel is counted and passed
  * over. false: out of memory. */
 bool value_rows_add(struct value_rows *r, const struct batch_value *v);
+/* Neither too old to be kept nor the same as the last of its channel. */
+bool value_rows_is_news(const struct value_rows *r, const struct batch_value *v);
 /* Everything added since `from` belongs together: sorts it in the order in which rows are locked,
  * and leaves one value for each (channel, ts). */
 struct value_span value_rows_close(struct value_rows *r, size_t from);

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "model/block.h"
 #include "store/store.h"
+#include "store/store_rows.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,6 +70,41 @@ struct block_row {
 EMT_CHECKED enum emt_err block_deliver(struct store *s, int32_t tenant,
                                        const struct block_row *rows, size_t n, emt_time now,
                                        struct block_counts *counts);
+
+/* --- the same from a pipeline: what ingest does with days that a device delivers, and with values
+ * of days that may be packed. Inside a transaction of the tenant. */
+
+/* Days of channels that are asked about. */
+struct block_ask {
+    int64_t channel;
+    emt_time day; /* its start */
+    bool whole;   /* it may become a block */
+};
+bool block_ask_rows_init(struct store_rows *r);
+bool block_ask_rows_add(struct store_rows *r, const struct block_ask *a);
+/* A row for each: (channel_id, day, data, has_rows). data: the block that the day is in, NULL for
+ * none. has_rows: for whole ones whether values of the day stand as rows. */
+EMT_CHECKED enum emt_err block_ask_send(struct store *s, int32_t tenant, struct store_rows *r,
+                                        store_done *done, void *ctx);
+/* Writers of these channels' blocks are waited for and kept out. channels: STORE_INT8. */
+EMT_CHECKED enum emt_err block_lock_send(struct store *s, int32_t tenant,
+                                         struct store_array *channels, store_done *done, void *ctx);
+/* New blocks of a day each. */
+bool block_day_rows_init(struct store_rows *r);
+bool block_day_rows_add(struct store_rows *r, int64_t channel, emt_time day, size_t values,
+                        const void *data, size_t len);
+/* store_affected() counts those that were written: not where a block or a row of the day stands. */
+EMT_CHECKED enum emt_err block_day_send(struct store *s, int32_t tenant, struct store_rows *r,
+                                        store_done *done, void *ctx);
+/* Values that lost against what a block has, at equal rank. */
+struct block_loser {
+    int64_t channel;
+    struct block_value lost, kept; /* of one time */
+};
+bool block_loser_rows_init(struct store_rows *r);
+bool block_loser_rows_add(struct store_rows *r, const struct block_loser *l);
+EMT_CHECKED enum emt_err block_loser_send(struct store *s, int32_t tenant, struct store_rows *r,
+                                          emt_time seen_at, store_done *done, void *ctx);
 
 /* Months of reading that the window has left and that are empty: dropped, and counted. EMT_EAGAIN:
  * the table was busy. As STORE_ADMIN. */
