@@ -12,6 +12,7 @@ enum {
     BINDING_LIST,
     BINDING_GET,
     BINDING_END,
+    BINDING_MARKET,
     STATEMENTS
 };
 
@@ -19,7 +20,9 @@ enum {
     "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id FROM location"
 #define BINDING_SELECT                                                                             \
     "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent,"       \
-    " device_number, valid_from, valid_to FROM location_channel"
+    " device_number, valid_from, valid_to, use_case::text, order_number, config_id, decimals,"      \
+    " step_s, capacity_mantissa, capacity_exponent, first_mantissa, first_exponent, last_mantissa," \
+    " last_exponent FROM location_channel"
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
@@ -59,6 +62,11 @@ static const struct store_statement statements[STATEMENTS] = {
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
     [BINDING_END] = { "binding_end", 4,
         "UPDATE location_channel SET valid_to = $4"
+        " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
+    [BINDING_MARKET] = { "binding_market", 14,
+        "UPDATE location_channel SET use_case = $4, order_number = $5, config_id = $6, decimals = $7,"
+        " step_s = $8, capacity_mantissa = $9, capacity_exponent = $10, first_mantissa = $11,"
+        " first_exponent = $12, last_mantissa = $13, last_exponent = $14"
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
 };
 /* clang-format on */
@@ -189,6 +197,40 @@ enum emt_err binding_get(struct store *s, int32_t tenant, int64_t location_id, i
     p_int8(&p[1], location_id);
     p_int8(&p[2], binding_id);
     return store_run_row(s, &statements[BINDING_GET], p, out);
+}
+
+/* NULL with its exponent at 0. */
+static void decimal_param(struct store_param p[2], const struct decimal *d)
+{
+    p_null(&p[0]);
+    if (d != NULL)
+        p_int8(&p[0], d->mantissa);
+    p_int2(&p[1], d != NULL ? d->exponent : 0);
+}
+
+enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t location_id,
+                                int64_t binding_id, const struct binding_market *m)
+{
+    struct store_param p[14];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_int8(&p[2], binding_id);
+    p_null(&p[3]);
+    if (m->use_case != 0)
+        p_int4(&p[3], (int32_t)m->use_case);
+    p_text(&p[4], m->order_number != NULL ? m->order_number : "");
+    p_text(&p[5], m->config_id != NULL ? m->config_id : "");
+    p_null(&p[6]);
+    if (m->decimals >= 0)
+        p_int2(&p[6], (int16_t)m->decimals);
+    p_null(&p[7]);
+    if (m->step_s != 0)
+        p_int4(&p[7], m->step_s);
+    decimal_param(&p[8], m->capacity);
+    decimal_param(&p[10], m->first_reading);
+    decimal_param(&p[12], m->last_reading);
+    return store_run_touch(s, &statements[BINDING_MARKET], p);
 }
 
 enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id, int64_t binding_id,

@@ -2,6 +2,7 @@
 #include "api_import.h"
 #include "api_query.h"
 #include "api_route.h"
+#include "export/mscons_export.h"
 #include "model/market_id.h"
 #include "model/obis.h"
 #include "store/device_store.h"
@@ -20,8 +21,8 @@
 #define BINDING_FROM 7
 
 /* Numbers of enum location_kind. */
-static const char *const location_kind_names[] = { "none", "melo", "malo", NULL };
-static const char *const new_kind_names[] = { "melo", "malo", NULL };
+static const char *const location_kind_names[] = { "none", "melo", "malo", "nelo", "tranche", NULL };
+static const char *const new_kind_names[] = { "melo", "malo", "nelo", "tranche", NULL };
 
 static const struct api_column location_columns[] = {
     { "code", COL_TEXT, NULL },       { "kind", COL_ENUM, location_kind_names },
@@ -36,6 +37,14 @@ static const struct api_column binding_columns[] = {
     { "device_number", COL_TEXT, NULL },
     { "valid_from", COL_TIME, NULL },
     { "valid_to", COL_TIME, NULL },
+    { "use_case", COL_TEXT, NULL },
+    { "order_number", COL_TEXT, NULL },
+    { "config_id", COL_TEXT, NULL },
+    { "decimals", COL_INT, NULL },
+    { "step_s", COL_INT, NULL },
+    { "capacity", COL_DECIMAL, NULL },
+    { "first_reading", COL_DECIMAL, NULL },
+    { "last_reading", COL_DECIMAL, NULL },
 };
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -50,7 +59,7 @@ enum emt_err api_location_list(struct api_call *c)
         !api_query_enum(c, "kind", new_kind_names, &kind))
         return EMT_OK;
     if (kind >= 0)
-        kind = kind == 0 ? LOCATION_MELO : LOCATION_MALO;
+        kind += LOCATION_MELO;
     enum emt_err err = location_list(c->store, c->tenant, q, kind, page.cursor, page.limit + 1, &r);
     return err == EMT_OK
                ? api_page_answer(c, r, page.limit, location_columns, N(location_columns), NULL)
@@ -74,6 +83,21 @@ enum emt_err api_location_get(struct api_call *c)
     return answer_location(c, 200, c->param[0]);
 }
 
+/* A tranche is numbered as a MaLo. */
+enum emt_err location_code_check(enum location_kind kind, const char *code, struct emt_diag *diag)
+{
+    switch (kind) {
+    case LOCATION_MELO:
+        return melo_check(code, diag);
+    case LOCATION_NELO:
+        return nelo_check(code, diag);
+    case LOCATION_MALO:
+    case LOCATION_TRANCHE:
+        break;
+    }
+    return malo_check(code, diag);
+}
+
 enum emt_err api_location_create(struct api_call *c)
 {
     static const struct api_field fields[] = {
@@ -91,9 +115,8 @@ enum emt_err api_location_create(struct api_call *c)
     api_body(c, fields, 4, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum location_kind kind = v[1].number == 0 ? LOCATION_MELO : LOCATION_MALO;
-    enum emt_err err =
-        kind == LOCATION_MELO ? melo_check(v[0].text, &diag) : malo_check(v[0].text, &diag);
+    enum location_kind kind = (enum location_kind)(LOCATION_MELO + v[1].number);
+    enum emt_err err = location_code_check(kind, v[0].text, &diag);
     if (err != EMT_OK)
         err = api_problem(c, 400, "invalid", "code", "code: %s", diag.text);
     else if (v[3].present && mp_id_check(v[3].text, &diag) != EMT_OK)
@@ -179,6 +202,26 @@ struct new_binding {
     struct decimal ratio;
     const char *device_number;
     emt_time from, to;
+    struct binding_market market;
+    struct decimal capacity, first, last;
+};
+/* Members of a new binding. */
+enum {
+    NEW_CHANNEL,
+    NEW_OBIS,
+    NEW_RATIO,
+    NEW_DEVICE_NUMBER,
+    NEW_FROM,
+    NEW_TO,
+    NEW_USE_CASE,
+    NEW_ORDER,
+    NEW_CONFIG,
+    NEW_DECIMALS,
+    NEW_STEP,
+    NEW_CAPACITY,
+    NEW_FIRST,
+    NEW_LAST,
+    NEW_MEMBERS
 };
 
 bool location_ratio(const char *text, struct decimal *out)
@@ -186,6 +229,50 @@ bool location_ratio(const char *text, struct decimal *out)
     return decimal_parse(text, strlen(text), out) == EMT_OK &&
            decimal_compare(*out, decimal_of(1, -6)) >= 0 &&
            decimal_compare(*out, decimal_of(1, 6)) <= 0;
+}
+
+/* A register reading or capacity; absent: *out stays NULL. */
+static bool read_register_value(struct api_call *c, const struct api_value *v, const char *name,
+                                struct decimal *value, const struct decimal **out)
+{
+    if (!v->present)
+        return true;
+    if (decimal_parse(v->text, strlen(v->text), value) != EMT_OK || value->mantissa < 0) {
+        api_problem(c, 400, "invalid", name, "%s: must be a decimal, 0 or more, as \"45210.5\"",
+                    name);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* What exports ask besides; false: the problem is answered. */
+static bool check_market(struct api_call *c, const struct api_value *v, struct new_binding *b)
+{
+    struct binding_market *m = &b->market;
+
+    m->use_case = v[NEW_USE_CASE].present ? mscons_export_pids()[v[NEW_USE_CASE].number] : 0;
+    m->order_number = v[NEW_ORDER].text;
+    m->config_id = v[NEW_CONFIG].text;
+    m->decimals = v[NEW_DECIMALS].present ? (int)v[NEW_DECIMALS].number : -1;
+    m->step_s = v[NEW_STEP].present ? (int32_t)v[NEW_STEP].number : 0;
+    if (m->step_s != 0 && m->step_s != 900 && m->step_s != 3600) {
+        api_problem(c, 400, "invalid", "step_s", "step_s: must be 900 or 3600");
+        return false;
+    }
+    if (v[NEW_LAST].present && b->to == EMT_TIME_NONE) {
+        api_problem(c, 400, "invalid", "last_reading", "last_reading: needs valid_to");
+        return false;
+    }
+    if (!read_register_value(c, &v[NEW_CAPACITY], "capacity", &b->capacity, &m->capacity) ||
+        !read_register_value(c, &v[NEW_FIRST], "first_reading", &b->first, &m->first_reading) ||
+        !read_register_value(c, &v[NEW_LAST], "last_reading", &b->last, &m->last_reading))
+        return false;
+    if (m->capacity != NULL && m->capacity->mantissa == 0) {
+        api_problem(c, 400, "invalid", "capacity", "capacity: must be above 0");
+        return false;
+    }
+    return true;
 }
 
 /* False: the problem is answered. */
@@ -212,7 +299,7 @@ static bool check_binding(struct api_call *c, const struct api_value *v, struct 
         api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
         return false;
     }
-    return true;
+    return check_market(c, v, b);
 }
 
 static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, int64_t *id)
@@ -241,6 +328,8 @@ static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, in
             binding_insert(c->store, c->tenant, b->location, b->channel, b->obis, b->ratio.mantissa,
                            b->ratio.exponent, b->device_number, b->from, b->to, id);
     if (err == EMT_OK)
+        err = binding_market_set(c->store, c->tenant, b->location, *id, &b->market);
+    if (err == EMT_OK)
         err = api_audit(c, "location.bind", c->param[0], "channel %lld as %s",
                         (long long)b->channel, b->obis);
     return err == EMT_OK ? answer_binding(c, 201, b->location, *id)
@@ -249,21 +338,31 @@ static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, in
 
 enum emt_err api_binding_create(struct api_call *c)
 {
-    static const struct api_field fields[] = {
-        { "channel", FIELD_INT, true, false, 1, INT64_MAX, NULL },
-        { "obis", FIELD_TEXT, true, false, 1, 27, NULL },
-        { "ratio", FIELD_TEXT, false, false, 1, 20, NULL },
-        { "device_number", FIELD_TEXT, false, false, 0, 35, NULL },
-        { "valid_from", FIELD_TIME, true, false, 0, 0, NULL },
-        { "valid_to", FIELD_TIME, false, false, 0, 0, NULL },
+    static const char *const pids[] = { "13002", "13006", "13007", "13008", "13009", "13016",
+                                        "13017", "13018", "13019", "13025", "13027", NULL };
+    static const struct api_field fields[NEW_MEMBERS] = {
+        [NEW_CHANNEL] = { "channel", FIELD_INT, true, false, 1, INT64_MAX, NULL },
+        [NEW_OBIS] = { "obis", FIELD_TEXT, true, false, 1, 27, NULL },
+        [NEW_RATIO] = { "ratio", FIELD_TEXT, false, false, 1, 20, NULL },
+        [NEW_DEVICE_NUMBER] = { "device_number", FIELD_TEXT, false, false, 0, 35, NULL },
+        [NEW_FROM] = { "valid_from", FIELD_TIME, true, false, 0, 0, NULL },
+        [NEW_TO] = { "valid_to", FIELD_TIME, false, false, 0, 0, NULL },
+        [NEW_USE_CASE] = { "use_case", FIELD_ENUM, false, false, 0, 0, pids },
+        [NEW_ORDER] = { "order_number", FIELD_TEXT, false, false, 0, 70, NULL },
+        [NEW_CONFIG] = { "config_id", FIELD_TEXT, false, false, 0, 70, NULL },
+        [NEW_DECIMALS] = { "decimals", FIELD_INT, false, false, 0, 5, NULL },
+        [NEW_STEP] = { "step_s", FIELD_INT, false, false, 900, 3600, NULL },
+        [NEW_CAPACITY] = { "capacity", FIELD_TEXT, false, false, 1, 20, NULL },
+        [NEW_FIRST] = { "first_reading", FIELD_TEXT, false, false, 1, 20, NULL },
+        [NEW_LAST] = { "last_reading", FIELD_TEXT, false, false, 1, 20, NULL },
     };
     struct new_binding b = { 0 };
-    struct api_value v[6];
+    struct api_value v[NEW_MEMBERS];
     json_t *body = NULL;
     int64_t id = 0;
     bool ok = false;
 
-    api_body(c, fields, 6, v, &body, &ok);
+    api_body(c, fields, NEW_MEMBERS, v, &body, &ok);
     if (!ok)
         return EMT_OK;
     enum emt_err err = check_binding(c, v, &b) ? insert_binding(c, &b, &id) : EMT_OK;

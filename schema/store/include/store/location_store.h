@@ -7,6 +7,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "model/decimal.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -38,12 +39,27 @@ EMT_CHECKED enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t
                                         int64_t ratio_mantissa, int ratio_exponent,
                                         const char *device_number, emt_time valid_from,
                                         emt_time valid_to, int64_t *id);
+/* What an export has to know of a binding besides. */
+struct binding_market {
+    unsigned use_case; /* the only one that it serves; 0: each that its OBIS number is listed for */
+    const char *order_number, *config_id; /* NULL: none */
+    int decimals;   /* fewer than the use case permits; -1: as many */
+    int32_t step_s; /* 900 or 3600; 0: the use case's */
+    /* In the unit of the channel; NULL: not known. The register begins again at 0 when it reaches
+     * capacity; it showed first_reading when it was mounted and last_reading when it was taken
+     * down. */
+    const struct decimal *capacity, *first_reading, *last_reading;
+};
+/* EMT_ENOTFOUND; EMT_ELIMIT a number out of range. */
+EMT_CHECKED enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t location_id,
+                                            int64_t binding_id, const struct binding_market *m);
 /* How many bindings of this place and code, but one (0: none), overlap the period. */
 EMT_CHECKED enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id,
                                          const char *obis, emt_time valid_from, emt_time valid_to,
                                          int64_t except, int64_t *n);
 /* (cursor, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent, device_number, valid_from,
- * valid_to). */
+ * valid_to, use_case text, order_number, config_id, decimals, step_s, capacity, first, last: each
+ * mantissa and exponent). */
 EMT_CHECKED enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id,
                                       int limit, struct store_result **out);
 /* One row as binding_list(). EMT_ENOTFOUND. */
