@@ -47,6 +47,26 @@ enum emt_err malo_check(const char *text, struct emt_diag *diag)
     return EMT_OK;
 }
 
+enum emt_err nelo_check(const char *text, struct emt_diag *diag)
+{
+    unsigned sum = 0;
+
+    if (strnlen(text, MALO_LEN + 1) != MALO_LEN || text[0] != 'E')
+        return emt_fail(diag, EMT_EMALFORMED, "NeLo %.40s: must be E and 10 characters", text);
+    for (int i = 0; i < MALO_LEN - 1; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool digit = c >= '0' && c <= '9';
+
+        if (!digit && (c < 'A' || c > 'Z'))
+            return emt_fail(diag, EMT_EMALFORMED, "NeLo %s: only 0-9 and A-Z are allowed", text);
+        sum += (digit ? c - (unsigned)'0' : c) * (i % 2 ? 2u : 1u);
+    }
+    if (text[MALO_LEN - 1] != (char)('0' + (10 - sum % 10) % 10))
+        return emt_fail(diag, EMT_EMALFORMED, "NeLo %s: check digit is %c, must be %u", text,
+                        text[MALO_LEN - 1], (10 - sum % 10) % 10);
+    return EMT_OK;
+}
+
 enum emt_err melo_check(const char *text, struct emt_diag *diag)
 {
     if (strnlen(text, MELO_LEN + 1) != MELO_LEN)

@@ -48,11 +48,13 @@ static const struct store_statement statements[STATEMENTS] = {
         "INSERT INTO location_channel (tenant_id, location_id, channel_id, obis,"
         " ratio_mantissa, ratio_exponent, device_number, valid_from, valid_to)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING binding_id" },
-    [BINDING_OVERLAP] = { "binding_overlap", 6,
+    /* Type-2 values are no register of the other use cases. */
+    [BINDING_OVERLAP] = { "binding_overlap", 7,
         "SELECT count(*) FROM location_channel"
         " WHERE tenant_id = $1 AND location_id = $2 AND obis = $3 AND binding_id <> $6"
         " AND (valid_to IS NULL OR valid_to > $4)"
-        " AND ($5::timestamptz IS NULL OR valid_from < $5)" },
+        " AND ($5::timestamptz IS NULL OR valid_from < $5)"
+        " AND (use_case IS NOT DISTINCT FROM 13027) = $7" },
     [BINDING_LIST] = { "binding_list", 3,
         BINDING_SELECT
         " WHERE tenant_id = $1 AND location_id = $2"
@@ -60,8 +62,8 @@ static const struct store_statement statements[STATEMENTS] = {
     [BINDING_GET] = { "binding_get", 3,
         BINDING_SELECT
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
-    [BINDING_END] = { "binding_end", 4,
-        "UPDATE location_channel SET valid_to = $4"
+    [BINDING_END] = { "binding_end", 6,
+        "UPDATE location_channel SET valid_to = $4, last_mantissa = $5, last_exponent = $6"
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
     [BINDING_MARKET] = { "binding_market", 14,
         "UPDATE location_channel SET use_case = $4, order_number = $5, config_id = $6, decimals = $7,"
@@ -164,9 +166,10 @@ enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t location_id
 }
 
 enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id, const char *obis,
-                             emt_time valid_from, emt_time valid_to, int64_t except, int64_t *n)
+                             emt_time valid_from, emt_time valid_to, int64_t except, bool ordered,
+                             int64_t *n)
 {
-    struct store_param p[6];
+    struct store_param p[7];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
@@ -174,6 +177,7 @@ enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_i
     p_time(&p[3], valid_from);
     p_time(&p[4], valid_to);
     p_int8(&p[5], except);
+    p_bool(&p[6], ordered);
     return store_run_number(s, &statements[BINDING_OVERLAP], p, n);
 }
 
@@ -234,13 +238,14 @@ enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t locatio
 }
 
 enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id, int64_t binding_id,
-                         emt_time valid_to)
+                         emt_time valid_to, const struct decimal *last)
 {
-    struct store_param p[4];
+    struct store_param p[6];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
     p_int8(&p[2], binding_id);
     p_time(&p[3], valid_to);
+    decimal_param(&p[4], last);
     return store_run_touch(s, &statements[BINDING_END], p);
 }

@@ -26,7 +26,7 @@ bool import_is_csv(const struct api_call *c);
 
 /* --- a whole import --- */
 
-#define IMPORT_FIELDS_MAX 14
+#define IMPORT_FIELDS_MAX 24
 #define IMPORT_ID_MAX 80
 
 /* The cells of a line, by field; "" where there is none. */
@@ -51,5 +51,8 @@ EMT_CHECKED enum emt_err import_check_length(const char *name, const char *text,
 
 /* A transformer's ratio (api_location.c): from a millionth to a million, there is no other. */
 bool location_ratio(const char *text, struct decimal *out);
+enum location_kind;
+/* The code suits the kind. */
+enum emt_err location_code_check(enum location_kind kind, const char *code, struct emt_diag *diag);
 
 #endif

@@ -19,6 +19,7 @@
 /* Columns of binding_get(). */
 #define BINDING_OBIS 3
 #define BINDING_FROM 7
+#define BINDING_USE_CASE 9
 
 /* Numbers of enum location_kind. */
 static const char *const location_kind_names[] = { "none", "melo", "malo", "nelo", "tranche", NULL };
@@ -317,7 +318,7 @@ static enum emt_err insert_binding(struct api_call *c, struct new_binding *b, in
     if (err == EMT_OK) {
         store_result_free(channel);
         err = binding_overlap(c->store, c->tenant, b->location, b->obis, b->from, b->to, 0,
-                              &overlapping);
+                              b->market.use_case == 13027, &overlapping);
     }
     if (err == EMT_OK && overlapping > 0)
         return api_problem(c, 409, "conflict", "valid_from",
@@ -371,7 +372,8 @@ enum emt_err api_binding_create(struct api_call *c)
 }
 
 /* No later binding of the same register may begin before the new end. */
-static enum emt_err end_binding(struct api_call *c, int64_t id, emt_time to)
+static enum emt_err end_binding(struct api_call *c, int64_t id, emt_time to,
+                                const struct decimal *last)
 {
     struct store_result *r = NULL;
     int64_t overlapping = 0;
@@ -388,7 +390,8 @@ static enum emt_err end_binding(struct api_call *c, int64_t id, emt_time to)
         err = api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
     else
         err = binding_overlap(c->store, c->tenant, location, c_text(r, 0, BINDING_OBIS), from, to,
-                              id, &overlapping);
+                              id, strcmp(c_text(r, 0, BINDING_USE_CASE), "13027") == 0,
+                              &overlapping);
     store_result_free(r);
     if (c->status != 0)
         return err;
@@ -396,7 +399,7 @@ static enum emt_err end_binding(struct api_call *c, int64_t id, emt_time to)
         return api_problem(c, 409, "conflict", "valid_to",
                            "valid_to: another binding of this register begins before it");
     if (err == EMT_OK)
-        err = binding_end(c->store, c->tenant, location, id, to);
+        err = binding_end(c->store, c->tenant, location, id, to, last);
     if (err == EMT_OK)
         err = api_audit(c, "location.unbind", c->param[0], "binding %lld", (long long)id);
     return err == EMT_OK ? answer_binding(c, 200, location, id)
@@ -407,18 +410,22 @@ enum emt_err api_binding_update(struct api_call *c)
 {
     static const struct api_field fields[] = {
         { "valid_to", FIELD_TIME, true, false, 0, 0, NULL },
+        { "last_reading", FIELD_TEXT, false, false, 1, 20, NULL },
     };
-    struct api_value v[1];
+    const struct decimal *last = NULL;
+    struct decimal value;
+    struct api_value v[2];
     json_t *body = NULL;
     int64_t id = 0;
     bool ok = false;
 
     if (!api_param_number(c, 1, "binding", &id))
         return EMT_OK;
-    api_body(c, fields, 1, v, &body, &ok);
+    api_body(c, fields, 2, v, &body, &ok);
     if (!ok)
         return EMT_OK;
     emt_time to = v[0].time;
+    ok = read_register_value(c, &v[1], "last_reading", &value, &last);
     json_decref(body);
-    return end_binding(c, id, to);
+    return ok ? end_binding(c, id, to, last) : EMT_OK;
 }

@@ -28,7 +28,15 @@ enum {
     LOC_RATIO,
     LOC_DEVICE_NUMBER,
     LOC_FROM,
-    LOC_TO
+    LOC_TO,
+    LOC_USE_CASE,
+    LOC_ORDER,
+    LOC_CONFIG,
+    LOC_DECIMALS,
+    LOC_STEP,
+    LOC_CAPACITY,
+    LOC_FIRST,
+    LOC_LAST
 };
 static const struct csv_name names[] = {
     { "code", LOC_CODE },         { "kind", LOC_KIND },
@@ -37,6 +45,10 @@ static const struct csv_name names[] = {
     { "register", LOC_REGISTER }, { "obis", LOC_OBIS },
     { "ratio", LOC_RATIO },       { "device_number", LOC_DEVICE_NUMBER },
     { "valid_from", LOC_FROM },   { "valid_to", LOC_TO },
+    { "use_case", LOC_USE_CASE }, { "order_number", LOC_ORDER },
+    { "config_id", LOC_CONFIG },  { "decimals", LOC_DECIMALS },
+    { "step_s", LOC_STEP },       { "capacity", LOC_CAPACITY },
+    { "first_reading", LOC_FIRST }, { "last_reading", LOC_LAST },
 };
 
 /* ---- the location ---- */
@@ -48,15 +60,20 @@ static enum emt_err find_kind(const struct import_row *row, enum location_kind *
     const char *kind = row->cell[LOC_KIND];
     const char *code = row->cell[LOC_CODE];
 
-    if (strcasecmp(kind, "melo") == 0 || (*kind == '\0' && melo_check(code, NULL) == EMT_OK))
+    if (strcasecmp(kind, "nelo") == 0 || (*kind == '\0' && nelo_check(code, NULL) == EMT_OK))
+        *out = LOCATION_NELO;
+    else if (strcasecmp(kind, "tranche") == 0)
+        *out = LOCATION_TRANCHE;
+    else if (strcasecmp(kind, "melo") == 0 || (*kind == '\0' && melo_check(code, NULL) == EMT_OK))
         *out = LOCATION_MELO;
     else if (strcasecmp(kind, "malo") == 0 || (*kind == '\0' && malo_check(code, NULL) == EMT_OK))
         *out = LOCATION_MALO;
     else
         return emt_fail(diag, EMT_EMALFORMED,
-                        *kind ? "kind: must be melo or malo" : "code: neither a MeLo nor a MaLo");
+                        *kind ? "kind: must be melo, malo, nelo or tranche"
+                              : "code: neither a MeLo nor a MaLo nor a NeLo");
     struct emt_diag why = { 0 };
-    enum emt_err err = *out == LOCATION_MELO ? melo_check(code, &why) : malo_check(code, &why);
+    enum emt_err err = location_code_check(*out, code, &why);
     return err == EMT_OK ? EMT_OK : emt_fail(diag, err, "code: %s", why.text);
 }
 
@@ -85,6 +102,8 @@ struct binding {
     char obis[OBIS_TEXT_MAX];
     struct decimal ratio;
     emt_time from, to;
+    struct binding_market market;
+    struct decimal capacity, first, last;
 };
 
 static enum emt_err find_channel(struct api_call *c, const struct import_row *row, int64_t *out,
@@ -125,6 +144,69 @@ static enum emt_err read_period(const struct import_row *row, struct binding *b,
     return EMT_OK;
 }
 
+static enum emt_err read_value(const struct import_row *row, int column, const char *name,
+                               struct decimal *value, const struct decimal **out,
+                               struct emt_diag *diag)
+{
+    const char *text = row->cell[column];
+
+    *out = NULL;
+    if (*text == '\0')
+        return EMT_OK;
+    if (decimal_parse(text, strlen(text), value) != EMT_OK || value->mantissa < 0)
+        return emt_fail(diag, EMT_EMALFORMED, "%s: must be a decimal, 0 or more", name);
+    *out = value;
+    return EMT_OK;
+}
+
+/* A small number, or `none` for an empty cell. */
+static enum emt_err read_number(const struct import_row *row, int column, const char *name,
+                                int none, int *out, struct emt_diag *diag)
+{
+    const char *text = row->cell[column];
+    char *end = NULL;
+    long n = strtol(text, &end, 10);
+
+    *out = none;
+    if (*text == '\0')
+        return EMT_OK;
+    if (*text < '0' || *text > '9' || *end != '\0' || n > 99999)
+        return emt_fail(diag, EMT_EMALFORMED, "%s: must be a number", name);
+    *out = (int)n;
+    return EMT_OK;
+}
+
+static enum emt_err read_market(const struct import_row *row, struct binding *b,
+                                struct emt_diag *diag)
+{
+    struct binding_market *m = &b->market;
+    int use_case = 0;
+    int step = 0;
+
+    *m = (struct binding_market){ .order_number = row->cell[LOC_ORDER],
+                                  .config_id = row->cell[LOC_CONFIG] };
+    enum emt_err err = read_number(row, LOC_USE_CASE, "use_case", 0, &use_case, diag);
+    if (err == EMT_OK)
+        err = read_number(row, LOC_DECIMALS, "decimals", -1, &m->decimals, diag);
+    if (err == EMT_OK)
+        err = read_number(row, LOC_STEP, "step_s", 0, &step, diag);
+    if (err == EMT_OK)
+        err = read_value(row, LOC_CAPACITY, "capacity", &b->capacity, &m->capacity, diag);
+    if (err == EMT_OK)
+        err = read_value(row, LOC_FIRST, "first_reading", &b->first, &m->first_reading, diag);
+    if (err == EMT_OK)
+        err = read_value(row, LOC_LAST, "last_reading", &b->last, &m->last_reading, diag);
+    m->use_case = (unsigned)use_case;
+    m->step_s = step;
+    if (err == EMT_OK && (m->decimals > 5 || (step != 0 && step != 900 && step != 3600)))
+        err = emt_fail(diag, EMT_EMALFORMED, "decimals: 0 to 5; step_s: 900 or 3600");
+    if (err == EMT_OK && m->capacity != NULL && m->capacity->mantissa == 0)
+        err = emt_fail(diag, EMT_EMALFORMED, "capacity: must be above 0");
+    if (err == EMT_OK && (strlen(m->order_number) > 70 || strlen(m->config_id) > 70))
+        err = emt_fail(diag, EMT_EMALFORMED, "order_number, config_id: longer than 70 characters");
+    return err;
+}
+
 static enum emt_err read_binding(struct api_call *c, const struct import_row *row,
                                  struct binding *b, struct emt_diag *diag)
 {
@@ -140,6 +222,8 @@ static enum emt_err read_binding(struct api_call *c, const struct import_row *ro
     if (strlen(row->cell[LOC_DEVICE_NUMBER]) > 35)
         return emt_fail(diag, EMT_EMALFORMED, "device_number: longer than 35 characters");
     enum emt_err err = read_period(row, b, diag);
+    if (err == EMT_OK)
+        err = read_market(row, b, diag);
     return err == EMT_OK ? find_channel(c, row, &b->channel, diag) : err;
 }
 
@@ -152,14 +236,16 @@ static enum emt_err bind(struct api_call *c, const struct import_row *row, int64
     enum emt_err err = read_binding(c, row, &b, diag);
 
     if (err == EMT_OK)
-        err = binding_overlap(c->store, c->tenant, location, b.obis, b.from, b.to, 0, &overlapping);
+        err = binding_overlap(c->store, c->tenant, location, b.obis, b.from, b.to, 0,
+                              b.market.use_case == 13027, &overlapping);
     if (err == EMT_OK && overlapping > 0)
         return emt_fail(diag, EMT_ECONFLICT, "valid_from: %s is bound in this period already",
                         b.obis);
     if (err != EMT_OK)
         return err;
-    return binding_insert(c->store, c->tenant, location, b.channel, b.obis, b.ratio.mantissa,
-                          b.ratio.exponent, row->cell[LOC_DEVICE_NUMBER], b.from, b.to, &id);
+    err = binding_insert(c->store, c->tenant, location, b.channel, b.obis, b.ratio.mantissa,
+                         b.ratio.exponent, row->cell[LOC_DEVICE_NUMBER], b.from, b.to, &id);
+    return err == EMT_OK ? binding_market_set(c->store, c->tenant, location, id, &b.market) : err;
 }
 
 static enum emt_err keep_location(struct api_call *c, const struct import_row *row,

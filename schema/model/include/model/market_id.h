@@ -14,6 +14,8 @@ EMT_CHECKED enum emt_err malo_check(const char *text, struct emt_diag *diag);
 /* MeLo: 33 characters, two capital letters (country), 6 digits network operator, 5 digits postcode,
  * 20 characters A-Z 0-9. */
 EMT_CHECKED enum emt_err melo_check(const char *text, struct emt_diag *diag);
+/* NeLo: E, nine of 0-9 A-Z, check digit as a MaLo's, letters counting with their ASCII code. */
+EMT_CHECKED enum emt_err nelo_check(const char *text, struct emt_diag *diag);
 /* MP-ID: 13 digits. */
 EMT_CHECKED enum emt_err mp_id_check(const char *text, struct emt_diag *diag);
 /* UNB code qualifier of an MP-ID: "500" BDEW (99…), "502" DVGW (98…), "14" GS1 otherwise. Static

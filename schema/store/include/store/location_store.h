@@ -53,10 +53,11 @@ struct binding_market {
 /* EMT_ENOTFOUND; EMT_ELIMIT a number out of range. */
 EMT_CHECKED enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t location_id,
                                             int64_t binding_id, const struct binding_market *m);
-/* How many bindings of this place and code, but one (0: none), overlap the period. */
+/* How many bindings of this place and code, but one (0: none), overlap the period; ordered: of those
+ * for type-2 values, which have registers of their own. */
 EMT_CHECKED enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id,
                                          const char *obis, emt_time valid_from, emt_time valid_to,
-                                         int64_t except, int64_t *n);
+                                         int64_t except, bool ordered, int64_t *n);
 /* (cursor, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent, device_number, valid_from,
  * valid_to, use_case text, order_number, config_id, decimals, step_s, capacity, first, last: each
  * mantissa and exponent). */
@@ -65,9 +66,11 @@ EMT_CHECKED enum emt_err binding_list(struct store *s, int32_t tenant, int64_t l
 /* One row as binding_list(). EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err binding_get(struct store *s, int32_t tenant, int64_t location_id,
                                      int64_t binding_id, struct store_result **out);
-/* EMT_ENOTFOUND; EMT_ELIMIT before it begins. */
+/* last: what the register showed then, NULL: not known. EMT_ENOTFOUND; EMT_ELIMIT before it begins.
+ */
 EMT_CHECKED enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id,
-                                     int64_t binding_id, emt_time valid_to);
+                                     int64_t binding_id, emt_time valid_to,
+                                     const struct decimal *last);
 
 const struct store_statement *location_store_statements(size_t *n);
 
