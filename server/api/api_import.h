@@ -51,8 +51,7 @@ EMT_CHECKED enum emt_err import_check_length(const char *name, const char *text,
 
 /* A transformer's ratio (api_location.c): from a millionth to a million, there is no other. */
 bool location_ratio(const char *text, struct decimal *out);
-enum location_kind;
-/* The code suits the kind. */
-enum emt_err location_code_check(enum location_kind kind, const char *code, struct emt_diag *diag);
+/* The code suits the kind (enum location_kind). */
+EMT_CHECKED enum emt_err location_code_check(int kind, const char *code, struct emt_diag *diag);
 
 #endif

@@ -85,9 +85,9 @@ enum emt_err api_location_get(struct api_call *c)
 }
 
 /* A tranche is numbered as a MaLo. */
-enum emt_err location_code_check(enum location_kind kind, const char *code, struct emt_diag *diag)
+enum emt_err location_code_check(int kind, const char *code, struct emt_diag *diag)
 {
-    switch (kind) {
+    switch ((enum location_kind)kind) {
     case LOCATION_MELO:
         return melo_check(code, diag);
     case LOCATION_NELO:
@@ -117,7 +117,7 @@ enum emt_err api_location_create(struct api_call *c)
     if (!ok)
         return EMT_OK;
     enum location_kind kind = (enum location_kind)(LOCATION_MELO + v[1].number);
-    enum emt_err err = location_code_check(kind, v[0].text, &diag);
+    enum emt_err err = location_code_check((int)kind, v[0].text, &diag);
     if (err != EMT_OK)
         err = api_problem(c, 400, "invalid", "code", "code: %s", diag.text);
     else if (v[3].present && mp_id_check(v[3].text, &diag) != EMT_OK)

@@ -73,7 +73,7 @@ static enum emt_err find_kind(const struct import_row *row, enum location_kind *
                         *kind ? "kind: must be melo, malo, nelo or tranche"
                               : "code: neither a MeLo nor a MaLo nor a NeLo");
     struct emt_diag why = { 0 };
-    enum emt_err err = location_code_check(*out, code, &why);
+    enum emt_err err = location_code_check((int)*out, code, &why);
     return err == EMT_OK ? EMT_OK : emt_fail(diag, err, "code: %s", why.text);
 }
 
