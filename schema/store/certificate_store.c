@@ -1,6 +1,7 @@
 #include "store/certificate_store.h"
 
 #include "base/cipher.h"
+#include "store/directory_store.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -13,7 +14,6 @@
 enum {
     IMPORT_INSERT_ROW,
     PIN_CERTIFICATE,
-    PIN_DIRECTORY,
     IMPORT_LIST_ROWS,
     IMPORT_GET_ROW,
     IMPORT_UPDATE_ROW,
@@ -72,7 +72,6 @@ static const struct store_statement statements[STATEMENTS] = {
         "  SET gateway_id = excluded.gateway_id, import_id = excluded.import_id, revoked_at = NULL, revoke_reason = NULL,"
         "  warned_days = NULL WHERE c.import_id IS NOT NULL AND c.revoked_at IS NOT NULL RETURNING c.gateway_id)"
         " UPDATE gateway g SET state = 1 FROM c WHERE g.tenant_id = $1 AND g.gateway_id = c.gateway_id AND g.state <> 2" },
-    [PIN_DIRECTORY] = { "import_directory", 2, "SELECT directory_add(1::int2, $1::bytea, $2::int8)" },
     [IMPORT_LIST_ROWS] = { "import_list", 3,
         IMPORT_SELECT " WHERE i.tenant_id = $1 AND i.import_id > $2 ORDER BY i.import_id LIMIT $3::int8" },
     [IMPORT_GET_ROW] = { "import_get", 2, IMPORT_SELECT " WHERE i.tenant_id = $1 AND i.import_id = $2" },
@@ -85,9 +84,8 @@ static const struct store_statement statements[STATEMENTS] = {
         "UPDATE gateway_certificate SET revoked_at = now(), revoke_reason = 'import removed'"
         " WHERE tenant_id = $1 AND import_id = $2 AND revoked_at IS NULL" },
     [DIRECTORY_FORGET] = { "import_directory_forget", 2,
-        "SELECT count(directory_remove(1::int2, c.fingerprint)) FROM gateway_certificate c"
-        " JOIN directory d ON d.tenant_id = c.tenant_id AND d.kind = 1 AND d.key = c.fingerprint"
-        " WHERE c.tenant_id = $1 AND c.import_id = $2" },
+        "SELECT directory_remove(1::int2, fingerprint)::text FROM gateway_certificate"
+        " WHERE tenant_id = $1 AND import_id = $2" },
     [IMPORT_DELETE_ROW] = { "import_delete", 2,
         "DELETE FROM imported_certificate WHERE tenant_id = $1 AND import_id = $2" },
     [CRL_PUT] = { "import_crl_put", 8,
@@ -224,9 +222,7 @@ static enum emt_err pin(struct store *s, int32_t tenant, const struct import_row
         return EMT_ECONFLICT;
     if (err != EMT_OK)
         return err;
-    p_bytes(&p[0], in->fingerprint, 32);
-    p_int8(&p[1], in->gateway);
-    return store_run(s, &statements[PIN_DIRECTORY], p, NULL);
+    return directory_add(s, DIRECTORY_GATEWAY_CERTIFICATE, in->fingerprint, in->gateway);
 }
 
 enum emt_err import_insert(struct store *s, int32_t tenant, const struct import_row *in,

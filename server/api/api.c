@@ -249,7 +249,6 @@ static enum emt_err run(struct api_call *c, const struct api_route *route)
 static enum emt_err common_headers(struct http_response *out)
 {
     static const char *const headers[][2] = {
-        { "Cache-Control", "no-store" },
         { "X-Content-Type-Options", "nosniff" },
         { "Strict-Transport-Security", "max-age=31536000" },
         { "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },

@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+"""Certificates of others and lists of revoked certificates, as docs/pki.md tells it: a vendor's CA, pinned certificates, the listener for devices
+of others, lists fetched and brought, stale ones, our own lists, a tenant's next CA, resumption and sessions past their age."""
+import base64
+import datetime
+import hashlib
+import http.server
+import shutil
+import socket
+import ssl
+import sys
+import threading
+import urllib.error
+import urllib.request
+import warnings
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+import emt
+from emt import Node, Problem, Tenant, operator, say, wait_for, workspace
+
+TELEGRAM = 'wmbus 2c44a7320613216802057a2f0000002f2f0b13672400002f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f\n'
+
+
+def now():
+    return datetime.datetime.utcnow()
+
+
+class Identity:
+    """A certificate with its key, as somebody else makes it."""
+
+    def __init__(self, name, issuer=None, key=None, ca=False, days=30, since=None, digest=hashes.SHA256(), usage='sign'):
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer = issuer or self
+        start = since or now() - datetime.timedelta(hours=1)
+        sign = usage == 'sign' and not ca
+        builder = (x509.CertificateBuilder().subject_name(self.name).issuer_name(issuer.name).public_key(self.key.public_key())
+                   .serial_number(x509.random_serial_number()).not_valid_before(start).not_valid_after(start + datetime.timedelta(days=days))
+                   .add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
+                   .add_extension(x509.KeyUsage(sign, False, usage == 'agree', False, usage == 'agree', ca, ca, False, False), True)
+                   .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False))
+        self.cert = builder.sign(issuer.key, digest)
+        self.pem = self.cert.public_bytes(serialization.Encoding.PEM).decode()
+
+    def key_pem(self):
+        return self.key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+    def crl(self, number, revoked=(), seconds=3600, number_of=None):
+        builder = (x509.CertificateRevocationListBuilder().issuer_name(self.name).last_update(now() - datetime.timedelta(seconds=5))
+                   .next_update(now() + datetime.timedelta(seconds=seconds)).add_extension(x509.CRLNumber(number), False))
+        for r in revoked:
+            builder = builder.add_revoked_certificate(x509.RevokedCertificateBuilder().serial_number(r.cert.serial_number)
+                                                      .revocation_date(now() - datetime.timedelta(seconds=5)).build())
+        return builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+class Lists(http.server.ThreadingHTTPServer):
+    """Serves what stands in `body`; a status instead when it is a number."""
+
+    def __init__(self):
+        lists = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = lists.body
+                lists.asked += 1
+                if isinstance(body, int):
+                    self.send_response(body)
+                    self.end_headers()
+                    return
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+        super().__init__(('127.0.0.1', 0), Handler)
+        self.body = 404
+        self.asked = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Field:
+    """Gateways' folders and what becomes of them."""
+
+    def __init__(self, dir, node, template):
+        self.dir, self.node, self.template = dir, node, template
+        self.telegrams = dir / 'one.hex'
+        self.telegrams.write_text(TELEGRAM)
+
+    def folder(self, name, identity, chain=''):
+        dir = self.dir / name
+        dir.mkdir()
+        for f in ('ca.pem', 'agent.yaml'):
+            shutil.copy(self.template / f, dir / f)
+        (dir / 'gateway.pem').write_text(identity.pem + chain)
+        (dir / 'gateway.key').write_bytes(identity.key_pem())
+        (dir / 'gateway.key').chmod(0o600)
+        return dir
+
+    def run(self, dir, good=True, port=None):
+        shutil.rmtree(dir / 'spool', ignore_errors=True)
+        return emt.run([emt.build_dir() / 'emt-agent', 'run', '--dir', dir, '--address', f'127.0.0.1:{port or self.node.field}', '--replay',
+                        self.telegrams, '--once', '--timeout', 20 if good else 1], ok=(0,) if good else (1,))
+
+    def refused(self, dir, metric, port=None):
+        before = self.node.metric(metric)
+        self.run(dir, False, port)
+        wait_for(metric, lambda: self.node.metric(metric) > before, 10)
+
+
+def refused(status, call, *words):
+    try:
+        call()
+    except Problem as e:
+        assert e.status == status, e
+        for w in words:
+            assert w in str(e), (w, str(e))
+        return
+    raise AssertionError('it was taken')
+
+
+def imports(alpha, beta, field, node):
+    vendor = Identity('Vendor Device CA', ca=True)
+    device = Identity('EXXX0011223344', vendor)
+    folder = field.folder('vendor', device)
+    HANDSHAKE = 'emt_field_handshakes_total{result="%s"}'
+
+    say('a device of a vendor is nobody before its CA is imported')
+    alpha.post('/gateways', {'id': 'EXXX0011223344'})
+    field.refused(folder, HANDSHAKE % 'bad-certificate')
+
+    say("another tenant's import makes it nobody's gateway either")
+    other = beta.post('/certificates', {'purpose': 'gateway', 'name': 'vendor', 'certificate': vendor.pem})
+    wait_for('taken', lambda: node.process.output().count('imports') > 0, 15)
+    field.refused(folder, 'emt_field_closed_total{reason="unknown-certificate"}')
+
+    say('its own does')
+    mine = alpha.post('/certificates', {'purpose': 'gateway', 'name': 'vendor', 'certificate': vendor.pem})
+    assert mine['serial'] and not mine['pinned'] and mine['crl'] is None
+    field.run(folder)
+    assert alpha.get('/gateways/EXXX0011223344')['state'] == 'enrolled'
+    assert node.sql("select count(*) from raw_frame f join gateway g using (tenant_id, gateway_id) where g.external_id = 'EXXX0011223344'") != [['0']]
+
+    say('a gateway that two tenants claim is nobody\'s')
+    beta.post('/gateways', {'id': 'EXXX-twice'})
+    alpha.post('/gateways', {'id': 'EXXX-twice'})
+    field.refused(field.folder('twice', Identity('EXXX-twice', vendor)), 'emt_field_closed_total{reason="unknown-certificate"}')
+    beta.delete(f"/certificates/{other['id']}")
+
+    say('a pinned certificate, signed by itself, is one gateway\'s and no other\'s')
+    alpha.post('/gateways', {'id': 'gw-pinned'})
+    alone = Identity('something else')
+    pinned = field.folder('pinned', alone)
+    field.refused(pinned, HANDSHAKE % 'self-signed')
+    pin = alpha.post('/certificates', {'purpose': 'gateway', 'name': 'pin', 'certificate': alone.pem, 'gateway': 'gw-pinned'})
+    refused(409, lambda: beta.post('/gateways', {'id': 'mine'}) and beta.post(
+        '/certificates', {'purpose': 'gateway', 'name': 'theft', 'certificate': alone.pem, 'gateway': 'mine'}))
+    field.run(pinned)
+    assert alpha.get('/gateways/gw-pinned')['state'] == 'enrolled'
+
+    say('removed, it is refused, and a session of it ends')
+    agent = emt.agent(pinned, node, log=pinned / 'agent.log')
+    wait_for('connected', lambda: alpha.get('/gateways/gw-pinned')['connection']['state'] == 'connected', 20)
+    alpha.delete(f"/certificates/{pin['id']}")
+    wait_for('it ended', lambda: alpha.get('/gateways/gw-pinned')['connection']['state'] == 'ended', 15)
+    agent.stop()
+    field.refused(pinned, HANDSHAKE % 'self-signed')
+
+    say('what must not be imported is not')
+    new = lambda **more: alpha.post('/certificates', {'purpose': 'gateway', 'name': 'x', **more})
+    refused(400, lambda: new(certificate='nothing'), 'certificate')
+    refused(400, lambda: new(certificate=device.pem), 'no CA')
+    refused(400, lambda: new(certificate=vendor.pem, gateway='gw-pinned'), "CA's certificate")
+    refused(400, lambda: new(certificate=vendor.pem + device.pem), 'one certificate')
+    refused(400, lambda: new(certificate=Identity('rsa', key=rsa.generate_private_key(65537, 2048)).pem, gateway='gw-pinned'), 'curve')
+    refused(400, lambda: new(certificate=Identity('old', ca=True, since=now() - datetime.timedelta(days=9), days=1).pem), 'over')
+    refused(400, lambda: new(certificate=vendor.pem, crl_url='ftp://x/'), 'crl_url')
+    refused(400, lambda: alpha.post('/certificates', {'purpose': 'logger', 'name': 'x', 'certificate': vendor.pem}), 'gateway')
+    refused(409, lambda: new(certificate=vendor.pem))
+    return vendor, mine['id'], folder
+
+
+def lists(alpha, field, node, vendor, id, folder):
+    CRL = f'/certificates/{id}/crl'
+    server = Lists()
+
+    say('a list that is none, of somebody else, or over is refused, and nothing is kept of it')
+    refused(400, lambda: alpha.post(CRL, {'crl': 'AAAA'}))
+    refused(400, lambda: alpha.post(CRL, {'crl': base64.b64encode(Identity('Vendor Device CA', ca=True).crl(1)).decode()}), 'signature')
+    refused(400, lambda: alpha.post(CRL, {'crl': base64.b64encode(vendor.crl(1, seconds=-1)).decode()}), 'next update')
+    assert alpha.get(f'/certificates/{id}')['crl'] is None
+
+    say('a good one is taken; a number does not go back')
+    taken = alpha.post(CRL, {'crl': base64.b64encode(vendor.crl(7)).decode()})
+    assert taken['crl']['number'].endswith('07') and taken['crl']['source'] == 'uploaded'
+    refused(409, lambda: alpha.post(CRL, {'crl': base64.b64encode(vendor.crl(6)).decode()}), 'older')
+
+    say('a listed device loses its session at once, does not resume, is not let in again')
+    agent = emt.agent(folder, node, log=folder / 'agent.log')
+    state = lambda: alpha.get('/gateways/EXXX0011223344')['connection']['state']
+    wait_for('connected', lambda: state() == 'connected', 20)
+    other = Identity('EXXX0000000009', vendor)
+    alpha.post('/gateways', {'id': 'EXXX0000000009'})
+    spare = field.folder('spare', other)
+    server.body = vendor.crl(8, [x509_of(folder)])
+    alpha.patch(f'/certificates/{id}', {'crl_url': f'http://127.0.0.1:{server.server_port}/vendor.crl', 'crl_policy': 'refuse'})
+    wait_for('fetched and followed', lambda: state() == 'ended', 30)
+    agent.stop()
+    assert alpha.get(f'/certificates/{id}')['crl']['source'] == 'fetched'
+    assert node.metric('emt_crl_fetched_total{result="taken"}') >= 1 and node.metric('emt_crl_revoked_total') >= 1
+    field.refused(folder, 'emt_field_handshakes_total{result="revoked"}')
+    field.run(spare)
+
+    say('a server that fails leaves the list as it was, and says so')
+    server.body = 500
+    alpha.patch(f'/certificates/{id}', {'crl_url': f'http://127.0.0.1:{server.server_port}/again.crl'})
+    wait_for('noted', lambda: 'answered 500' in alpha.get(f'/certificates/{id}')['crl_error'], 20)
+    server.body = b'x' * (9 << 20)
+    alpha.patch(f'/certificates/{id}', {'crl_url': f'http://127.0.0.1:{server.server_port}/long.crl'})
+    wait_for('noted', lambda: 'longer' in alpha.get(f'/certificates/{id}')['crl_error'], 20)
+    assert alpha.get(f'/certificates/{id}')['crl']['number'].endswith('08')
+
+    say('a stale one alarms, and refuses new sessions where the tenant wants that')
+    server.body = 404
+    alpha.post(CRL, {'crl': base64.b64encode(vendor.crl(9, [x509_of(folder)], seconds=3)).decode()})
+    wait_for('stale', lambda: node.metric('emt_crl_stale') == 1, 20)
+    wait_for('alarm', lambda: [e for e in alpha.all('/events?kind=crl-stale')], 10)
+    field.refused(spare, 'emt_field_closed_total{reason="crl-stale"}')
+    alpha.patch(f'/certificates/{id}', {'crl_policy': 'alarm'})
+    field.run(spare)
+    alpha.patch(f'/certificates/{id}', {'crl_policy': 'refuse'})
+    alpha.post(CRL, {'crl': base64.b64encode(vendor.crl(10, [x509_of(folder)])).decode()})
+    field.run(spare)
+    wait_for('not stale', lambda: node.metric('emt_crl_stale') == 0, 20)
+    server.shutdown()
+
+
+class x509_of:
+    def __init__(self, folder):
+        self.cert = x509.load_pem_x509_certificate((folder / 'gateway.pem').read_bytes())
+
+
+def loggers(alpha, field, node, logger_port):
+    say('a device of others with an RSA key delivers on the listener for such, pinned')
+    alpha.post('/gateways', {'id': 'logger-1'})
+    device = Identity('any name', key=rsa.generate_private_key(65537, 2048))
+    folder = field.folder('logger', device)
+    field.refused(folder, 'emt_field_handshakes_total{result="not-pinned"}', logger_port)
+    alpha.post('/certificates', {'purpose': 'logger', 'name': 'logger', 'certificate': device.pem, 'gateway': 'logger-1'})
+    field.run(folder, port=logger_port)
+    assert node.sql("select count(*) from raw_frame f join gateway g using (tenant_id, gateway_id) where g.external_id = 'logger-1'") != [['0']]
+
+    say('not on the port of the gateways; a gateway not on that of the loggers')
+    field.run(folder, False)
+    field.refused(field.template, 'emt_field_handshakes_total{result="not-pinned"}', logger_port)
+
+    say('short keys and old digests are refused before they are imported, and counted when they dial')
+    short = Identity('short', key=rsa.generate_private_key(65537, 1024))
+    refused(400, lambda: alpha.post('/certificates', {'purpose': 'logger', 'name': 'x', 'certificate': short.pem, 'gateway': 'logger-1'}), 'weak')
+    for kind in (short, Identity('sha1', key=rsa.generate_private_key(65537, 2048), digest=hashes.SHA1())):
+        before = node.metric('emt_field_handshakes_total{result="weak-certificate"}')
+        dial(field.folder(f'weak-{kind.cert.serial_number}', kind), logger_port)
+        wait_for('weak', lambda: node.metric('emt_field_handshakes_total{result="weak-certificate"}') > before, 10)
+
+
+def dial(folder, port):
+    """A client without scruples about its own certificate."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    c.check_hostname = False
+    c.verify_mode = ssl.CERT_NONE
+    c.set_ciphers('DEFAULT:@SECLEVEL=0')
+    c.set_alpn_protocols(['emt/1'])
+    c.maximum_version = ssl.TLSVersion.TLSv1_2
+    c.load_cert_chain(folder / 'gateway.pem', folder / 'gateway.key')
+    try:
+        with socket.create_connection(('127.0.0.1', port), timeout=5) as s, c.wrap_socket(s, server_hostname='localhost') as t:
+            t.recv(1)
+    except OSError:
+        pass
+
+
+def own_lists(alpha, node):
+    say('our own lists are there for everybody, signed by their CA, and follow a revocation')
+    def ca():
+        return alpha.get('/authorities')['items'][0]
+    wait_for('the list of the tenant\'s CA', lambda: ca()['crl_number'], 20)
+    at = lambda fp: f'https://localhost:{node.https}/api/v1/crls/{fp}.crl'
+    trust = ssl.create_default_context(cafile=node.dir / 'root.pem')
+
+    def get(fp):
+        with urllib.request.urlopen(at(fp), context=trust, timeout=10) as r:
+            assert r.headers['Content-Type'] == 'application/pkix-crl' and 'max-age' in r.headers['Cache-Control'], r.headers
+            return x509.load_der_x509_crl(r.read())
+    mine = x509.load_pem_x509_certificate(ca()['certificate'].encode())
+    crl = get(ca()['fingerprint'])
+    assert crl.is_signature_valid(mine.public_key()) and len(crl) == 0
+    assert crl.next_update > now() + datetime.timedelta(days=6)
+    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    root = x509.load_pem_x509_certificate((node.dir / 'root.pem').read_bytes())
+    fp = hashlib.sha256(root.public_bytes(serialization.Encoding.DER)).hexdigest()
+    wait_for('the root\'s', lambda: node.sql("select count(*) from platform_crl") == [['2']], 10)
+    assert get(fp).is_signature_valid(root.public_key())
+
+    alpha.post('/gateways/gw-old/revoke')
+    serial = node.sql("select c.serial from gateway_certificate c join gateway g using (tenant_id, gateway_id) where g.external_id = 'gw-old'")[0][0]
+    wait_for('it is on the list', lambda: get(ca()['fingerprint']).get_revoked_certificate_by_serial_number(int(serial, 16)), 20)
+    assert get(ca()['fingerprint']).extensions.get_extension_for_class(x509.CRLNumber).value.crl_number > number
+    for bad in ('0' * 64, 'zz', fp + '0'):
+        try:
+            urllib.request.urlopen(at(bad), context=trust, timeout=10)
+            raise AssertionError(bad)
+        except urllib.error.HTTPError as e:
+            assert e.code == 404 and e.headers['Cache-Control'] == 'no-store', e.code
+
+
+def authorities(tenant, dir, field, node):
+    say("a tenant's next CA issues from now on; the one before can be revoked, and what it issued with it")
+    old = tenant.gateway('gw-first', dir / 'first', node)
+    field.run(old)
+    refused(409, lambda: tenant.post('/authorities/1/revoke'))
+    assert tenant.post('/authorities', {'key_kind': 'brainpoolP256r1'}) == {'generation': 2}
+    new = tenant.gateway('gw-second', dir / 'second', node)
+    assert 'SHA256' in emt.run(['openssl', 'x509', '-in', new / 'gateway.pem', '-noout', '-text']).stdout
+    field.run(old)
+    field.run(new)
+    tenant.post('/authorities/1/revoke')
+    wait_for('revoked', lambda: field.run(old, False).returncode == 1 and
+             node.metric('emt_field_handshakes_total{result="revoked"}') > 0, 15)
+    field.run(new)
+    wait_for('on the root\'s list', lambda: node.sql("select entries from platform_crl where name = 'pki-root'") == [['1']], 15)
+
+
+def triples(alpha, node):
+    say('certificates of the market participant: old and new beside each other, keys never come out')
+    def triple(name, days):
+        ca = Identity('Sub.CA', ca=True)
+        parts = {use: Identity('org.EMT', ca, days=days, usage='agree' if use == 'enc' else 'sign') for use in ('sig', 'enc')}
+        key = ec.generate_private_key(ec.BrainpoolP256R1())
+        tls = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'org.EMT')])).issuer_name(ca.name)
+               .public_key(key.public_key()).serial_number(x509.random_serial_number()).not_valid_before(now() - datetime.timedelta(hours=1))
+               .not_valid_after(now() + datetime.timedelta(days=days))
+               .add_extension(x509.KeyUsage(True, False, False, False, False, False, False, False, False), True)
+               .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), True)
+               .sign(ca.key, hashes.SHA256()))
+        pem = lambda k: k.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+        body = {'name': name, 'tls': tls.public_bytes(serialization.Encoding.PEM).decode(), 'tls_key': pem(key)}
+        for use, i in parts.items():
+            body[use], body[use + '_key'] = i.pem + ca.pem, i.key_pem().decode()
+        return body
+    one = triple('2026', 700)
+    first = alpha.post('/emt-certificates', one)
+    assert first['sig']['current'] and first['enc']['current'] and first['tls']['current']
+    refused(400, lambda: alpha.post('/emt-certificates', {**triple('x', 700), 'sig_key': one['tls_key']}), 'sig')
+    refused(400, lambda: alpha.post('/emt-certificates', {**one, 'enc': one['sig'], 'enc_key': one['sig_key']}), 'enc')
+    assert len(alpha.get('/emt-certificates')['items']) == 1  # nothing of the refused ones is there
+    second = alpha.post('/emt-certificates', triple('2028', 800))
+    both = alpha.get('/emt-certificates')['items']
+    assert [t['sig']['current'] for t in both] == [True, False], both
+    assert 'PRIVATE' not in str(both)
+    alpha.delete(f"/emt-certificates/{second['id']}")
+    assert alpha.get(f"/emt-certificates/{first['id']}")['sig']['current']
+
+
+def main():
+    warnings.simplefilter('ignore')  # SHA-1 and short keys are what is tested
+    with workspace('pki') as (dir, nodes):
+        node = Node(dir / 'n', extra='delivery:\n  private_networks: true\n')
+        logger_port = emt.free_ports(1)[0]
+        node.field_extra = [f'  listen_logger: ["127.0.0.1:{logger_port}"]']
+        nodes.append(node)
+        node.start()
+        op = operator(node)
+        alpha, beta, gamma = Tenant(op, 'alpha'), Tenant(op, 'beta'), Tenant(op, 'gamma')
+        template = alpha.gateway('gw-old', dir / 'gw-old', node)
+        field = Field(dir, node, template)
+        field.run(template)
+        vendor, id, folder = imports(alpha, beta, field, node)
+        lists(alpha, field, node, vendor, id, folder)
+        loggers(alpha, field, node, logger_port)
+        own_lists(alpha, node)
+        authorities(gamma, dir, field, node)
+        triples(alpha, node)
+    say('done')
+
+
+if __name__ == '__main__':
+    sys.exit(main())
