@@ -164,6 +164,12 @@ static bool on_command(void *ctx, const struct uplink_command *cmd, struct comma
 {
     struct gateway *g = ctx;
 
+    if (strcmp(cmd->name, "read") == 0 && g->options.read_now != NULL) {
+        unsigned n = g->options.read_now(g->options.ctx);
+
+        snprintf(out->text, sizeof out->text, "%u meters asked", n);
+        return true;
+    }
     if (strcmp(cmd->name, "allow-list") != 0)
         return false;
     allow_list_command(g->allow_list, cmd, out);

@@ -143,6 +143,16 @@ static void on_source_frame(void *ctx, enum protocol protocol, enum frame_format
         (void)submit(r, &f); /* a broken spool has told the program */
 }
 
+static unsigned read_now(void *ctx)
+{
+    struct run *r = ctx;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < r->nsources; i++)
+        n += source_read_now(r->sources[i]);
+    return n;
+}
+
 static void close_sources(struct run *r)
 {
     for (size_t i = 0; i < r->nsources; i++)
@@ -276,6 +286,7 @@ static enum emt_err open_gateway(struct run *r)
                                  .base = r->base,
                                  .arena = r->arena,
                                  .broken = on_broken,
+                                 .read_now = read_now,
                                  .ctx = r };
 
     if (r->o->address) {

@@ -102,6 +102,15 @@ void source_free(struct source *s)
     free(s);
 }
 
+bool source_read_now(struct source *s)
+{
+    if (s->config->type == SOURCE_SML_TCP)
+        return false;
+    if (evtimer_pending(s->next, NULL))
+        source_after(s->next, 0);
+    return true;
+}
+
 void source_counters(const struct source *s, struct source_counters *out)
 {
     *out = s->counters;

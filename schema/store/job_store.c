@@ -14,6 +14,7 @@ enum {
     JOB_DONE_EXPORT,
     JOB_CANCELLED,
     JOB_AGAIN,
+    JOB_REST,
     JOB_GIVE_WAY,
     JOB_LIST,
     JOB_GET,
@@ -69,7 +70,10 @@ static const struct store_statement statements[STATEMENTS] = {
                     " coalesce(j.payload->>'test' = 'true', false),"
                     " coalesce(j.payload->>'hold_gaps' = 'true', false), j.created_by,"
                     " CASE WHEN j.payload->>'id' ~ '^[0-9]{1,18}$' THEN "
-                    "(j.payload->>'id')::int8 END, coalesce(j.payload->>'slow' = 'true', false)" },
+                    "(j.payload->>'id')::int8 END, coalesce(j.payload->>'slow' = 'true', false),"
+                    " coalesce(j.payload->>'read_first' = 'true', false),"
+                    " CASE WHEN j.payload->>'deadline_s' ~ '^[0-9]{1,6}$' THEN "
+                    "(j.payload->>'deadline_s')::int4 END" },
     [JOB_STEP] = { "job_step", 5,
                    "UPDATE job SET lease_until = now() + make_interval(secs => $3::int4),"
                    " progress_done = $4::int8, progress_total = $5::int8"
@@ -105,6 +109,13 @@ static const struct store_statement statements[STATEMENTS] = {
                     "END, last_error = $3::text,"
                     " run_at = now() + make_interval(secs => $4::int4), lease_until = NULL"
                     " WHERE id = $1::int8 AND state = 1 AND attempts = $2::int2" },
+    /* Without dedupe: what is ordered meanwhile is another job. */
+    [JOB_REST] = { "job_rest", 5,
+                   "UPDATE job SET state = CASE WHEN cancel THEN 4 ELSE 0 END, ended_at = CASE WHEN "
+                   "cancel THEN now() END, run_at = now() + make_interval(secs => $3::int4),"
+                   " lease_until = NULL, dedupe = NULL, attempts = attempts - 1,"
+                   " progress_done = $4::int8, progress_total = $5::int8"
+                   " WHERE id = $1::int8 AND state = 1 AND attempts = $2::int2" },
     [JOB_GIVE_WAY] = { "job_give_way", 2,
                        "UPDATE job SET state = 4, ended_at = now(), lease_until = NULL, last_error "
                        "= 'was ordered again meanwhile: that job does it'"
@@ -180,6 +191,8 @@ static void job_of(const struct store_result *r, struct job *out)
     (void)snprintf(out->created_by, sizeof out->created_by, "%s", c_text(r, 0, 16));
     out->subject = c_null(r, 0, 17) ? 0 : c_int(r, 0, 17);
     out->slow = c_bool(r, 0, 18);
+    out->read_first = c_bool(r, 0, 19);
+    out->deadline_s = c_null(r, 0, 20) ? 0 : (int32_t)c_int(r, 0, 20);
 }
 
 static enum emt_err claim(struct store *s, const char *const *kinds, size_t nkinds, int32_t lease_s,
@@ -293,6 +306,18 @@ enum emt_err job_store_done_export(struct store *s, const struct job *j, struct 
     p_array(&p[2], notes);
     p_bool(&p[3], cancelled);
     return run_owned(s, JOB_DONE_EXPORT, p);
+}
+
+enum emt_err job_store_rest(struct store *s, const struct job *j, int32_t seconds, int64_t done,
+                            int64_t total)
+{
+    struct store_param p[5];
+
+    job_params(p, j);
+    p_int4(&p[2], seconds);
+    p_int8(&p[3], done);
+    p_int8(&p[4], total);
+    return run_owned(s, JOB_REST, p);
 }
 
 enum emt_err job_store_cancelled(struct store *s, const struct job *j)

@@ -2,6 +2,7 @@
 #include "api_job.h"
 #include "api_rights.h"
 #include "api_route.h"
+#include "connectors/report.h"
 #include "export/mscons_export.h"
 #include "store/acknowledgement_store.h"
 #include "store/export_store.h"
@@ -151,9 +152,10 @@ enum emt_err api_export_content(struct api_call *c)
     snprintf(c->disposition, sizeof c->disposition, "attachment; filename=\"%s\"",
              c_text(r, 0, FILE_NAME));
     err = writer_bytes(http_response_body(c->out), p, n) ? EMT_OK : EMT_ENOMEM;
+    const char *report = report_media_type_of(c_text(r, 0, FILE_NAME));
     store_result_free(r);
     c->status = 200;
-    c->content_type = "application/edifact";
+    c->content_type = report != NULL ? report : "application/edifact";
     return err;
 }
 

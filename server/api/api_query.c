@@ -49,6 +49,7 @@ static const struct {
     { api_import_list, PAGE },
     { api_target_list, PAGE },
     { api_schedule_list, PAGE },
+    { api_report_template_list, PAGE },
     { api_delivery_list, PAGE " file state" },
     { api_export_message_list, PAGE },
     { api_acknowledgement_list, PAGE " file unmatched" },

@@ -181,6 +181,13 @@ enum emt_err api_target_get(struct api_call *c);
 enum emt_err api_target_update(struct api_call *c);
 enum emt_err api_target_delete(struct api_call *c);
 enum emt_err api_target_test(struct api_call *c);
+enum emt_err api_report_template_list(struct api_call *c); /* api_report.c */
+enum emt_err api_report_template_create(struct api_call *c);
+enum emt_err api_report_template_get(struct api_call *c);
+enum emt_err api_report_template_update(struct api_call *c);
+enum emt_err api_report_template_delete(struct api_call *c);
+enum emt_err api_report_ready(struct api_call *c);
+enum emt_err api_report_preview(struct api_call *c);
 enum emt_err api_schedule_list(struct api_call *c); /* api_schedule.c */
 enum emt_err api_schedule_create(struct api_call *c);
 enum emt_err api_schedule_get(struct api_call *c);

@@ -90,6 +90,7 @@ struct worker {
     bool lost;                            /* the lease of the job */
     char result[2048];                    /* JSON, "" for none */
     struct store_array *notes;            /* of an export */
+    struct schedule_rest rest;            /* of a schedule: it waits */
     bool cancelled;                       /* somebody wants the job to end */
     const struct replay_result *replayed; /* grows while a replay runs */
 };
@@ -394,7 +395,7 @@ static enum emt_err do_export(struct worker *w, const struct job *job, char *err
         return EMT_ENOMEM;
     if (again)
         return resend_job_run(w->app, job, step, w, w->notes, error, size);
-    return scheduled ? schedule_job_run(w->app, job, step, w, w->notes, error, size)
+    return scheduled ? schedule_job_run(w->app, job, step, w, w->notes, &w->rest, error, size)
                      : export_job_run(w->app, job, step, w, w->notes, error, size);
 }
 
@@ -469,7 +470,9 @@ static void finish(struct worker *w, const struct job *job, enum emt_err err, co
 
     if (w->lost)
         return; /* somebody else has it by now */
-    if (err == EMT_OK || (w->cancelled && err == EMT_EAGAIN)) {
+    if (err == EMT_OK && w->rest.seconds > 0) { /* it goes on later, under its number */
+        kept = job_store_rest(w->admin, job, w->rest.seconds, w->rest.done, w->rest.total);
+    } else if (err == EMT_OK || (w->cancelled && err == EMT_EAGAIN)) {
         metric_add(err == EMT_OK ? w->jobs->done : w->jobs->cancelled, 1);
         kept = keep_result(w, job, err != EMT_OK);
     } else if (is_stopping(w->jobs) && err == EMT_EAGAIN) {
@@ -497,6 +500,7 @@ static void do_job(struct worker *w, const struct job *job)
     w->done = 0;
     w->total = -1;
     w->lost = w->cancelled = false;
+    w->rest = (struct schedule_rest){ 0 };
     w->result[0] = '\0';
     if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);

@@ -100,7 +100,7 @@ def by_hand(a, node, outbox):
     # Four days ago is what the next run begins with, once it is not delivered.
     node.sql(f"update export_schedule set exported_to = current_date - 3 where schedule_id = {s['id']}", tenant=1)
     more = job_done(a, a.post(f"/schedules/{s['id']}/run", {}))
-    assert len(more['result']['files']) == 1 and more['result']['files'][0]['from'] < file['from'], more
+    assert more['result']['files'] and more['result']['files'][0]['from'] < file['from'], more
     problem(lambda: a.delete(f"/targets/{target['id']}"), 409, 'names this target')
     emt.say('a file by hand: written, checked, delivered; nothing twice')
     return target, s

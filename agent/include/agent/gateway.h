@@ -29,6 +29,9 @@ struct gateway_options {
     struct uplink_client_events events; /* fill_status is the gateway's own */
     /* The spool can take no more (disk error): nothing is accepted from now on. */
     void (*broken)(void *ctx);
+    /* The command "read": has the meters read now that can be asked; how many. NULL: not
+     * supported. */
+    unsigned (*read_now)(void *ctx);
     void *ctx;
 };
 

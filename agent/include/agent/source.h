@@ -41,5 +41,8 @@ EMT_CHECKED enum emt_err source_open(const struct source_config *config, struct 
                                      struct emt_diag *diag);
 void source_free(struct source *s);
 void source_counters(const struct source *s, struct source_counters *out);
+/* Reads now and not when its turn comes; a reading under way counts. False: it sends by itself and
+ * cannot be asked (SML). */
+bool source_read_now(struct source *s);
 
 #endif

@@ -53,6 +53,8 @@ struct job {
     /* Payload of "schedule" and "delivery": whose run it is; 0 where not said. */
     int64_t subject;
     bool slow; /* payload of "delivery": for those who may wait long */
+    bool read_first;    /* of "schedule": as ordered by hand, besides what the schedule says */
+    int32_t deadline_s; /* 0: the schedule's */
 };
 /* As STORE_ADMIN, each a transaction of its own. One job that is due, or whose worker's lease ran
  * out, of the kinds in `kinds` (text[]); false: none. */
@@ -81,6 +83,10 @@ EMT_CHECKED enum emt_err job_store_cancelled(struct store *s, const struct job *
  * dedupe takes its place. */
 EMT_CHECKED enum emt_err job_store_failed(struct store *s, const struct job *j, const char *error,
                                           int32_t retry_s, int32_t most);
+/* Puts a running job aside for some seconds, with its progress: it waits for something and goes on
+ * under its number, on any node. Not a try that failed. */
+EMT_CHECKED enum emt_err job_store_rest(struct store *s, const struct job *j, int32_t seconds,
+                                        int64_t done, int64_t total);
 /* Forgets jobs that ended before, at most limit; *n did. As STORE_ADMIN. */
 EMT_CHECKED enum emt_err job_store_expire(struct store *s, emt_time before, int64_t limit,
                                           int64_t *n);

@@ -14,7 +14,7 @@ struct store;
  * it. */
 #define STORE_SCHEMA_VERSION 20
 /* Oldest database that the statements of this program work with. */
-#define STORE_SCHEMA_NEEDS 18
+#define STORE_SCHEMA_NEEDS 19
 
 /* Roles (roles.sql of the folder) and the database "emt" owned by STORE_OWNER, connected as the
  * cluster's superuser to another database. Repeatable. */
