@@ -24,7 +24,7 @@
 
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
-#define STOP_MS 10000
+#define STOP_MS 10000 /* after the drain */
 
 struct options {
     const char *config;   /* NULL: the default path */
@@ -319,6 +319,7 @@ static void print_start(const struct options *o, const struct server *server)
 struct guard {
     int pipe[2]; /* closed at our end: ended in time */
     struct embedded_pg *pg;
+    int ms;
 };
 
 static void *enforce_end(void *arg)
@@ -326,16 +327,16 @@ static void *enforce_end(void *arg)
     struct guard *g = arg;
     struct pollfd p = { g->pipe[0], POLLIN, 0 };
 
-    if (poll(&p, 1, STOP_MS) != 0)
+    if (poll(&p, 1, g->ms) != 0)
         return NULL;
-    LOG_ERROR("end-enforced", LOG_I("after_ms", STOP_MS));
+    LOG_ERROR("end-enforced", LOG_I("after_ms", g->ms));
     embedded_pg_abandon(g->pg);
     _exit(EXIT_FAILED);
 }
 
-static void stop_in_time(struct server *server, struct embedded_pg *pg)
+static void stop_in_time(struct server *server, struct embedded_pg *pg, int64_t drain_ms)
 {
-    struct guard g = { { -1, -1 }, pg };
+    struct guard g = { { -1, -1 }, pg, (int)drain_ms + STOP_MS };
     pthread_t thread;
     bool guarded = pipe(g.pipe) == 0 && pthread_create(&thread, NULL, enforce_end, &g) == 0;
 
@@ -369,7 +370,7 @@ static int run_server(const struct options *o, struct config *c, struct embedded
     run_until_asked(server, set);
     notify_manager("STOPPING=1");
     LOG_NOTICE("ending", LOG_S("reason", "signal"));
-    stop_in_time(server, pg);
+    stop_in_time(server, pg, c->field.drain_ms);
     return 0;
 }
 
