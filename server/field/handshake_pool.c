@@ -22,7 +22,7 @@
 #include "base/banned.h"
 
 #define EVENTS_A_TURN 32
-#define LOOKS_A_TURN 64
+#define CROWDED_MS 100 /* between two looks for the silent */
 /* After so many handshakes, and a rest, what they took is given back to the system: malloc keeps
  * it, and a node that saw a storm would stay as large as it was then. */
 #define TRIM_AFTER 500
@@ -298,17 +298,22 @@ static bool is_silent(const struct handshake *h)
     return recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* Near the limit those give way who have been silent for longest, so that nobody is kept out by
+/* How many are near the limit, for one thread. */
+static unsigned share_of(const struct handshake_pool *p)
+{
+    return p->settings.limit / p->settings.threads * 3 / 4;
+}
+
+/* Near the limit those give way who have been silent for long, so that nobody is kept out by
  * connections that say nothing. */
 static void make_room(struct worker *w)
 {
-    unsigned share = w->pool->settings.limit / w->pool->settings.threads * 3 / 4;
-    unsigned asked = 0;
+    const struct handshake_settings *s = &w->pool->settings;
+    int64_t silent_since = clock_mono_ms() + s->timeout_ms * INT64_C(7) / 10; /* as a deadline */
 
-    for (struct handshake *h = w->first, *next; h && w->n > share && asked < LOOKS_A_TURN;
-         h = next) {
+    for (struct handshake *h = w->first, *next;
+         h && w->n > share_of(w->pool) && h->deadline_ms <= silent_since; h = next) {
         next = h->next;
-        asked++;
         if (!is_silent(h))
             continue;
         unlink_handshake(w, h);
@@ -350,6 +355,8 @@ static int wait_ms(const struct worker *w)
     if (!w->first)
         return w->done >= TRIM_AFTER ? TRIM_REST_MS : -1;
     left = w->first->deadline_ms - clock_mono_ms();
+    if (w->n > share_of(w->pool) && left > CROWDED_MS)
+        left = CROWDED_MS;
     return left < 0 ? 0 : (int)left + 1;
 }
 
@@ -375,8 +382,7 @@ static void *worker_main(void *arg)
             inbox_read(w);
         /* After the events: nothing of this turn's array may point to what has expired. */
         expire(w);
-        if (woken)
-            make_room(w);
+        make_room(w);
     }
     return NULL;
 }

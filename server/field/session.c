@@ -481,10 +481,12 @@ static enum emt_err check_idle(struct session *s, const struct session_input *in
 static enum emt_err bye(struct session *s, enum session_ending e)
 {
     struct uplink_message m = { .kind = UPLINK_BYE };
+    bool one_by_one = e == ENDING_SHUTDOWN && s->limits->one_by_one;
 
     s->ending = e;
     m.u.bye.reason = endings[e].name;
-    m.u.bye.retry_after_ms = spread(endings[e].least_ms, endings[e].most_ms);
+    m.u.bye.retry_after_ms =
+        spread(endings[e].least_ms, one_by_one ? endings[e].least_ms : endings[e].most_ms);
     return s->ops->send(s->link, &m);
 }
 

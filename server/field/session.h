@@ -163,6 +163,7 @@ struct session_limits {
     unsigned commands;    /* sent and not answered */
     unsigned log_minute;  /* log lines a minute */
     size_t hello_longest; /* message before READY */
+    bool one_by_one; /* sessions end one after the other: who is sent away need not wait long */
 };
 
 /* Visible to the folder; only session.c writes to it, except for what stands under "host". */

@@ -310,6 +310,7 @@ static void on_drain(void *arg)
     stop_listening(sh);
     sh->release_until_ms = clock_mono_ms() + sh->shared->settings.drain_ms;
     sh->release_total = count_ready(sh);
+    sh->limits.one_by_one = true;
     on_release_step(sh);
 }
 
