@@ -5,8 +5,8 @@
 
 #define CLASS_CLOCK 8
 #define DEFINITION_PARTS 4
-/* Low byte of the status of a load profile: the meter calls the period's values invalid. */
-#define STATUS_DATA_INVALID 0x04
+/* The standard's bits of a load profile's status; above them are the manufacturer's. */
+#define STATUS_BITS 0xff
 
 /* One row while it is read; above: the last value of each column that was not null. */
 struct row {
@@ -85,11 +85,12 @@ static void read_clock(struct row *row, const struct axdr_node *value, uint32_t 
 }
 
 /* First the clock and the status, which belong to all values of the row. */
-static bool read_head(struct row *row, const struct axdr_tree *tree, uint32_t at,
-                      const struct dlms_columns *columns)
+static enum quality read_head(struct row *row, const struct axdr_tree *tree, uint32_t at,
+                              const struct dlms_columns *columns)
 {
     uint32_t node = at + 1;
-    bool invalid = false, has_column = false;
+    enum quality quality = QUALITY_MEASURED;
+    bool has_column = false;
 
     for (unsigned i = 0; i < columns->n; i++, node = tree->nodes[node].next) {
         const struct axdr_node *value = &tree->nodes[node];
@@ -101,13 +102,14 @@ static bool read_head(struct row *row, const struct axdr_tree *tree, uint32_t at
             read_clock(row, value, columns->period_s);
         }
         if (is_status_column(&columns->list[i]) && row->above[i] && axdr_is_integer(row->above[i]))
-            invalid = invalid || (row->above[i]->i & STATUS_DATA_INVALID);
+            quality = quality_worse(quality,
+                                    quality_from_cosem((unsigned)(row->above[i]->i & STATUS_BITS)));
     }
     row->has_clock = row->has_clock && has_column;
-    return invalid;
+    return quality;
 }
 
-static void put_row(struct dlms_context *ctx, const struct row *row, bool invalid,
+static void put_row(struct dlms_context *ctx, const struct row *row, enum quality quality,
                     const struct dlms_columns *columns)
 {
     for (unsigned i = 0; i < columns->n; i++) {
@@ -116,7 +118,7 @@ static void put_row(struct dlms_context *ctx, const struct row *row, bool invali
                                   .value = row->above[i],
                                   .scaler = c->has_scale ? c->scaler : 0,
                                   .unit = c->has_scale ? c->unit : DLMS_UNIT_NONE,
-                                  .invalid = invalid && !is_status_column(c),
+                                  .quality = is_status_column(c) ? QUALITY_MEASURED : quality,
                                   .clock = &row->clock,
                                   .profile = true };
 
@@ -132,10 +134,10 @@ void dlms_profile_put(struct dlms_context *ctx, const struct axdr_tree *tree, ui
     uint32_t node = at + 1;
 
     for (; node < tree->nodes[at].next; node = tree->nodes[node].next) {
-        bool invalid = read_head(&row, tree, node, columns);
+        enum quality quality = read_head(&row, tree, node, columns);
 
         if (row.has_clock)
-            put_row(ctx, &row, invalid, columns);
+            put_row(ctx, &row, quality, columns);
         else
             ctx->timeless++;
     }

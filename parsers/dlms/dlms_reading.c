@@ -52,8 +52,7 @@ static struct reading *add(struct dlms_context *ctx, const struct dlms_item *ite
     note_conversion(unit, r);
     if (item->mark)
         add_mark(r, item->mark);
-    if (item->invalid)
-        r->quality = QUALITY_INVALID;
+    r->quality = quality_worse(r->quality, item->quality);
     if (item->clock)
         set_time(r, item->clock, item->profile ? TIME_SOURCE_PROFILE : TIME_SOURCE_METER);
     return r;

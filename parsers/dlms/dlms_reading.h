@@ -5,6 +5,7 @@
 #include "dlms_axdr.h"
 #include "dlms_context.h"
 #include "model/obis.h"
+#include "model/quality.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@ struct dlms_item {
     int scaler;
     uint8_t unit;                   /* code of IEC 62056-6-2; DLMS_UNIT_NONE */
     bool assumed;                   /* scaler and unit come from a template, not from the meter */
-    bool invalid;                   /* a status beside it says so */
+    enum quality quality;           /* what a status beside it says */
     const struct dlms_clock *clock; /* NULL: the frame's */
     bool profile;                   /* clock is that of a profile's row */
     const char *mark;               /* added to the qualifier; NULL */

@@ -9,6 +9,7 @@
 #include "mbus_trace.h"
 #include "mbus_value.h"
 #include "mbus_vendor.h"
+#include "model/quality.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -526,6 +527,22 @@ static bool may_be_cut(const struct build *b, enum emt_err err)
            (!ctx->decrypted || ctx->authenticated || ctx->payload_checked);
 }
 
+/* The status byte is about the meter as it sends: about its present values, and not about those
+ * that it put aside earlier. */
+static void judge_by_status(const struct mbus_context *ctx, struct mbus_reading_list *list)
+{
+    enum quality q = quality_from_oms(ctx->out->status);
+
+    if (!ctx->out->has_access_number || q == QUALITY_MEASURED)
+        return;
+    for (unsigned i = 0; i < list->n; i++) {
+        struct reading *r = &list->items[i];
+
+        if (r->kind == READING_NUMBER && r->storage == 0)
+            r->quality = quality_worse(r->quality, q);
+    }
+}
+
 enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, size_t n)
 {
     struct build b = { .ctx = ctx,
@@ -551,6 +568,7 @@ enum frame_state mbus_readings_read(struct mbus_context *ctx, const uint8_t *p, 
     }
     if (b.vendor && vendor_calculate(ctx, b.vendor, &b.list) != EMT_OK)
         return mbus_no_memory(ctx);
+    judge_by_status(ctx, &b.list);
     mbus_readings_finish(ctx, &b.list);
     if (err == EMT_ENOTFOUND)
         return FRAME_OK;

@@ -225,6 +225,22 @@ def job(node, tenant, kind):
     emt.wait_for(kind, lambda: node.sql(f"select count(*) from job where tenant_id = {tenant} and kind = '{kind}' and state < 2") == [['0']], 60, 0.2)
 
 
+def check_quality(node, t, dir):
+    """What the meter's status byte says of its values arrives as their quality."""
+    folder = t.gateway('gw-quality', dir / 'gw', node)
+    (folder / 'now.hex').write_text(''.join(vectors.energy_telegram('71000009', 5000 + i, access=i, status=s) + '\n'
+                                            for i, s in enumerate((0, 8, 16, 2, 4))))
+    gateway = emt.agent(folder, node, '--replay', folder / 'now.hex', '--rate', '20')
+    try:
+        device = emt.wait_for('the meter', lambda: [d for d in t.all('/devices') if d['number'] == '71000009'])[0]['id']
+        energy = emt.wait_for('its channels', lambda: [c for c in t.all(f'/devices/{device}/channels') if c['unit'] == 'Wh'])[0]['id']
+        got = emt.wait_for('its values', lambda: (r := t.readings(energy)) and len(r) == 5 and r)
+    finally:
+        gateway.stop()
+    assert [(r['value'], r['quality']) for r in got] == [('5000', 'measured'), ('5001', 'invalid'), ('5002', 'provisional'),
+                                                         ('5003', 'invalid'), ('5004', 'measured')], got
+
+
 def check_erasure(node, t, tenant, a, b):
     """Somebody moved out on day 6: what was measured before is gone, what comes after is not."""
     for meter in (a, b):
@@ -331,6 +347,8 @@ def main():
         check_revoked(t, party, a, id)
         emt.say('files')
         check_files(node, t, party, a)
+        emt.say('quality')
+        check_quality(node, t, dir)
         emt.say('erasure')
         check_erasure(node, t, tenant, a, b)
         emt.say('audit')

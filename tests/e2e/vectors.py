@@ -2,13 +2,13 @@
 import datetime
 
 
-def _telegram(meter_id, records, c=0x44, manufacturer='EMT', version=1, type_=2, access=1):
+def _telegram(meter_id, records, c=0x44, manufacturer='EMT', version=1, type_=2, access=1, status=0):
     """Wireless M-Bus, short header, plaintext, no link CRCs (EN 13757-4, -3)."""
     code = 0
     for ch in manufacturer:
         code = code * 32 + ord(ch) - 64
     body = bytes([c]) + code.to_bytes(2, 'little') + bytes.fromhex(meter_id)[::-1] + bytes([version, type_])
-    body += bytes([0x7A, access, 0, 0, 0]) + records
+    body += bytes([0x7A, access, status, 0, 0]) + records
     return (bytes([len(body)]) + body).hex()
 
 
