@@ -168,22 +168,38 @@ static void cut(struct load_profile *p, emt_time from, emt_time to, emt_time ste
     p->n_intervals = (size_t)((to - from) / step);
 }
 
+/* The same register over a longer time: with meters that were there before and after. */
+static void widen(const struct export_run *run, const struct place *place,
+                  const struct export_line *line, emt_time from, emt_time to,
+                  struct export_line *out)
+{
+    size_t next = 0;
+
+    while (unit_next_line(run, place, SOURCE_COUNTER, from, to, &next, out)) {
+        if (same_line(run, out->regs[0], line->regs[0]))
+            return;
+    }
+    *out = *line;
+}
+
 /* Whole steps of a day on either side, as far as it is past: the same window for an interval
  * whatever period is asked for. */
-static enum emt_err interpolated(struct export_run *run, const struct export_line *line,
-                                 emt_time from, emt_time to, enum quality quality,
-                                 struct load_profile *out)
+static enum emt_err interpolated(struct export_run *run, const struct place *place,
+                                 const struct export_line *line, emt_time from, emt_time to,
+                                 enum quality quality, struct load_profile *out)
 {
     emt_time step = line->regs[0]->step;
     emt_time first = from - EMT_DAY;
     emt_time last = to + EMT_DAY;
     struct load_profile p;
+    struct export_line wide;
     struct unit_chain c;
     bool named = quality == QUALITY_SUBSTITUTE && run->lot->method != NULL;
 
     while (last > to && last > run->req->now)
         last -= step;
-    enum emt_err err = unit_chain_of(run, line, first, last, run->tolerance_s * EMT_SECOND, &c);
+    widen(run, place, line, first, last, &wide);
+    enum emt_err err = unit_chain_of(run, &wide, first, last, run->tolerance_s * EMT_SECOND, &c);
     if (err == EMT_OK)
         err = load_profile_chain(&c.chain, step, first, last, &p, NULL);
     if (err != EMT_OK)
@@ -214,17 +230,21 @@ static const struct export_value *value_like(const struct load_profile *p, emt_t
 }
 
 /* Gaps become what was a week before, where there is such a value. */
-static enum emt_err compared(struct export_run *run, const struct export_line *line,
-                             enum quality quality, struct load_profile *p)
+static enum emt_err compared(struct export_run *run, const struct place *place,
+                             const struct export_line *line, enum quality quality,
+                             struct load_profile *p)
 {
     emt_time step = line->regs[0]->step;
     emt_time first = p->gaps[0].from - WEEK - EMT_HOUR;
     emt_time last = p->gaps[p->n_gaps - 1].to - WEEK + EMT_HOUR;
     struct load_profile before, out = { .n_intervals = p->n_intervals };
+    struct export_line wide;
     struct unit_chain c;
     size_t k = 0;
     bool named = quality == QUALITY_SUBSTITUTE && run->lot->method != NULL;
-    enum emt_err err = unit_chain_of(run, line, first, last, run->tolerance_s * EMT_SECOND, &c);
+
+    widen(run, place, line, first, last, &wide);
+    enum emt_err err = unit_chain_of(run, &wide, first, last, run->tolerance_s * EMT_SECOND, &c);
 
     if (err == EMT_OK)
         err = load_profile_chain(&c.chain, step, first, last, &before, NULL);
@@ -261,8 +281,9 @@ static enum emt_err compared(struct export_run *run, const struct export_line *l
     return EMT_OK;
 }
 
-static enum emt_err fill_gaps(struct export_run *run, const struct export_line *line, emt_time from,
-                              emt_time to, struct load_profile *p)
+static enum emt_err fill_gaps(struct export_run *run, const struct place *place,
+                              const struct export_line *line, emt_time from, emt_time to,
+                              struct load_profile *p)
 {
     bool provisional = strcmp(run->policy->gap, "provisional") == 0;
     bool week = strcmp(run->policy->method, "ZJ2") == 0;
@@ -270,9 +291,9 @@ static enum emt_err fill_gaps(struct export_run *run, const struct export_line *
     enum emt_err err = EMT_OK;
 
     if (p->n_gaps > 0 && (provisional || !week))
-        err = interpolated(run, line, from, to, quality, p);
+        err = interpolated(run, place, line, from, to, quality, p);
     if (err == EMT_OK && p->n_gaps > 0 && (provisional || week))
-        err = compared(run, line, quality, p);
+        err = compared(run, place, line, quality, p);
     return err;
 }
 
@@ -319,9 +340,9 @@ static enum emt_err stored_profile(struct export_run *run, const struct export_l
     return EMT_OK;
 }
 
-static enum emt_err build(struct export_run *run, const struct export_line *line,
-                          enum export_source source, emt_time from, emt_time to,
-                          struct load_profile *out, struct emt_diag *diag)
+static enum emt_err build(struct export_run *run, const struct place *place,
+                          const struct export_line *line, enum export_source source, emt_time from,
+                          emt_time to, struct load_profile *out, struct emt_diag *diag)
 {
     emt_time step = source == SOURCE_DAY ? to - from : line->regs[0]->step;
     struct unit_chain c;
@@ -336,7 +357,7 @@ static enum emt_err build(struct export_run *run, const struct export_line *line
         err = load_profile_chain(&c.chain, step, from, to, out, diag);
     if (err != EMT_OK || out->n_gaps == 0 || !fills(run))
         return err;
-    err = fill_gaps(run, line, from, to, out);
+    err = fill_gaps(run, place, line, from, to, out);
     if (err != EMT_OK)
         load_profile_release(out);
     return err;
@@ -449,7 +470,8 @@ static enum emt_err add_lines(struct day *d, enum export_source source)
 
         if (!unit_next_line(d->run, d->place, source, d->from, d->to, &next, line))
             break;
-        err = build(d->run, line, source, d->from, d->to, &d->profiles[d->lines.n], &diag);
+        err =
+            build(d->run, d->place, line, source, d->from, d->to, &d->profiles[d->lines.n], &diag);
         if (err == EMT_OK) {
             d->lines.n++;
         } else if (!export_ends(err)) {

@@ -485,9 +485,14 @@ static enum emt_err read_plan(struct plan *p, struct emt_diag *diag)
         emt_fail(diag, err, "tenant %d does not exist", (int)req->tenant);
     if (err == EMT_OK)
         err = export_policy_get(p->store, req->tenant, u->pid, &p->policy);
-    if (err == EMT_OK)
-        err = export_bindings(p->store, req->tenant, u->places, req->location, units.whole.from,
-                              units.whole.to, &p->rows);
+    if (err == EMT_OK) {
+        /* Gaps are filled from what the meters before and after showed. */
+        bool fills = u->shape == EXPORT_PROFILE && strcmp(p->policy.gap, "spans") != 0;
+
+        err = export_bindings(p->store, req->tenant, u->places, req->location,
+                              units.whole.from - (fills ? 8 * EMT_DAY : 0),
+                              units.whole.to + (fills ? EMT_DAY : 0), &p->rows);
+    }
     store_rollback(p->store);
     if (err == EMT_OK && mp_id_check(p->tenant.own_mp_id, NULL) != EMT_OK)
         err = emt_fail(diag, EMT_EMALFORMED,
