@@ -332,7 +332,7 @@ static void serve_ours(int fd, const struct channel_identity *id)
 
     o.loop = loop_new(0);
     o.arena = arena_new((size_t)8 << 20);
-    o.limits = (struct session_limits){ 10000, 3600000, 36000000, 1000, 64, 60, 65536 };
+    o.limits = (struct session_limits){ 10000, 3600000, 36000000, 1000, 64, 60, 65536, false };
     writer_init_heap(&o.encoder, UPLINK_PREFIX_LEN + UPLINK_MESSAGE_MAX);
     if (trust_add_pem(trust, id->root, strlen(id->root), &diag) != EMT_OK ||
         tls_context_new(&ts, &o.tls, &diag) != EMT_OK ||
