@@ -46,7 +46,18 @@ static void skip_breaks(struct edi_reader *r)
     }
 }
 
-enum emt_err edi_reader_init(struct edi_reader *r, const void *data, size_t len)
+/* Everything but service characters and what is odd in a text. */
+static void find_plain(struct edi_reader *r)
+{
+    for (unsigned c = 0; c < 256; c++)
+        r->plain[c] = c >= 0x20 && (c < 0x7f || c >= 0xa0);
+    r->plain[(uint8_t)r->syntax.component] = false;
+    r->plain[(uint8_t)r->syntax.element] = false;
+    r->plain[(uint8_t)r->syntax.terminator] = false;
+    r->plain[(uint8_t)r->syntax.release] = false;
+}
+
+static enum emt_err read_syntax(struct edi_reader *r, const void *data, size_t len)
 {
     const uint8_t *p;
 
@@ -67,6 +78,14 @@ enum emt_err edi_reader_init(struct edi_reader *r, const void *data, size_t len)
                                      (char)p[6], (char)p[7], (char)p[8] };
     r->una = true;
     return syntax_usable(&r->syntax) ? EMT_OK : EMT_EMALFORMED;
+}
+
+enum emt_err edi_reader_init(struct edi_reader *r, const void *data, size_t len)
+{
+    enum emt_err err = read_syntax(r, data, len);
+
+    find_plain(r);
+    return err;
 }
 
 /* Where the segment being read stands. */
@@ -109,11 +128,28 @@ static bool put_char(struct filler *f, uint8_t c)
     return true;
 }
 
+/* Most bytes are data as they stand: they are taken in runs. */
+static bool put_run(struct edi_reader *r, struct filler *f)
+{
+    size_t n = reader_span(&r->in, r->plain);
+
+    if (n > 0 && f->len - f->seg->n_components + n <= EDI_SEGMENT_MAX) {
+        memcpy(f->seg->text + f->len, reader_bytes(&r->in, n), n);
+        f->len += n;
+        return true;
+    }
+    return n == 0;
+}
+
 static enum emt_err fill(struct edi_reader *r, struct filler *f)
 {
     const struct edi_syntax *s = &r->syntax;
 
     while (reader_left(&r->in) > 0) {
+        if (!put_run(r, f))
+            return EMT_ELIMIT;
+        if (reader_left(&r->in) == 0)
+            break;
         uint8_t c = reader_u8(&r->in);
         bool fits;
 
@@ -167,6 +203,7 @@ enum emt_err edi_reader_next(struct edi_reader *r, struct edi_segment *out)
     r->err = fill(r, &f);
     if (r->err != EMT_OK)
         return r->err;
+    out->end = (uint16_t)(f.len - 1);
     out->first[out->n_elements + 1] = out->n_components;
     if (!tag_ok(out))
         return r->err = EMT_EMALFORMED;

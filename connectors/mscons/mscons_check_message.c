@@ -38,6 +38,10 @@ static unsigned time_key(const struct checker *c, const char *qualifier)
                                                                    : KEY(AT_DATE, 0);
     if (at < AT_QUANTITY)
         return KEY(AT_PERIOD, order_in("163 164 492 293 157", qualifier));
+    if (strcmp(qualifier, "163") == 0) /* the two that stand at most values */
+        return KEY(AT_TIME, 1);
+    if (strcmp(qualifier, "164") == 0)
+        return KEY(AT_TIME, 2);
     return KEY(AT_TIME, order_in("163 164 9 7 60 306", qualifier));
 }
 

@@ -18,15 +18,24 @@ static struct mscons_value_place place_of(const struct message_state *m)
                                         .obis = m->line.obis };
 }
 
+static size_t digits_of(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n] >= '0' && text[n] <= '9')
+        n++;
+    return n;
+}
+
 static void check_number(struct checker *c, const char *text)
 {
     const struct message_state *m = msg(c);
     const char *p = text + (*text == '-');
-    size_t whole = strspn(p, "0123456789");
+    size_t whole = digits_of(p);
     size_t places = 0;
 
     if (whole > 0 && p[whole] == '.') {
-        places = strspn(p + whole + 1, "0123456789");
+        places = digits_of(p + whole + 1);
         whole += places > 0 ? places + 1 : 0;
     }
     if (whole == 0 || p[whole] != '\0') {
@@ -74,14 +83,29 @@ static void check_unit(struct checker *c, const char *unit)
 
 static void check_qualifier(struct checker *c)
 {
-    const struct message_state *m = msg(c);
+    struct message_state *m = msg(c);
     struct mscons_value_place at = place_of(m);
 
+    if (strcmp(m->line.qualifier, m->value.qualifier) == 0)
+        return;
     if (!m->line.obis_ok)
         at.obis = (struct obis){ 0 };
     if (!mscons_qualifier_allowed(&at, m->value.qualifier))
         mscons_checker_add(c, c->seg.position, "QTY", "qualifier %s is not for this value in %u",
                            m->value.qualifier, m->rules->pid);
+    else
+        memcpy(m->line.qualifier, m->value.qualifier, sizeof m->line.qualifier);
+}
+
+/* The first three characters of a code. */
+static void copy_code(char out[4], const char *code)
+{
+    size_t n = 0;
+
+    for (; n < 3 && code[n] != '\0'; n++)
+        out[n] = code[n];
+    for (; n < 4; n++)
+        out[n] = '\0';
 }
 
 void mscons_value_begin(struct checker *c)
@@ -98,7 +122,7 @@ void mscons_value_begin(struct checker *c)
                                .use = EMT_TIME_NONE,
                                .read = EMT_TIME_NONE,
                                .exchange = EMT_TIME_NONE };
-    snprintf(v->qualifier, sizeof(v->qualifier), "%.3s", edi_value(&c->seg, 1, 1));
+    copy_code(v->qualifier, edi_value(&c->seg, 1, 1));
     m->line.values++;
     if (m->line.values == 10000)
         mscons_checker_add(c, c->seg.position, "QTY", "more than 9999 values in one LIN");
@@ -138,8 +162,10 @@ void mscons_value_time(struct checker *c)
     emt_time t;
 
     for (size_t i = 0; i < sizeof(qualifiers) / sizeof(qualifiers[0]); i++) {
-        if (strcmp(q, qualifiers[i].qualifier) == 0)
+        if (strcmp(q, qualifiers[i].qualifier) == 0) {
             seen = qualifiers[i].seen;
+            break;
+        }
     }
     if (seen == 0) {
         mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s does not belong to a value", q);

@@ -71,6 +71,7 @@ struct line_state {
     bool obis_ok;
     struct obis obis;
     char medium[8];
+    char qualifier[4]; /* one that is allowed here; "" before the first */
     uint32_t values;
     emt_time expected; /* where the next interval has to start; EMT_TIME_NONE: not known */
     bool gap_found;    /* one finding per line is enough */
@@ -125,6 +126,8 @@ struct checker {
     bool fits;              /* its shape is that of the MIG; if not, its content is not judged */
     struct map *documents;  /* DE1004 seen in this file */
     struct map *references; /* DE0062 seen in this file */
+    char day_text[8];       /* CCYYMMDD that was read last */
+    emt_time day;           /* its begin, UTC; EMT_TIME_NONE: no such day */
     bool out_of_memory;
     bool seen_unb, seen_unz;
     char type[8]; /* of the first message */

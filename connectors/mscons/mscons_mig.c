@@ -120,8 +120,31 @@ static bool shape_fits(struct checker *c, const char *tag, const char *shape)
     return true;
 }
 
+static bool between(const struct edi_segment *s, unsigned component, size_t min, size_t max)
+{
+    size_t n = edi_length(s, component);
+
+    return n >= min && n <= max;
+}
+
+/* The three segments that a file is made of, in their commonest form; false: look at the table. */
+static bool fits_at_once(const struct edi_segment *s)
+{
+    if (edi_is(s, "DTM"))
+        return s->n_elements == 1 && s->n_components == 4 && between(s, 1, 1, 3) &&
+               between(s, 2, 1, 35) && between(s, 3, 1, 3);
+    if (edi_is(s, "QTY"))
+        return s->n_elements == 1 && s->n_components == 3 && between(s, 1, 1, 3) &&
+               between(s, 2, 1, 35);
+    return edi_is(s, "STS") && s->n_elements == 3 && s->n_components == 4 && between(s, 1, 1, 3) &&
+           between(s, 2, 0, 3) && between(s, 3, 0, 3);
+}
+
 bool mscons_mig_check(struct checker *c)
 {
+    if (fits_at_once(&c->seg))
+        return true;
+
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         if (edi_is(&c->seg, shapes[i].tag))
             return shape_fits(c, shapes[i].tag, shapes[i].shape);
@@ -138,22 +161,39 @@ static int number(const char *p, size_t n)
     return v;
 }
 
-/* CCYYMMDDHHMM[SS]+00. */
-static bool read_instant(const char *text, bool seconds, emt_time *out)
+static size_t digits_of(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n] >= '0' && text[n] <= '9')
+        n++;
+    return n;
+}
+
+/* CCYYMMDDHHMM[SS]+00. A load profile names each day 192 times: its begin is kept. */
+static bool read_instant(struct checker *k, const char *text, bool seconds, emt_time *out)
 {
     size_t digits = seconds ? 14 : 12;
     struct civil c = { 0 };
 
-    if (strspn(text, "0123456789") != digits || strcmp(text + digits, "+00") != 0)
+    if (digits_of(text) != digits || strcmp(text + digits, "+00") != 0)
         return false;
-    c.year = number(text, 4);
-    c.month = number(text + 4, 2);
-    c.day = number(text + 6, 2);
     c.hour = number(text + 8, 2);
     c.minute = number(text + 10, 2);
-    if (seconds)
-        c.second = number(text + 12, 2);
-    *out = civil_to_time(&c);
+    c.second = seconds ? number(text + 12, 2) : 0;
+    if (c.hour > 23 || c.minute > 59 || c.second > 59)
+        return false;
+    if (memcmp(text, k->day_text, 8) != 0) {
+        struct civil day = { .year = number(text, 4),
+                             .month = number(text + 4, 2),
+                             .day = number(text + 6, 2) };
+
+        k->day = civil_to_time(&day);
+        memcpy(k->day_text, text, 8);
+    }
+    *out = k->day == EMT_TIME_NONE
+               ? EMT_TIME_NONE
+               : k->day + ((c.hour * 60 + c.minute) * 60 + c.second) * EMT_SECOND;
     return *out != EMT_TIME_NONE;
 }
 
@@ -182,13 +222,13 @@ bool mscons_read_time(struct checker *c, unsigned format, emt_time *out)
         return false;
     if (format == 0)
         format = 303;
-    if ((unsigned)number(written, strspn(written, "0123456789")) != format) {
+    if ((unsigned)number(written, digits_of(written)) != format) {
         mscons_checker_add(c, c->seg.position, "DTM", "DTM+%.3s has format %.3s, must be %u",
                            qualifier, written, format);
         return false;
     }
     if (format == 303 || format == 304)
-        ok = read_instant(text, format == 304, out);
+        ok = read_instant(c, text, format == 304, out);
     else if (format == 102 || format == 610)
         ok = read_day(text, format == 610, out);
     if (!ok) {

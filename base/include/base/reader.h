@@ -62,6 +62,17 @@ static inline uint8_t reader_u8(struct reader *r)
     return p ? p[0] : 0;
 }
 
+/* How many of the next bytes are of a class, one after the other. */
+static inline size_t reader_span(const struct reader *r, const bool class_of[256])
+{
+    size_t n = reader_left(r);
+    size_t i = 0;
+
+    while (i < n && class_of[r->data[r->pos + i]])
+        i++;
+    return i;
+}
+
 static inline bool reader_skip(struct reader *r, size_t n)
 {
     return reader_bytes(r, n) != NULL;

@@ -26,6 +26,7 @@ struct edi_segment {
     char text[EDI_SEGMENT_MAX + EDI_COMPONENTS_MAX]; /* components, each closed by 0 */
     uint16_t start[EDI_COMPONENTS_MAX];              /* of each component in text */
     uint8_t first[EDI_ELEMENTS_MAX + 1]; /* element e has components first[e] .. first[e + 1] - 1 */
+    uint16_t end;                        /* of the last component in text, without its 0 */
     uint8_t n_components;
     uint8_t n_elements; /* without the tag */
     unsigned position;  /* in the file, from 1; UNA does not count */
@@ -36,6 +37,7 @@ struct edi_segment {
 struct edi_reader {
     struct reader in;
     struct edi_syntax syntax;
+    bool plain[256];      /* bytes that are data as they stand */
     bool una;             /* the file names its service characters */
     unsigned segments;    /* read so far */
     unsigned line_breaks; /* found between segments */
@@ -58,6 +60,13 @@ EMT_CHECKED enum emt_err edi_reader_next(struct edi_reader *r, struct edi_segmen
 const char *edi_value(const struct edi_segment *seg, unsigned element, unsigned component);
 /* Components of an element; 0 for one that is not there. */
 unsigned edi_components(const struct edi_segment *seg, unsigned element);
+/* Characters of component i of all, the tag's being 0; 0 for one that is not there. */
+static inline size_t edi_length(const struct edi_segment *seg, unsigned i)
+{
+    if (i + 1 < seg->n_components)
+        return (size_t)(seg->start[i + 1] - seg->start[i]) - 1;
+    return i < seg->n_components ? seg->end - (size_t)seg->start[i] : 0;
+}
 /* Whether this is the segment's tag, which has three characters. */
 static inline bool edi_is(const struct edi_segment *seg, const char *tag)
 {
