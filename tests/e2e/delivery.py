@@ -164,21 +164,70 @@ def folder_rules(w, target, folder, out):
         p.unlink()
 
 
+@contextlib.contextmanager
+def small_disk(w, name):
+    """A folder with 64 KiB of room, or None where this user may mount nothing."""
+    folder = w / name
+    folder.mkdir()
+    mounted = os.geteuid() == 0 and subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k,mode=0777', 'tmpfs', folder], capture_output=True).returncode == 0
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(['umount', '-l', folder], check=True)
+
+
+def children(pid):
+    """Processes that this one started, and theirs."""
+    found = []
+    for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError, ValueError):
+            fields = stat.read_text().rsplit(')', 1)[1].split()
+            if int(fields[1]) == pid:
+                found += [int(stat.parent.name), *children(int(stat.parent.name))]
+    return found
+
+
+def begun(part):
+    """Waits until a file is on its way in."""
+    emt.wait_for(f'{part.name} to begin', lambda: part.exists() and part.stat().st_size > 0, 60, 0.02)
+
+
+def interrupted(w, target, file, part, act):
+    """A try during which `act` happens, once bytes have arrived; its outcome."""
+    part.unlink(missing_ok=True)
+    p = subprocess.Popen([CTL, 'deliver', '--to', target, file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun(part)
+    act(p)
+    out, err = p.communicate(timeout=120)
+    return (out or err).strip()
+
+
 def local(w):
     out = w / 'local-out'
     target = w.target('local', kind='local', path=out)
     folder_rules(w, target, out, out)
     check('a folder that is not there', w.send(w.target('none', kind='local', path=w / 'none')).startswith('refused'))
-    if os.path.exists('/dev/full') and os.geteuid() == 0:
-        small = w / 'small'
-        small.mkdir()
-        if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', small], capture_output=True).returncode == 0:
-            try:
-                full = w.send(w.target('full', kind='local', path=small))
-                check('a full disk is for later', full.startswith('retry') and 'No space' in full, full)
-                check('and leaves nothing', not list(small.iterdir()), list(small.iterdir()))
-            finally:
-                subprocess.run(['umount', small], check=True)
+    with small_disk(w, 'small') as small:
+        if small:
+            full = w.send(w.target('full', kind='local', path=small))
+            check('a full disk is for later', full.startswith('retry') and 'No space' in full, full)
+            check('and leaves nothing', not list(small.iterdir()), list(small.iterdir()))
+    # Killed while it writes: nothing under the name, and the next try brings it whole.
+    large = w / NAME.replace('_A1', '_L1')
+    large.write_bytes(os.urandom(64 << 20))
+    part = out / f'.{large.name}.part'
+    p = subprocess.Popen([CTL, 'deliver', '--to', target, large], stdout=subprocess.DEVNULL)
+    while p.poll() is None and not part.exists():
+        pass
+    p.kill()
+    p.wait()
+    there = out / large.name
+    check('a killed courier leaves a whole file or none', not there.exists() or there.read_bytes() == large.read_bytes())
+    r = w.send(target, '--again', file=large)
+    check('the next one brings it', r.startswith(('delivered', 'already-there')) and there.read_bytes() == large.read_bytes(), r)
+    check('nothing else stays', [p.name for p in out.iterdir()] == [large.name], list(out.iterdir()))
+    there.unlink()
 
 
 def sftp(w):
@@ -230,6 +279,15 @@ Subsystem sftp internal-sftp
         slow = Cutter(port, 150_000, stall=True)
         r = w.send(w.target('sftp-slow', **{**base, 'port': slow.port, 'stalled': '2s'}))
         check('a stalled server is for later', r.startswith('retry'), r)
+        check('and nothing has the name', NAME not in [p.name for p in out.iterdir()])
+        with small_disk(w, 'sftp-small') as small:
+            if small:
+                r = w.send(w.target('sftp-full', **{**base, 'path': small}))
+                check('a full disk is for later', r.startswith('retry'), r)
+                check('nothing under the name', not [p for p in small.iterdir() if p.name == NAME])
+                subprocess.run(['mount', '-o', 'remount,size=4m', small], check=True)
+                check('with room it arrives', w.send(w.target('sftp-full', **{**base, 'path': small}), '--again').startswith('delivered'))
+                check('whole', (small / NAME).read_bytes() == w.file.read_bytes())
     r = w.send(w.target('sftp', **base))
     check('a server that is gone is for later', r.startswith('retry'), r)
 
@@ -237,7 +295,7 @@ Subsystem sftp internal-sftp
 def ftp(w):
     out = w / 'ftp-out'
     out.mkdir()
-    plain, tls, implicit, low, high = emt.free_ports(5)
+    plain, tls, implicit, slow = emt.free_ports(4)
     user = subprocess.run(['id', '-un'], capture_output=True, text=True, check=True).stdout.strip()
     uid, gid = os.geteuid() or 65534, os.getegid() or 65534
     if os.geteuid() == 0:
@@ -259,11 +317,11 @@ def ftp(w):
               f'TLSECCertificateFile {w / "server.pem"}', f'TLSECCertificateKeyFile {w / "server.key"}', 'TLSOptions NoSessionReuseRequired']
     secure = [line for line in secure if 'RSA' not in line]
     confs = [(config('ftp-plain', plain), plain), (config('ftp-tls', tls, *secure), tls),
-             (config('ftp-implicit', implicit, *secure, 'TLSOptions UseImplicitSSL NoSessionReuseRequired'), implicit)]
+             (config('ftp-implicit', implicit, *secure, 'TLSOptions UseImplicitSSL NoSessionReuseRequired'), implicit),
+             (config('ftp-slow', slow, *secure, 'TransferRate STOR 20'), slow)]
     base = dict(host='localhost', user='meter', password_file=w / 'password-secret', path=out, ca_file=w / 'ca.pem')
     with contextlib.ExitStack() as stack:
-        for conf, port in confs:
-            stack.enter_context(program(['/usr/sbin/proftpd', '-n', '-c', conf], port, f'{conf}.out'))
+        servers = [stack.enter_context(program(['/usr/sbin/proftpd', '-n', '-c', conf], port, f'{conf}.out')) for conf, port in confs]
         explicit = dict(base, kind='ftps', port=tls)
         folder_rules(w, w.target('ftps', **explicit), out, out)
         folder_rules(w, w.target('ftps-implicit', **dict(base, kind='ftps-implicit', port=implicit)), out, out)
@@ -282,21 +340,69 @@ def ftp(w):
         r = w.send(w.target('ftps-plain', **dict(explicit, port=plain)))
         check('no TLS, no file', r.startswith('refused'), r)
         check('nothing arrived by them', not list(out.iterdir()), list(out.iterdir()))
+        ftp_faults(w, out, explicit, dict(base, kind='ftps', port=slow, stalled='2s'), servers[3], uid)
+    r = w.send(w.target('ftps', **explicit))
+    check('a server that is gone is for later', r.startswith('retry'), r)
+
+
+def ftp_faults(w, out, explicit, slowly, server, uid):
+    """The server's own process for the connection dies, or stops, in the middle of the file; its disk is full."""
+    part = out / f'.{NAME}.part'
+    target = w.target('ftps-slowly', **slowly)
+
+    def session(signal):
+        found = children(server.pid)
+        check('the server works on it', found)
+        for pid in found:
+            os.kill(pid, signal)
+        return found
+    r = interrupted(w, target, w.file, part, lambda _: session(9))
+    check('cut in the middle is for later', r.startswith('retry'), r)
+    check('half a file has no name', [p.name for p in out.iterdir() if p.name == NAME] == [])
+    stopped = []
+    r = interrupted(w, target, w.file, part, lambda _: stopped.extend(session(19)))
+    check('a server that stops is for later', r.startswith('retry'), r)
+    for pid in stopped:
+        os.kill(pid, 9)
+    check('nor has it now', [p.name for p in out.iterdir() if p.name == NAME] == [])
+    check('the next try brings it', w.send(w.target('ftps', **explicit), '--again').startswith('delivered'))
+    check('whole, and alone', (out / NAME).read_bytes() == w.file.read_bytes() and [p.name for p in out.iterdir()] == [NAME], list(out.iterdir()))
+    (out / NAME).unlink()
+    with small_disk(w, 'ftps-small') as small:
+        if small:
+            os.chown(small, uid, -1)
+            r = w.send(w.target('ftps-full', **dict(explicit, path=small)))
+            check('a full disk is for later', r.startswith('retry'), r)
+            check('nothing under the name', not [p for p in small.iterdir() if p.name == NAME])
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     got = []
     mode = 'good'
+    seen = 0
+    gate = threading.Event()
 
     def do_POST(self):
+        if self.mode in ('cut-early', 'slow'):
+            Receiver.seen = len(self.rfile.read(100_000))
+            if self.mode == 'slow':
+                Receiver.gate.wait(60)
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
         body = self.rfile.read(int(self.headers['Content-Length']))
+        if self.mode == 'silent':
+            Receiver.got.append((self.path, dict(self.headers), body))
+            Receiver.gate.wait(60)
+            self.close_connection = True
+            return
         if self.mode == 'cut':
             Receiver.got.append((self.path, dict(self.headers), body))
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
             return
-        status = {'good': 201, 'busy': 503, 'bad': 422, 'moved': 302}[self.mode]
+        status = {'good': 201, 'busy': 503, 'bad': 422, 'moved': 302, 'full': 507}[self.mode]
         if self.mode == 'good':
             Receiver.got.append((self.path, dict(self.headers), body))
         self.send_response(status)
@@ -336,12 +442,24 @@ def https(w):
     r = w.send(w.target('https-nobody', **base))
     check('without a certificate nothing arrives', not r.startswith('delivered') and not Receiver.got, r)
     tls.verify_mode = ssl.CERT_OPTIONAL
-    for mode, outcome in [('busy', 'retry'), ('bad', 'refused'), ('moved', 'refused'), ('cut', 'unknown')]:
+    for mode, outcome in [('busy', 'retry'), ('full', 'retry'), ('bad', 'refused'), ('moved', 'refused'), ('cut', 'unknown')]:
         Receiver.mode = mode
         r = w.send(w.target('https', **base))
         check(mode, r.startswith(outcome), r)
         check('the server\'s words are told', mode not in ('busy', 'bad') or 'words' in r, r)
     check('what was cut arrived once', len(Receiver.got) == 1)
+    Receiver.got.clear()
+    # Larger than what the system keeps of it on the way: the server has seen a part, so it is no doubt that it did not take it.
+    large = w / NAME.replace('_A1', '_L2')
+    large.write_bytes(os.urandom(16 << 20))
+    for mode, more in (('cut-early', {}), ('slow', {'stalled': '2s'})):
+        Receiver.mode = mode
+        r = w.send(w.target('https-' + mode, **base, **more), file=large)
+        check(f'{mode} in the middle is for later', r.startswith('retry') and Receiver.seen == 100_000 and not Receiver.got, r)
+    Receiver.mode = 'silent'
+    r = w.send(w.target('https-silent', **base, stalled='2s'))
+    check('taken whole and never answered: nobody knows', r.startswith('unknown') and len(Receiver.got) == 1, r)
+    Receiver.gate.set()
     Receiver.got.clear()
     Receiver.mode = 'good'
     r = w.send(w.target('https-ca', **{**base, 'ca_file': w / 'other.pem'}))
@@ -433,6 +551,74 @@ while True:
     check('a server that is gone is for later', r.startswith('retry'), r)
 
 
+class Postman:
+    """An SMTP server that fails where it is told to: in the middle of a mail, behind it, or for want of room."""
+
+    def __init__(self):
+        self.sock = socket.create_server(('127.0.0.1', 0))
+        self.port = self.sock.getsockname()[1]
+        self.mode, self.mails, self.gate = 'good', [], threading.Event()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.serve, args=(self.sock.accept()[0],), daemon=True).start()
+
+    def serve(self, s):
+        with contextlib.suppress(OSError, ValueError), s, s.makefile('rb') as lines:
+            def say(text):
+                s.sendall(text.encode() + b'\r\n')
+            say('220 here')
+            for line in lines:
+                word = line[:4].upper()
+                if word == b'DATA':
+                    say('354 go on')
+                    mail = bytearray()
+                    while not mail.endswith(b'\r\n.\r\n'):
+                        mail += lines.readline()
+                        if len(mail) > 100_000 and self.mode in ('cut', 'slow'):
+                            if self.mode == 'slow':
+                                self.gate.wait(60)
+                            s.shutdown(socket.SHUT_RDWR)
+                            return
+                    if self.mode == 'full':
+                        say('452 insufficient system storage')
+                        continue
+                    self.mails.append(mail)
+                    if self.mode == 'silent':
+                        self.gate.wait(60)
+                    if self.mode in ('cut-behind', 'silent'):
+                        s.shutdown(socket.SHUT_RDWR)
+                        return
+                    say('250 taken')
+                elif word == b'QUIT':
+                    say('221 bye')
+                    return
+                else:
+                    say('250 ok')
+
+
+def mail_faults(w):
+    postman = Postman()
+    large = w / NAME.replace('_A1', '_L3')
+    large.write_bytes(os.urandom(8 << 20))
+    letter = {'from': 'head-end@example.org', 'to': ['billing@example.com'], 'subject': 's', 'text': 't'}
+    base = dict(kind='mail', host='127.0.0.1', port=postman.port, plain_allowed=True, stalled='2s')
+
+    def sent(mode, file):
+        postman.mode = mode
+        return w.send(w.target('mail-' + mode, **base, mail=letter), file=file)
+    for mode, outcome, file, arrived in (('cut', 'retry', large, 0), ('slow', 'retry', large, 0), ('full', 'retry', w.file, 0),
+                                         ('cut-behind', 'unknown', w.file, 1), ('silent', 'unknown', w.file, 1), ('good', 'delivered', large, 1)):
+        postman.mails.clear()
+        r = sent(mode, file)
+        check(f'mail, {mode}', r.startswith(outcome) and len(postman.mails) == arrived, r, len(postman.mails))
+        check('the operator sees why', len(r) > len(outcome) + 5, r)
+    postman.gate.set()
+    postman.sock.close()
+
+
 def usage(w):
     for args, says in [([], '--to and a file'), (['--to', w / 'none.yaml', w.file], 'none.yaml'), (['--what'], 'unknown option')]:
         r = subprocess.run([CTL, 'deliver', *args], capture_output=True, text=True)
@@ -453,7 +639,7 @@ def main():
         raise SystemExit(77)
     with emt.workspace('delivery') as (dir, _):
         w = Work(dir)
-        for part in (usage, local, sftp, ftp, https, mail):
+        for part in (usage, local, sftp, ftp, https, mail, mail_faults):
             part(w)
             emt.say(part.__name__, 'done,', passed, 'checks')
 
