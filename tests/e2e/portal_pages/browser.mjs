@@ -133,9 +133,11 @@ export class Browser {
   /** The page has its heading, and nothing on it is still being loaded. */
   async settle() {
     await this.page.locator('h1').first().waitFor();
-    await this.page
-      .locator('[role=status][aria-label="Wird geladen"], [role=status][aria-label="Loading"]')
-      .waitFor({ state: 'detached' });
+    const loading = this.page.locator(
+      '[role=status][aria-label="Wird geladen"], [role=status][aria-label="Loading"]',
+    );
+    // Each part of a page loads by itself.
+    while ((await loading.count()) > 0) await loading.first().waitFor({ state: 'detached' });
     await this.page.waitForTimeout(150);
   }
 
