@@ -18,6 +18,8 @@ enum {
     UPDATE,
     SET_STATE,
     SET_METERS,
+    ORDER_REMOVAL,
+    REMOVALS,
     CA_INSERT,
     CA_NEWEST,
     CA_OF
@@ -49,6 +51,12 @@ static const struct store_statement statements[] = {
                     "with t as (update tenant set state = $2 where id = $1 returning id)"
                     " update registry_version r set version = r.version + 1 from t"
                     " where r.tenant_id = t.id and r.tenant_id = $1" },
+    [ORDER_REMOVAL] = { "tenant_order_removal", 3,
+                        "update tenant set state = 2, delete_ordered_by = $2, delete_reason = $3"
+                        " where id = $1" },
+    [REMOVALS] = { "tenant_removals", 0,
+                   "select key, delete_ordered_by from tenant"
+                   " where state = 2 and delete_ordered_by is not null order by id" },
     [SET_METERS] = { "tenant_set_meters", 2, "update tenant set meters_max = $2 where id = $1" },
     [CA_INSERT] = { "tenant_ca_insert", 4,
                     "insert into tenant_ca (tenant_id, generation, chain_pem, key_blob)"
@@ -324,4 +332,19 @@ enum emt_err tenant_ca_load_generation(struct store *s, int32_t tenant, int32_t 
         err = open_ca(r, tenant, data_key, NULL, NULL, chain_pem, key_pem);
     store_result_free(r);
     return err;
+}
+
+enum emt_err tenant_order_removal(struct store *s, int32_t id, const char *by, const char *reason)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], id);
+    p_text(&p[1], by);
+    p_text(&p[2], reason);
+    return store_run_touch(s, &statements[ORDER_REMOVAL], p);
+}
+
+enum emt_err tenant_removals(struct store *s, struct store_result **out)
+{
+    return store_run(s, &statements[REMOVALS], NULL, out);
 }

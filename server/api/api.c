@@ -9,6 +9,7 @@
 #include "api_audit.h"
 #include "api_auth.h"
 #include "api_call.h"
+#include "api_entitlement.h"
 #include "api_idempotency.h"
 #include "api_internal.h"
 #include "api_query.h"
@@ -205,6 +206,8 @@ static enum emt_err run_tenant(struct api_call *c, const struct api_route *route
         return api_problem(c, 403, "forbidden", NULL, "your role does not allow it");
     if (!in_scope(route, &c->who))
         return out_of_scope(c, route);
+    if (!api_is_entitled(c, route, &err))
+        return err;
     return answer(c, route);
 }
 

@@ -5,6 +5,7 @@
 #include "model/quality.h"
 #include "store/device_key_store.h"
 #include "store/device_store.h"
+#include "store/entitlement_store.h"
 #include "store/job_store.h"
 #include "store/reading_query_store.h"
 
@@ -181,6 +182,13 @@ enum emt_err api_device_update(struct api_call *c)
     bool adopts = v[3].present && v[3].number == DEVICE_ADOPTED_NAME;
     bool allows = v[4].present && v[4].flag;
     enum emt_err err;
+    bool room = true;
+    if (v[2].present && v[2].flag &&
+        (entitlement_has_room(c->store, c->tenant, c->param[0], &room) != EMT_OK || !room)) {
+        json_decref(body);
+        return api_problem(c, 403, "meters", "active",
+                           "active: as many meters are active as are agreed with the tenant");
+    }
     if (device_unchanged(c, &err))
         err = device_update(c->store, c->tenant, c->param[0], v[0].text, v[1].text,
                             v[2].present ? v[2].flag : -1, v[3].present ? (int)v[3].number : -1,

@@ -158,6 +158,9 @@ enum emt_err api_location_list(struct api_call *c); /* api_location.c */
 enum emt_err api_location_create(struct api_call *c);
 enum emt_err api_location_get(struct api_call *c);
 enum emt_err api_location_disclosure(struct api_call *c);
+enum emt_err api_entitlement_get(struct api_call *c); /* api_entitlement.c */
+enum emt_err api_entitlement_put(struct api_call *c);
+enum emt_err api_tenant_remove(struct api_call *c);
 enum emt_err api_erasure_list(struct api_call *c); /* api_erasure.c */
 enum emt_err api_erasure_create(struct api_call *c);
 enum emt_err api_location_delete(struct api_call *c);

@@ -21,11 +21,14 @@
 #include "replay_job.h"
 #include "resend_job.h"
 #include "schedule_job.h"
+#include "store/entitlement_store.h"
 #include "store/erasure_store.h"
 #include "store/frame_query_store.h"
 #include "store/frame_store.h"
 #include "store/job_store.h"
 #include "store/store.h"
+#include "store/tenant_removal.h"
+#include "store/tenant_store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -469,7 +472,7 @@ static void finish(struct worker *w, const struct job *job, enum emt_err err, co
     enum emt_err kept;
 
     if (w->lost)
-        return; /* somebody else has it by now */
+        return;                                 /* somebody else has it by now */
     if (err == EMT_OK && w->rest.seconds > 0) { /* it goes on later, under its number */
         kept = job_store_rest(w->admin, job, w->rest.seconds, w->rest.done, w->rest.total);
     } else if (err == EMT_OK || (w->cancelled && err == EMT_EAGAIN)) {
@@ -490,6 +493,42 @@ static void finish(struct worker *w, const struct job *job, enum emt_err err, co
         LOG_WARN("job-not-kept", LOG_I("job", job->id), LOG_S("error", emt_err_name(kept)));
 }
 
+/* What a job needs that is agreed with a tenant one by one; false: nothing. */
+static bool module_of(const char *kind, enum module *m)
+{
+    static const struct {
+        const char *kind;
+        enum module module;
+    } needs[] = {
+        { "export", MODULE_EXPORT },          { "schedule", MODULE_EXPORT },
+        { "resend", MODULE_EXPORT },          { "delivery", MODULE_DELIVERY },
+        { "delivery-test", MODULE_DELIVERY }, { "replay-difference", MODULE_REPLAY },
+        { "replay-apply", MODULE_REPLAY },    { "calculation", MODULE_CALCULATION },
+    };
+
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        if (strcmp(needs[i].kind, kind) == 0) {
+            *m = needs[i].module;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Agreements end while orders stand: what they order does not happen, and its job says why. */
+static enum emt_err check_module(struct worker *w, const struct job *job, char *error, size_t size)
+{
+    enum module m;
+    bool has = true;
+    enum emt_err err =
+        module_of(job->kind, &m) ? entitlement_has(w->admin, job->tenant, m, &has) : EMT_OK;
+
+    if (err != EMT_OK || has)
+        return err;
+    (void)snprintf(error, size, "the module %s is not agreed with the tenant", module_names[m]);
+    return EMT_EUNSUPPORTED;
+}
+
 static void do_job(struct worker *w, const struct job *job)
 {
     char error[480] = ""; /* longer than what the store keeps: never cut within a character */
@@ -502,7 +541,10 @@ static void do_job(struct worker *w, const struct job *job)
     w->lost = w->cancelled = false;
     w->rest = (struct schedule_rest){ 0 };
     w->result[0] = '\0';
-    if (strcmp(job->kind, "replay") == 0)
+    err = check_module(w, job, error, sizeof error);
+    if (err != EMT_OK)
+        LOG_WARN("job-not-agreed", LOG_S("kind", job->kind), LOG_I("tenant", job->tenant));
+    else if (strcmp(job->kind, "replay") == 0)
         err = do_replay(w, job, error, sizeof error);
     else if (strcmp(job->kind, "calculation") == 0)
         err = do_calculation(w, job, error, sizeof error);
@@ -590,6 +632,31 @@ static void look_through_folders(struct worker *w)
                  LOG_I("refused", got.refused));
 }
 
+/* A tenant's end was ordered; one node removes it, whichever comes first. */
+static void remove_tenants(struct worker *w)
+{
+    struct store_result *r = NULL;
+
+    if (w->index != 0 || tenant_removals(w->admin, &r) != EMT_OK)
+        return;
+    for (int i = 0; i < store_rows(r) && !is_stopping(w->jobs); i++) {
+        char said[TENANT_REMOVAL_TEXT];
+        struct emt_diag diag = { 0 };
+        struct store *owner = NULL;
+        enum emt_err err = store_open(w->jobs->conninfo, STORE_OWNER, CONNECT_MS, &owner, &diag);
+
+        if (err == EMT_OK)
+            err = tenant_remove(owner, c_text(r, i, 0), c_text(r, i, 1), said, &diag);
+        if (err == EMT_OK)
+            LOG_NOTICE("tenant-removed", LOG_S("tenant", c_text(r, i, 0)), LOG_S("what", said));
+        else
+            LOG_WARN("tenant-not-removed", LOG_S("tenant", c_text(r, i, 0)),
+                     LOG_S("error", diag.text));
+        store_close(owner);
+    }
+    store_result_free(r);
+}
+
 static bool is_sent(const char *kind)
 {
     return strncmp(kind, "delivery", 8) == 0;
@@ -636,6 +703,7 @@ static void *worker_main(void *arg)
 
         if (connect_both(w)) {
             upkeep(w);
+            remove_tenants(w);
             order_due(w);
             look_through_folders(w);
             work(w);

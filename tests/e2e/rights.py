@@ -2,7 +2,9 @@
 """Who may see whose values: a party outside of the tenant tries every way around its mandates; what somebody had measured is erased."""
 import datetime
 import json
-import urllib.parse
+import re
+
+import yaml
 
 import emt
 import vectors
@@ -328,6 +330,67 @@ def check_audit_cut(node, t, tenant):
     assert verdict()['ok']
 
 
+def check_modules(node, op):
+    """What is not agreed is refused by its name, in every operation that the document calls so; jobs of it do not run."""
+    t = emt.Tenant(op, 'gamma')
+    tenant = int(node.sql("select id from tenant where key = 'gamma'")[0][0])
+    assert t.get('/entitlements') == {'modules': None, 'meters_max': None, 'meters': 0}
+    put = lambda **e: op('PUT', '/api/v1/operator/tenants/gamma/entitlements', {'modules': None, 'meters_max': None, **e})
+    for e, field in (({'modules': ['teleport']}, 'modules'), ({'modules': [1]}, 'modules'), ({'meters_max': -1}, 'meters_max')):
+        assert json.loads(problem(lambda e=e: put(**e), 400, 'invalid'))['field'] == field
+    problem(lambda: t.rest('PUT', '/api/v1/operator/tenants/gamma/entitlements', {'modules': None, 'meters_max': None}), 403, 'forbidden')
+    doc = yaml.safe_load((emt.ROOT / 'schema' / 'api' / 'openapi.yaml').read_text())
+    ops = [(method.upper(), path, o.get('x-emt-module')) for path, item in doc['paths'].items() for method, o in item.items()
+           if method in ('get', 'post', 'put', 'patch', 'delete') and '{tenant}' in path and not path.endswith('/stream')]
+    modules = sorted({m for *_, m in ops if m})
+    assert modules == ['calculation', 'delivery', 'export', 'replay', 'report']
+
+    def answers(agreed):
+        for method, path, module in ops:
+            url = re.sub(r'\{(\w+)\}', lambda m: 'gamma' if m[1] == 'tenant' else '0', path)
+            status, _, data = t.rest.raw(method, url, {} if method in ('POST', 'PUT', 'PATCH') else None)
+            refused = status == 403 and b':module"' in data
+            assert refused == bool(module and module not in agreed), (method, path, module, status, data[:200])
+            assert not refused or f'module {module} ' in data.decode()
+
+    assert put(modules=[])['modules'] == []
+    answers([])
+    node.sql(f"insert into job (tenant_id, kind, dedupe) values ({tenant}, 'calculation', 'test')")
+    failed = emt.wait_for('a job that is refused', lambda: [j for j in t.all('/jobs') if j['kind'] == 'calculation' and j['error']], 30, 0.2)
+    assert 'module calculation' in failed[0]['error'], failed
+    put(modules=['report', 'delivery'])
+    answers(['report', 'delivery'])
+    put()
+    answers(modules)
+    # Meters: what exceeds is passive, with an event, and none is lost.
+    node.sql(f"insert into device (tenant_id, ident, manufacturer, number) select {tenant}, 'EMT0000000' || i, 'EMT', i::text from generate_series(1, 5) i")
+    assert put(meters_max=3) == {'modules': None, 'meters_max': 3, 'meters': 3}
+    devices = t.all('/devices')
+    assert len(devices) == 5 and [d['active'] for d in sorted(devices, key=lambda d: d['id'])] == [True] * 3 + [False] * 2, devices
+    assert len([e for e in t.all('/events') if e['kind'] == 'meters-exceeded']) == 2
+    problem(lambda: t.patch('/devices/EMT00000005', {'active': True}), 403, 'meters')
+    t.patch('/devices/EMT00000001', {'active': False})
+    assert t.patch('/devices/EMT00000005', {'active': True})['active']
+    assert any(e['action'] == 'tenant.entitle' for e in t.all('/audit')) and any(e['action'] == 'tenant.entitle' for e in op.all('/api/v1/audit'))
+
+    # Its end, by REST.
+    end = lambda **b: op('POST', '/api/v1/operator/tenants/gamma/removal', b)
+    problem(lambda: end(confirm='gamma'), 400, 'invalid')
+    problem(lambda: end(confirm='gamna', reason='x'), 400, 'invalid')
+    problem(lambda: t.rest('POST', '/api/v1/operator/tenants/gamma/removal', {'confirm': 'gamma', 'reason': 'x'}), 403, 'forbidden')
+    end(confirm='gamma', reason='contract ended')
+    emt.wait_for('the end', lambda: node.sql("select count(*) from tenant where key = 'gamma'") == [['0']], 60, 0.5)
+    assert node.sql(f'select count(*) from device where tenant_id = {tenant}') == [['0']]
+    said = [e for e in op.all('/api/v1/audit') if e['object'] == 'gamma' and e['action'].startswith('tenant.delete')]
+    assert 'none left' in said[0]['detail'] and any('contract ended' in e['detail'] for e in said), said
+    try:
+        t.get('')
+        raise AssertionError('its key is alive')
+    except emt.Problem as e:
+        assert e.status == 401, e
+    problem(lambda: end(confirm='gamma', reason='x'), 404, 'not-found')
+
+
 def main():
     with emt.workspace('rights') as (dir, nodes):
         node = emt.Node(dir / 'n').start()
@@ -351,6 +414,8 @@ def main():
         check_quality(node, t, dir)
         emt.say('erasure')
         check_erasure(node, t, tenant, a, b)
+        emt.say('entitlements')
+        check_modules(node, op)
         emt.say('audit')
         check_audit_cut(node, t, tenant)
         assert node.process.stop() == 0

@@ -82,6 +82,13 @@ EMT_CHECKED enum emt_err tenant_ca_load_generation(struct store *s, int32_t tena
 
 /* For the test that prepares them all. */
 struct store_statement;
+/* As STORE_ADMIN: from the commit on nothing of the tenant counts; jobs remove it. */
+EMT_CHECKED enum emt_err tenant_order_removal(struct store *s, int32_t id, const char *by,
+                                              const char *reason);
+/* (key, by) of tenants that are to be removed. */
+struct store_result;
+EMT_CHECKED enum emt_err tenant_removals(struct store *s, struct store_result **out);
+
 const struct store_statement *tenant_store_statements(size_t *n);
 
 #endif
