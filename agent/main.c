@@ -28,6 +28,8 @@ static const char usage[] =
     "  --dir DIR           made when missing; holds key, certificates, configuration, spool\n"
     "  --serial TEXT       serial number of this gateway, told to the head-end\n"
     "  --tls 1.2|1.3       version of the field channel (1.2)\n"
+    "  --key KIND          of the key: P-256 (as without), P-384, brainpoolP256r1 or\n"
+    "                      brainpoolP384r1, which go with TLS 1.2 only\n"
     "\n"
     "run      keep the session with the head-end, send what the spool owes\n"
     "  --dir DIR           as filled by enrol\n"
@@ -62,6 +64,7 @@ enum option_id {
     OPT_DIR,
     OPT_SERIAL,
     OPT_TLS,
+    OPT_KEY,
     OPT_ADDRESS,
     OPT_REPLAY,
     OPT_RATE,
@@ -84,6 +87,7 @@ static const struct option options[] = {
     { "dir", required_argument, NULL, OPT_DIR },
     { "serial", required_argument, NULL, OPT_SERIAL },
     { "tls", required_argument, NULL, OPT_TLS },
+    { "key", required_argument, NULL, OPT_KEY },
     { "address", required_argument, NULL, OPT_ADDRESS },
     { "replay", required_argument, NULL, OPT_REPLAY },
     { "rate", required_argument, NULL, OPT_RATE },
@@ -187,6 +191,8 @@ static bool take(struct arguments *a, enum option_id id, const char *value)
     case OPT_TLS:
         a->enrol.tls = value;
         return strcmp(value, "1.2") == 0 || strcmp(value, "1.3") == 0;
+    case OPT_KEY:
+        return key_kind_parse(value, &a->enrol.key) == EMT_OK;
     case OPT_ADDRESS:
         a->run.address = value;
         return true;
@@ -262,6 +268,9 @@ static int command_enrol(const struct arguments *a)
 
     if (!a->enrol.server || !a->enrol.token || !a->has_pin || !a->enrol.dir)
         return wrong("enrol needs --server, --token, --pin and --dir", "");
+    /* OpenSSL 3.0 knows no brainpool in TLS 1.3. */
+    if (strcmp(a->enrol.tls, "1.3") == 0 && a->enrol.key != KEY_P256 && a->enrol.key != KEY_P384)
+        return wrong("a brainpool key goes with --tls 1.2 only", "");
     enum emt_err err = enrol(&a->enrol, &diag);
     if (err != EMT_OK)
         return fail(&diag, 1);
@@ -330,7 +339,8 @@ static int command_spool(const struct arguments *a)
 int main(int argc, char **argv)
 {
     static const uint32_t enrol_options = BIT(OPT_SERVER) | BIT(OPT_TOKEN) | BIT(OPT_PIN) |
-                                          BIT(OPT_DIR) | BIT(OPT_SERIAL) | BIT(OPT_TLS);
+                                          BIT(OPT_DIR) | BIT(OPT_SERIAL) | BIT(OPT_TLS) |
+                                          BIT(OPT_KEY);
     static const uint32_t run_options_allowed =
         BIT(OPT_DIR) | BIT(OPT_ADDRESS) | BIT(OPT_REPLAY) | BIT(OPT_RATE) | BIT(OPT_SIMULATE) |
         BIT(OPT_SEED) | BIT(OPT_INTERVAL) | BIT(OPT_BACKFILL) | BIT(OPT_SPEED) | BIT(OPT_ONCE) |

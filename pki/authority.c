@@ -3,6 +3,7 @@
 #include "authority_internal.h"
 #include "certificate.h"
 #include "key.h"
+#include "token.h"
 
 #include <arpa/inet.h>
 #include <openssl/bio.h>
@@ -32,6 +33,7 @@ struct authority {
     X509 *cert;
     STACK_OF(X509) * above; /* issuing CAs up to, without, the root; may be empty */
     EVP_PKEY *key;
+    char *uri; /* of a key in a token; NULL: it is in memory */
 };
 
 /* What a certificate to be made says; NULL texts are left out. */
@@ -202,7 +204,22 @@ static struct authority *authority_alloc(void)
     return a;
 }
 
-static enum emt_err authority_make(const struct draft *d, enum key_kind kind,
+/* Where the key of a new authority comes from: a token, or a new one of this kind. */
+struct key_source {
+    enum key_kind kind;
+    const char *uri; /* NULL: a new one */
+};
+
+static enum emt_err take_key(struct authority *a, const struct key_source *from,
+                             struct emt_diag *diag)
+{
+    if (!from->uri)
+        return key_generate(from->kind, &a->key, diag);
+    a->uri = strdup(from->uri);
+    return a->uri ? token_key(from->uri, strlen(from->uri), &a->key, diag) : EMT_ENOMEM;
+}
+
+static enum emt_err authority_make(const struct draft *d, const struct key_source *from,
                                    const struct authority *issuer, struct authority **out,
                                    struct emt_diag *diag)
 {
@@ -210,7 +227,7 @@ static enum emt_err authority_make(const struct draft *d, enum key_kind kind,
     enum emt_err err = a && inherit_chain(a, issuer) ? EMT_OK : EMT_ENOMEM;
 
     if (err == EMT_OK)
-        err = key_generate(kind, &a->key, diag);
+        err = take_key(a, from, diag);
     if (err == EMT_OK)
         err = certificate_make(d, a->key, issuer, &a->cert, diag);
     if (err == EMT_OK)
@@ -220,8 +237,8 @@ static enum emt_err authority_make(const struct draft *d, enum key_kind kind,
     return err;
 }
 
-enum emt_err authority_new_root(enum key_kind kind, emt_time now, int64_t lifetime,
-                                struct authority **out, struct emt_diag *diag)
+static enum emt_err new_root(const struct key_source *from, emt_time now, int64_t lifetime,
+                             struct authority **out, struct emt_diag *diag)
 {
     uint8_t id[4];
     char common_name[NAME_MAX_BYTES + 1];
@@ -236,12 +253,24 @@ enum emt_err authority_new_root(enum key_kind kind, emt_time now, int64_t lifeti
                        .key_usage = "critical,keyCertSign,cRLSign",
                        .now = now,
                        .lifetime = lifetime };
-    return authority_make(&d, kind, NULL, out, diag);
+    return authority_make(&d, from, NULL, out, diag);
 }
 
-enum emt_err authority_new_sub(struct authority *issuer, enum key_kind kind,
-                               const char *organisation, const char *common_name, emt_time now,
-                               int64_t lifetime, struct authority **out, struct emt_diag *diag)
+enum emt_err authority_new_root(enum key_kind kind, emt_time now, int64_t lifetime,
+                                struct authority **out, struct emt_diag *diag)
+{
+    return new_root(&(struct key_source){ kind, NULL }, now, lifetime, out, diag);
+}
+
+enum emt_err authority_new_root_token(const char *uri, emt_time now, int64_t lifetime,
+                                      struct authority **out, struct emt_diag *diag)
+{
+    return new_root(&(struct key_source){ KEY_P256, uri }, now, lifetime, out, diag);
+}
+
+static enum emt_err new_sub(struct authority *issuer, const struct key_source *from,
+                            const char *organisation, const char *common_name, emt_time now,
+                            int64_t lifetime, struct authority **out, struct emt_diag *diag)
 {
     enum emt_err err = check_name(diag, "organisation", organisation);
 
@@ -258,11 +287,37 @@ enum emt_err authority_new_sub(struct authority *issuer, enum key_kind kind,
                        .key_usage = "critical,keyCertSign,cRLSign",
                        .now = now,
                        .lifetime = lifetime };
-    return authority_make(&d, kind, issuer, out, diag);
+    return authority_make(&d, from, issuer, out, diag);
 }
 
-enum emt_err authority_load(const char *chain_pem, size_t chain_len, const char *key_pem,
-                            size_t key_len, struct authority **out, struct emt_diag *diag)
+enum emt_err authority_new_sub(struct authority *issuer, enum key_kind kind,
+                               const char *organisation, const char *common_name, emt_time now,
+                               int64_t lifetime, struct authority **out, struct emt_diag *diag)
+{
+    return new_sub(issuer, &(struct key_source){ kind, NULL }, organisation, common_name, now,
+                   lifetime, out, diag);
+}
+
+enum emt_err authority_new_sub_token(struct authority *issuer, const char *uri,
+                                     const char *organisation, const char *common_name,
+                                     emt_time now, int64_t lifetime, struct authority **out,
+                                     struct emt_diag *diag)
+{
+    return new_sub(issuer, &(struct key_source){ KEY_P256, uri }, organisation, common_name, now,
+                   lifetime, out, diag);
+}
+
+static enum emt_err read_key(struct authority *a, bool platform, const char *key, size_t n,
+                             struct emt_diag *diag)
+{
+    if (!platform || !token_is_uri(key, n))
+        return key_from_pem(key, n, &a->key, diag);
+    a->uri = strndup(key, n);
+    return a->uri ? token_key(key, n, &a->key, diag) : EMT_ENOMEM;
+}
+
+static enum emt_err load(bool platform, const char *chain_pem, size_t chain_len, const char *key,
+                         size_t key_len, struct authority **out, struct emt_diag *diag)
 {
     struct authority *a = authority_alloc();
     STACK_OF(X509) *chain = NULL;
@@ -272,7 +327,7 @@ enum emt_err authority_load(const char *chain_pem, size_t chain_len, const char 
         sk_X509_free(a->above);
         a->above = chain;
         a->cert = sk_X509_shift(chain);
-        err = key_from_pem(key_pem, key_len, &a->key, diag);
+        err = read_key(a, platform, key, key_len, diag);
     }
     if (err == EMT_OK && X509_check_private_key(a->cert, a->key) != 1)
         err = pki_fail(diag, EMT_EAUTH, "certificate and key do not belong together");
@@ -285,6 +340,18 @@ enum emt_err authority_load(const char *chain_pem, size_t chain_len, const char 
     return err;
 }
 
+enum emt_err authority_load(const char *chain_pem, size_t chain_len, const char *key_pem,
+                            size_t key_len, struct authority **out, struct emt_diag *diag)
+{
+    return load(false, chain_pem, chain_len, key_pem, key_len, out, diag);
+}
+
+enum emt_err authority_load_platform(const char *chain_pem, size_t chain_len, const char *key,
+                                     size_t key_len, struct authority **out, struct emt_diag *diag)
+{
+    return load(true, chain_pem, chain_len, key, key_len, out, diag);
+}
+
 void authority_free(struct authority *a)
 {
     if (!a)
@@ -292,6 +359,7 @@ void authority_free(struct authority *a)
     X509_free(a->cert);
     sk_X509_pop_free(a->above, X509_free);
     EVP_PKEY_free(a->key); /* clears the private number */
+    free(a->uri);
     free(a);
 }
 
@@ -306,6 +374,8 @@ enum emt_err authority_chain_pem(const struct authority *a, struct writer *out)
 
 enum emt_err authority_key_pem(const struct authority *a, struct writer *out)
 {
+    if (a->uri)
+        return writer_text(out, a->uri) ? EMT_OK : EMT_ENOMEM;
     return key_to_pem(a->key, out);
 }
 
@@ -482,19 +552,15 @@ static enum emt_err parse_names(const char *text, GENERAL_NAMES *names, char *fi
     }
 }
 
-enum emt_err authority_issue_server(struct authority *a, enum key_kind kind, const char *names,
-                                    emt_time now, int64_t lifetime, struct writer *chain_out,
-                                    struct writer *key_out, struct leaf_info *info,
-                                    struct emt_diag *diag)
+static enum emt_err issue_server(struct authority *a, EVP_PKEY *key, const char *names,
+                                 emt_time now, int64_t lifetime, struct writer *chain_out,
+                                 struct leaf_info *info, struct emt_diag *diag)
 {
     char first[NAME_MAX_BYTES + 1];
     GENERAL_NAMES *list = sk_GENERAL_NAME_new_null();
-    EVP_PKEY *key = NULL;
     X509 *leaf = NULL;
     enum emt_err err = list ? parse_names(names, list, first, sizeof first, diag) : EMT_ENOMEM;
 
-    if (err == EMT_OK)
-        err = key_generate(kind, &key, diag);
     if (err == EMT_OK) {
         struct draft d = { .common_name = first[0] ? first : "EMT Platform",
                            .basic_constraints = "critical,CA:FALSE",
@@ -508,11 +574,37 @@ enum emt_err authority_issue_server(struct authority *a, enum key_kind kind, con
     if (err == EMT_OK)
         err = leaf_chain_pem(a, leaf, chain_out);
     if (err == EMT_OK)
-        err = key_to_pem(key, key_out);
-    if (err == EMT_OK)
         err = leaf_info_of(leaf, info);
     X509_free(leaf);
-    EVP_PKEY_free(key);
     GENERAL_NAMES_free(list);
+    return err;
+}
+
+enum emt_err authority_issue_server(struct authority *a, enum key_kind kind, const char *names,
+                                    emt_time now, int64_t lifetime, struct writer *chain_out,
+                                    struct writer *key_out, struct leaf_info *info,
+                                    struct emt_diag *diag)
+{
+    EVP_PKEY *key = NULL;
+    enum emt_err err = key_generate(kind, &key, diag);
+
+    if (err == EMT_OK)
+        err = issue_server(a, key, names, now, lifetime, chain_out, info, diag);
+    if (err == EMT_OK)
+        err = key_to_pem(key, key_out);
+    EVP_PKEY_free(key);
+    return err;
+}
+
+enum emt_err authority_issue_server_token(struct authority *a, const char *uri, const char *names,
+                                          emt_time now, int64_t lifetime, struct writer *chain_out,
+                                          struct leaf_info *info, struct emt_diag *diag)
+{
+    EVP_PKEY *key = NULL;
+    enum emt_err err = token_key(uri, strlen(uri), &key, diag);
+
+    if (err == EMT_OK)
+        err = issue_server(a, key, names, now, lifetime, chain_out, info, diag);
+    EVP_PKEY_free(key);
     return err;
 }

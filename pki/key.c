@@ -1,5 +1,7 @@
 #include "key.h"
 
+#include "token.h"
+
 #include <openssl/bio.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
@@ -75,6 +77,12 @@ enum emt_err key_from_pem(const char *pem, size_t n, EVP_PKEY **out, struct emt_
         return pki_fail(diag, EMT_EMALFORMED, "private key");
     *out = key;
     return EMT_OK;
+}
+
+enum emt_err key_from_pem_or_token(const char *text, size_t n, EVP_PKEY **out,
+                                   struct emt_diag *diag)
+{
+    return token_is_uri(text, n) ? token_key(text, n, out, diag) : key_from_pem(text, n, out, diag);
 }
 
 enum emt_err key_to_pem(const EVP_PKEY *key, struct writer *out)

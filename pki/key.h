@@ -19,6 +19,10 @@ EMT_CHECKED enum emt_err key_generate(enum key_kind kind, EVP_PKEY **out, struct
 /* Unencrypted PKCS#8. Reading: EMT_EMALFORMED. */
 EMT_CHECKED enum emt_err key_from_pem(const char *pem, size_t n, EVP_PKEY **out,
                                       struct emt_diag *diag);
+/* The same, or a key in a token by its URI (token.h). Only for what the operator of this machine
+ * wrote: a tenant must not reach the platform's token. */
+EMT_CHECKED enum emt_err key_from_pem_or_token(const char *text, size_t n, EVP_PKEY **out,
+                                               struct emt_diag *diag);
 EMT_CHECKED enum emt_err key_to_pem(const EVP_PKEY *key, struct writer *out);
 /* EMT_EUNSUPPORTED a key that is none of the kinds, or EC with explicit parameters. */
 EMT_CHECKED enum emt_err key_kind_of(const EVP_PKEY *key, enum key_kind *out);

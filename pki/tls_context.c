@@ -285,7 +285,7 @@ static enum emt_err set_own_certificate(SSL_CTX *ssl, const struct tls_settings 
     enum emt_err err = certificates_from_pem(s->chain_pem, s->chain_len, &chain, diag);
 
     if (err == EMT_OK)
-        err = s->key_pem ? key_from_pem(s->key_pem, s->key_len, &key, diag)
+        err = s->key_pem ? key_from_pem_or_token(s->key_pem, s->key_len, &key, diag)
                          : emt_fail(diag, EMT_EMALFORMED, "private key: missing");
     if (err == EMT_OK && X509_check_private_key(sk_X509_value(chain, 0), key) != 1)
         err = pki_fail(diag, EMT_EAUTH, "certificate and key do not belong together");

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_INSERT, KEY_NEWEST, KEY_VERSION, SECRET_INSERT, SECRET_GET, LOCK };
+enum { KEY_INSERT, KEY_NEWEST, KEY_VERSION, SECRET_INSERT, SECRET_GET, SECRET_REPLACE, LOCK };
 
 static const struct store_statement statements[] = {
     [KEY_INSERT] = { "tenant_key_insert", 3,
@@ -22,6 +22,8 @@ static const struct store_statement statements[] = {
                         " on conflict do nothing" },
     [SECRET_GET] = { "platform_secret_get", 1,
                      "select blob, coalesce(public_text, '') from platform_secret where name = $1" },
+    [SECRET_REPLACE] = { "platform_secret_replace", 2,
+                         "update platform_secret set blob = $2 where name = $1" },
     [LOCK] = { "platform_lock", 0, "select pg_advisory_xact_lock(740002)::text" },
 };
 
@@ -144,6 +146,27 @@ enum emt_err platform_secret_create(struct store *s, const char *name, const voi
     if (err == EMT_OK && store_affected(r) == 0)
         err = EMT_ECONFLICT;
     store_result_free(r);
+    free(blob);
+    return err;
+}
+
+enum emt_err platform_secret_replace(struct store *s, const char *name, const void *secret,
+                                     size_t len, const struct seal_key *master)
+{
+    struct seal_place place = secret_place(name);
+    uint8_t *blob = malloc(len + SEAL_OVERHEAD);
+    struct store_param p[2];
+    size_t n;
+    enum emt_err err;
+
+    if (!blob)
+        return EMT_ENOMEM;
+    err = seal_wrap(master, &place, secret, len, blob, &n);
+    if (err == EMT_OK) {
+        p_text(&p[0], name);
+        p_bytes(&p[1], blob, n);
+        err = store_run_touch(s, &statements[SECRET_REPLACE], p);
+    }
     free(blob);
     return err;
 }

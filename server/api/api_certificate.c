@@ -384,8 +384,8 @@ static enum emt_err open_root(struct api_call *c, struct authority **out, struct
     enum emt_err err =
         platform_secret_load(admin, API_ROOT_SECRET, &c->settings->master, &key, &chain);
     if (err == EMT_OK)
-        err = authority_load(writer_cstr(&chain), chain.len, (const char *)key.data, key.len, out,
-                             diag);
+        err = authority_load_platform(writer_cstr(&chain), chain.len, (const char *)key.data,
+                                      key.len, out, diag);
     release_secret(&key);
     writer_release(&chain);
     return err;

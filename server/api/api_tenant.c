@@ -217,8 +217,8 @@ static enum emt_err make_ca(struct api_call *c, struct store *admin, int32_t id,
     enum emt_err err =
         platform_secret_load(admin, API_ROOT_SECRET, &c->settings->master, &secret, &chain);
     if (err == EMT_OK)
-        err = authority_load((const char *)chain.data, chain.len, (const char *)secret.data,
-                             secret.len, &root, diag);
+        err = authority_load_platform((const char *)chain.data, chain.len,
+                                      (const char *)secret.data, secret.len, &root, diag);
     cipher_wipe(secret.data, secret.len);
     writer_clear(&secret);
     writer_clear(&chain);

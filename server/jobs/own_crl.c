@@ -182,8 +182,8 @@ static enum emt_err open_platform_ca(struct store *s, const char *name,
     writer_init_heap(&key, PEM_MAX);
     err = platform_secret_load(s, name, master, &key, &chain);
     if (err == EMT_OK)
-        err = authority_load(writer_cstr(&chain), chain.len, (const char *)key.data, key.len, out,
-                             diag);
+        err = authority_load_platform(writer_cstr(&chain), chain.len, (const char *)key.data,
+                                      key.len, out, diag);
     release_secret(&key);
     writer_release(&chain);
     return err;

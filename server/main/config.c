@@ -442,6 +442,20 @@ static void read_api(struct section *s)
         fail_at(s, a->key ? "key" : "certificate", "certificate and key belong together");
 }
 
+static void get_token(struct section *s, const char *key, const char **out)
+{
+    get_text(s, key, out);
+    if (s->err == EMT_OK && *out && strncmp(*out, "pkcs11:", 7) != 0)
+        fail_at(s, key, "pkcs11:token=…;object=…?module-path=/…&pin-source=file:/… is expected");
+}
+
+static void read_pki(struct section *s)
+{
+    get_token(s, "root_key", &s->c->pki.root_key);
+    get_token(s, "server_ca_key", &s->c->pki.server_ca_key);
+    get_token(s, "server_key", &s->c->pki.server_key);
+}
+
 static void read_worker(struct section *s)
 {
     get_int(s, "jobs", 1, 64, &s->c->worker_jobs);
@@ -465,7 +479,7 @@ enum emt_err config_load(struct config *c, const char *path, struct emt_diag *di
     } sections[] = { { "database", read_database }, { "log", read_log },
                      { "metrics", read_metrics },   { "field", read_field },
                      { "api", read_api },           { "worker", read_worker },
-                     { "delivery", read_delivery } };
+                     { "delivery", read_delivery }, { "pki", read_pki } };
     struct yaml *y = NULL;
     struct section top = { c, NULL, NULL, diag, EMT_OK };
 

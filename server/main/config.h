@@ -36,6 +36,12 @@ struct config_field {
     int64_t drain_ms;
 };
 
+/* Keys in a token, as "pkcs11:" URIs (pki/authority.h); NULL: in the database, or in memory. */
+struct config_pki {
+    const char *root_key, *server_ca_key;
+    const char *server_key; /* of the certificate of the listeners */
+};
+
 struct config_api {
     struct config_list listen;
     const char *url;         /* NULL: first name and port */
@@ -69,6 +75,7 @@ struct config {
     bool private_networks;     /* delivery may go there */
     struct config_field field;
     struct config_api api;
+    struct config_pki pki;
 };
 
 /* Defaults; ports follow from the HTTPS port (8443: field 7443 and 7444, metrics 9443; 0: any free

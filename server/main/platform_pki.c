@@ -24,8 +24,34 @@ static void release_secret(struct writer *w)
     writer_release(w);
 }
 
+static bool is_token(const struct writer *key)
+{
+    return key->len > 7 && memcmp(key->data, "pkcs11:", 7) == 0;
+}
+
+/* What the configuration says of a token's key goes before what was kept. */
+static enum emt_err load_with(struct store *s, const char *name, const struct seal_key *master,
+                              const char *uri, const struct writer *chain, const struct writer *key,
+                              struct authority **out, struct emt_diag *diag)
+{
+    const char *k = uri ? uri : (const char *)key->data;
+    size_t n = uri ? strlen(uri) : key->len;
+    enum emt_err err;
+
+    if (uri && !is_token(key))
+        return emt_fail(diag, EMT_ESTATE,
+                        "%s: was made with a key in the database, and cannot move to a token",
+                        name);
+    err = authority_load_platform((const char *)chain->data, chain->len, k, n, out, diag);
+    if (err == EMT_ENOTFOUND) /* of the token: what is kept here is there */
+        err = EMT_ESTATE;
+    if (err == EMT_OK && uri && (n != key->len || memcmp(uri, key->data, n) != 0))
+        err = platform_secret_replace(s, name, uri, n, master);
+    return err;
+}
+
 static enum emt_err load(struct store *s, const char *name, const struct seal_key *master,
-                         struct authority **out, struct emt_diag *diag)
+                         const char *uri, struct authority **out, struct emt_diag *diag)
 {
     struct writer key, chain;
     enum emt_err err;
@@ -34,8 +60,7 @@ static enum emt_err load(struct store *s, const char *name, const struct seal_ke
     writer_init_heap(&chain, PEM_MAX);
     err = platform_secret_load(s, name, master, &key, &chain);
     if (err == EMT_OK)
-        err = authority_load(writer_cstr(&chain), chain.len, (const char *)key.data, key.len, out,
-                             diag);
+        err = load_with(s, name, master, uri, &chain, &key, out, diag);
     else if (err == EMT_EAUTH)
         (void)emt_fail(diag, err,
                        "the master key is not the one that this database was set up with");
@@ -81,31 +106,34 @@ static enum emt_err end_of(const struct authority *a, emt_time *out, struct emt_
     return err;
 }
 
-static enum emt_err open_root(struct store *s, const struct seal_key *master, emt_time now,
-                              struct authority **root, struct emt_diag *diag)
+static enum emt_err open_root(struct store *s, const struct seal_key *master, const char *uri,
+                              emt_time now, struct authority **root, struct emt_diag *diag)
 {
-    enum emt_err err = load(s, PLATFORM_ROOT, master, root, diag);
+    enum emt_err err = load(s, PLATFORM_ROOT, master, uri, root, diag);
 
     if (err != EMT_ENOTFOUND)
         return err;
-    err = authority_new_root(KEY_P256, now, ROOT_LIFETIME, root, diag);
+    err = uri ? authority_new_root_token(uri, now, ROOT_LIFETIME, root, diag)
+              : authority_new_root(KEY_P256, now, ROOT_LIFETIME, root, diag);
     return err == EMT_OK ? keep(s, PLATFORM_ROOT, master, *root, diag) : err;
 }
 
-static enum emt_err open_server_ca(struct store *s, const struct seal_key *master, emt_time now,
-                                   struct authority *root, struct authority **ca,
+static enum emt_err open_server_ca(struct store *s, const struct seal_key *master, const char *uri,
+                                   emt_time now, struct authority *root, struct authority **ca,
                                    struct emt_diag *diag)
 {
-    enum emt_err err = load(s, PLATFORM_SERVER_CA, master, ca, diag);
+    static const char name[] = "EMT Platform Server CA";
+    enum emt_err err = load(s, PLATFORM_SERVER_CA, master, uri, ca, diag);
 
     if (err != EMT_ENOTFOUND)
         return err;
-    err = authority_new_sub(root, KEY_P256, NULL, "EMT Platform Server CA", now, SERVER_CA_LIFETIME,
-                            ca, diag);
+    err = uri ? authority_new_sub_token(root, uri, NULL, name, now, SERVER_CA_LIFETIME, ca, diag)
+              : authority_new_sub(root, KEY_P256, NULL, name, now, SERVER_CA_LIFETIME, ca, diag);
     return err == EMT_OK ? keep(s, PLATFORM_SERVER_CA, master, *ca, diag) : err;
 }
 
-enum emt_err platform_pki_open(struct store *admin, const struct seal_key *master, emt_time now,
+enum emt_err platform_pki_open(struct store *admin, const struct seal_key *master,
+                               const struct platform_keys *keys, emt_time now,
                                struct platform_pki *out, struct emt_diag *diag)
 {
     struct authority *root = NULL;
@@ -118,9 +146,9 @@ enum emt_err platform_pki_open(struct store *admin, const struct seal_key *maste
     if (err != EMT_OK)
         (void)emt_fail(diag, err, "%s", store_error(admin));
     if (err == EMT_OK)
-        err = open_root(admin, master, now, &root, diag);
+        err = open_root(admin, master, keys->root, now, &root, diag);
     if (err == EMT_OK)
-        err = open_server_ca(admin, master, now, root, &out->server_ca, diag);
+        err = open_server_ca(admin, master, keys->server_ca, now, root, &out->server_ca, diag);
     if (err == EMT_OK)
         err = authority_chain_pem(root, &out->root_pem);
     if (err == EMT_OK)
@@ -178,8 +206,13 @@ static enum emt_err make_from_files(const struct tls_set_settings *s, struct tls
     size_t chain_len, key_len = 0;
     enum emt_err err = file_read(s->certificate, PEM_MAX, &chain, &chain_len, diag);
 
-    if (err == EMT_OK)
+    if (err == EMT_OK && strncmp(s->key, "pkcs11:", 7) == 0) {
+        key = strdup(s->key);
+        key_len = strlen(s->key);
+        err = key ? EMT_OK : EMT_ENOMEM;
+    } else if (err == EMT_OK) {
         err = file_read(s->key, PEM_MAX, &key, &key_len, diag);
+    }
     if (err == EMT_OK)
         err = make(TLS_PROFILE_HTTPS, chain, chain_len, key, key_len, s, out, diag);
     if (key)
@@ -221,8 +254,15 @@ enum emt_err tls_set_make(const struct platform_pki *p, const struct tls_set_set
 
     writer_init_heap(&chain, PEM_MAX);
     writer_init_heap(&key, PEM_MAX);
-    err = authority_issue_server(p->server_ca, KEY_P256, s->names, now, SERVER_LIFETIME, &chain,
-                                 &key, &info, diag);
+    if (s->server_key) {
+        err = authority_issue_server_token(p->server_ca, s->server_key, s->names, now,
+                                           SERVER_LIFETIME, &chain, &info, diag);
+        if (err == EMT_OK && !writer_text(&key, s->server_key))
+            err = EMT_ENOMEM;
+    } else {
+        err = authority_issue_server(p->server_ca, KEY_P256, s->names, now, SERVER_LIFETIME, &chain,
+                                     &key, &info, diag);
+    }
     if (err == EMT_OK) {
         t.not_after = info.not_after;
         err = make_all(p, s, &chain, &key, &t, diag);

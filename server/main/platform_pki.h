@@ -28,12 +28,19 @@ struct platform_pki {
     emt_time root_ends, server_ca_ends;
 };
 
-/* Loads them, or makes them when the database has none yet; of several first nodes one makes them.
- * As STORE_ADMIN, outside of a transaction. EMT_EAUTH the master key is not the one they are
- * wrapped with. Release with platform_pki_release(). */
+/* "pkcs11:" URIs of keys that are in a token; NULL: in the database. */
+struct platform_keys {
+    const char *root, *server_ca;
+};
+
+/* A key in a token must be there before the first start; later its URI may change (another path of
+ * the module, of the PIN) but not the key, and a key that is in the database stays there:
+ * EMT_ESTATE. Loads them, or makes them when the database has none yet; of several first nodes one
+ * makes them. As STORE_ADMIN, outside of a transaction. EMT_EAUTH the master key is not the one
+ * they are wrapped with. Release with platform_pki_release(). */
 EMT_CHECKED enum emt_err platform_pki_open(struct store *admin, const struct seal_key *master,
-                                           emt_time now, struct platform_pki *out,
-                                           struct emt_diag *diag);
+                                           const struct platform_keys *keys, emt_time now,
+                                           struct platform_pki *out, struct emt_diag *diag);
 void platform_pki_release(struct platform_pki *p);
 
 /* What the listeners use. NULL members were not asked for. */
@@ -43,6 +50,7 @@ struct tls_set {
 };
 struct tls_set_settings {
     const char *names;
+    const char *server_key; /* "pkcs11:" URI; NULL: a new one each time */
     const char *certificate,
         *key; /* PEM files for HTTPS; NULL: the platform's server certificate too */
     int64_t session_age_ms;

@@ -204,6 +204,7 @@ static enum emt_err make_tls(const struct server *v, struct tls_set *out, struct
 {
     const struct config *c = v->s.config;
     const struct tls_set_settings t = { .names = c->names,
+                                        .server_key = c->pki.server_key,
                                         .certificate = c->api.certificate,
                                         .key = c->api.key,
                                         .session_age_ms = c->field.session_age_ms,
@@ -226,7 +227,9 @@ static enum emt_err keep_root(const struct server *v, struct emt_diag *diag)
 
 static enum emt_err open_pki(struct server *v, struct store *admin, struct emt_diag *diag)
 {
-    enum emt_err err = platform_pki_open(admin, &v->master, clock_now(), &v->pki, diag);
+    const struct config_pki *p = &v->s.config->pki;
+    const struct platform_keys keys = { p->root_key, p->server_ca_key };
+    enum emt_err err = platform_pki_open(admin, &v->master, &keys, clock_now(), &v->pki, diag);
 
     if (err != EMT_OK)
         return err;

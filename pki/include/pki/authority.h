@@ -41,11 +41,25 @@ EMT_CHECKED enum emt_err authority_new_sub(struct authority *issuer, enum key_ki
 EMT_CHECKED enum emt_err authority_load(const char *chain_pem, size_t chain_len,
                                         const char *key_pem, size_t key_len, struct authority **out,
                                         struct emt_diag *diag);
+/* The same for a CA of the platform itself, whose key may be the "pkcs11:" URI of one in a token:
+ * pkcs11:token=T;object=O?module-path=/….so&pin-source=file:/…. Nothing that came from a tenant
+ * goes in here. Errors besides: EMT_ENOTFOUND, EMT_EUNSUPPORTED, EMT_EIO of the token. */
+EMT_CHECKED enum emt_err authority_load_platform(const char *chain_pem, size_t chain_len,
+                                                 const char *key, size_t key_len,
+                                                 struct authority **out, struct emt_diag *diag);
+/* As authority_new_root() and authority_new_sub(), with a key that is in a token already. */
+EMT_CHECKED enum emt_err authority_new_root_token(const char *uri, emt_time now, int64_t lifetime,
+                                                  struct authority **out, struct emt_diag *diag);
+EMT_CHECKED enum emt_err authority_new_sub_token(struct authority *issuer, const char *uri,
+                                                 const char *organisation, const char *common_name,
+                                                 emt_time now, int64_t lifetime,
+                                                 struct authority **out, struct emt_diag *diag);
 void authority_free(struct authority *a); /* wipes the key */
 
 /* Certificate and chain as PEM, leaf-most first; for the root only itself. */
 EMT_CHECKED enum emt_err authority_chain_pem(const struct authority *a, struct writer *out);
-/* PKCS#8 PEM: wrap it (base/seal.h) and wipe the writer's memory. */
+/* PKCS#8 PEM, or the URI of a key in a token: wrap it (base/seal.h) and wipe the writer's memory.
+ */
 EMT_CHECKED enum emt_err authority_key_pem(const struct authority *a, struct writer *out);
 /* SHA-256 of the CA's certificate, DER. */
 void authority_fingerprint(const struct authority *a, uint8_t out[32]);
@@ -69,6 +83,13 @@ EMT_CHECKED enum emt_err authority_issue_server(struct authority *a, enum key_ki
                                                 const char *names, emt_time now, int64_t lifetime,
                                                 struct writer *chain_out, struct writer *key_out,
                                                 struct leaf_info *info, struct emt_diag *diag);
+
+/* The same for a key in a token. */
+EMT_CHECKED enum emt_err authority_issue_server_token(struct authority *a, const char *uri,
+                                                      const char *names, emt_time now,
+                                                      int64_t lifetime, struct writer *chain_out,
+                                                      struct leaf_info *info,
+                                                      struct emt_diag *diag);
 
 /* Agent side: a new key and a PKCS#10 request for it, both PEM. */
 EMT_CHECKED enum emt_err csr_new(enum key_kind kind, const char *common_name,

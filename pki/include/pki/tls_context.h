@@ -33,7 +33,8 @@ struct tls_settings {
     enum tls_profile profile;
     const char *chain_pem; /* own certificate and its chain, leaf first; NULL for HTTPS_CLIENT */
     size_t chain_len;
-    const char *key_pem; /* unencrypted PKCS#8; wiped by the caller */
+    /* Unencrypted PKCS#8, wiped by the caller; or the "pkcs11:" URI of a key in a token. */
+    const char *key_pem;
     size_t key_len;
     struct trust *trust; /* who is believed; shared (ref taken); NULL with a pin */
     bool has_pin;

@@ -16,6 +16,9 @@
 
 #define NOW INT64_C(1800000000000000)
 
+/* No token. */
+static const struct platform_keys in_database;
+
 static struct pg_fixture *fixture;
 static char dir[] = "/tmp/emt-bootstrap-XXXXXX";
 
@@ -49,14 +52,14 @@ START_TEST(the_platform_keeps_one_root_and_needs_its_master_key)
 
     pg_fixture_sql(fixture, "delete from platform_secret");
     ck_assert_int_eq(bootstrap_master_key(s, in_dir("master.key"), &master, &diag), EMT_OK);
-    ck_assert_int_eq(platform_pki_open(s, &master, NOW, &first, &diag), EMT_OK);
+    ck_assert_int_eq(platform_pki_open(s, &master, &in_database, NOW, &first, &diag), EMT_OK);
     ck_assert_int_eq(bootstrap_master_key(s, in_dir("master.key"), &again, &diag), EMT_OK);
     ck_assert_mem_eq(master.key, again.key, SEAL_KEY_LEN);
-    ck_assert_int_eq(platform_pki_open(s, &again, NOW, &second, &diag), EMT_OK);
+    ck_assert_int_eq(platform_pki_open(s, &again, &in_database, NOW, &second, &diag), EMT_OK);
     ck_assert_mem_eq(first.pin, second.pin, 32);
     platform_pki_release(&second);
     ck_assert_int_eq(seal_key_make(&other, 1), EMT_OK);
-    ck_assert_int_eq(platform_pki_open(s, &other, NOW, &second, &diag), EMT_EAUTH);
+    ck_assert_int_eq(platform_pki_open(s, &other, &in_database, NOW, &second, &diag), EMT_EAUTH);
     /* A lost key file is noticed and not replaced by a new one. */
     unlink(in_dir("master.key"));
     ck_assert_int_eq(bootstrap_master_key(s, in_dir("master.key"), &again, &diag), EMT_ENOTFOUND);
@@ -78,7 +81,7 @@ START_TEST(a_server_certificate_is_issued_for_all_listeners)
 
     pg_fixture_sql(fixture, "delete from platform_secret");
     ck_assert_int_eq(seal_key_make(&master, 1), EMT_OK);
-    ck_assert_int_eq(platform_pki_open(s, &master, NOW, &pki, &diag), EMT_OK);
+    ck_assert_int_eq(platform_pki_open(s, &master, &in_database, NOW, &pki, &diag), EMT_OK);
     t.trust = trust_new();
     ck_assert_int_eq(trust_add_pem(t.trust, (char *)pki.root_pem.data, pki.root_pem.len, &diag),
                      EMT_OK);

@@ -29,6 +29,10 @@ EMT_CHECKED enum emt_err platform_secret_create(struct store *s, const char *nam
                                                 const void *secret, size_t len,
                                                 const char *public_text,
                                                 const struct seal_key *master);
+/* In the place of one that stands. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err platform_secret_replace(struct store *s, const char *name,
+                                                 const void *secret, size_t len,
+                                                 const struct seal_key *master);
 EMT_CHECKED enum emt_err platform_secret_load(struct store *s, const char *name,
                                               const struct seal_key *master, struct writer *secret,
                                               struct writer *public_text);
