@@ -296,7 +296,7 @@ static int report(const struct emt_diag *diag, int code)
 {
     char text[1024];
 
-    if (diag->text[0])
+    if (code != 0 && diag->text[0])
         fprintf(stderr, "emt-fleet: %s\n", emt_diag_format(diag, text, sizeof text));
     return code;
 }
