@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A fleet over several tenants, some meters heard by two gateways, IPv4 and IPv6, a server killed in the middle: everything that was
-submitted is stored once, and a telegram heard twice counts once. 40 gateways for 20 s; 400 for 60 s with --full (EMT_FULL)."""
+"""A fleet over several tenants and two nodes, some meters heard by two gateways, IPv4 and IPv6, a node killed in the middle: everything
+that was submitted is stored once, and a telegram heard twice counts once, whichever nodes heard it. 40 gateways for 20 s; 400 for 60 s with
+--full (EMT_FULL)."""
 import json
 import pathlib
 import sys
@@ -34,14 +35,21 @@ def main():
         node = Node(dir / 'n')
         nodes.append(node)
         node.start()
+        other = Node(dir / 'n2', first=node)
+        nodes.append(other)
+        other.start()
         tenants = enrol(dir, operator(node), node)
         host = '[::1]' if has_ipv6() else '127.0.0.1'
         say(f'{GATEWAYS} gateways of {TENANTS} tenants enrolled; they dial {host}')
         fleet = Process([build_dir() / 'emt-fleet', '--dir', dir / 'fleet', '--meters', '5', '--overlap', '30', '--interval', '5', '--seconds',
-                         str(SECONDS), '--drain', '60', '--sync', '--address', f'{host}:{node.field}'], dir / 'fleet.log')
-        wait_for('all are connected', lambda: node.metric('emt_field_sessions') >= GATEWAYS, 60)
+                         str(SECONDS), '--drain', '60', '--sync', '--address', f'{host}:{node.field}', '--address', f'{host}:{other.field}'],
+                        dir / 'fleet.log')
+        wait_for('all are connected', lambda: node.metric('emt_field_sessions') + other.metric('emt_field_sessions') >= GATEWAYS, 60)
+        say(f'{node.metric("emt_field_sessions"):.0f} with one node, {other.metric("emt_field_sessions"):.0f} with the other')
+        assert min(node.metric('emt_field_sessions'), other.metric('emt_field_sessions')) >= GATEWAYS // 4
         time.sleep(SECONDS / 2)
         node.process.kill()
+        wait_for('all are with the node that is left', lambda: other.metric('emt_field_sessions') >= GATEWAYS, 60)
         node.start()
         assert fleet.popen.wait(SECONDS + 90) == 0, fleet.output()[-3000:]
         last = json.loads(fleet.output().strip().splitlines()[-1])
@@ -56,6 +64,7 @@ def main():
         assert frames - second >= telegrams, (frames, second, telegrams)
         assert not other, other
         say(f'{frames} frames stored once, {second} of them second receptions of {telegrams} telegrams')
+        assert other.process.stop() == 0
         assert node.process.stop() == 0
 
 

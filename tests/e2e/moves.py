@@ -37,6 +37,18 @@ class Orders(threading.Thread):
             self.fault = e
 
 
+def reach(node, tenant):
+    """Ordered at one node, sent by the one that has the gateway: how long between, by the database's clock."""
+    for i in range(30):
+        tenant.post(f'/gateways/gw-{i % GATEWAYS}/commands', {'name': 'ping'})
+        time.sleep(0.12)  # not in step with the coalescing of wake-ups
+    wait_for('all are sent', lambda: node.sql('select count(*) from command where sent_at is null') == [['0']], 20)
+    ms = sorted(float(r[0]) for r in node.sql('select extract(epoch from sent_at - created_at) * 1000 from command'))
+    say(f'a command reaches the owning node after {ms[len(ms) // 2]:.0f} ms (median), {ms[-2]:.0f} ms (worst but one of {len(ms)})')
+    assert ms[len(ms) // 2] < 1000, ms  # polled only, it would be more
+    return len(ms)
+
+
 def move(kind, front, fleet, old, new, rng):
     front.target = new.field
     if kind == 'kill':
@@ -105,6 +117,7 @@ def main():
         orders = Orders(tenant)
         try:
             wait_for('all are connected', lambda: field[0].metric('emt_field_sessions') >= GATEWAYS, 30)
+            orders.sent = reach(first, tenant)
             orders.start()
             at, done, began = 0, dict.fromkeys(KINDS, 0), time.monotonic()
             for i in range(MOVES):

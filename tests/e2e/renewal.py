@@ -37,18 +37,23 @@ def main():
         node.field_extra = [f'  leaf_lifetime: {LIFE_S}s', f'  certificate_grace: {GRACE_S}s']
         nodes.append(node)
         node.start()
+        # Enrolled at one node, renewed at the other.
+        field = Node(dir / 'n2', first=node)
+        field.field_extra = node.field_extra
+        nodes.append(field)
+        field.start()
         op = operator(node)
         tenant = Tenant(op, 'alpha')
         folder = tenant.gateway('gw-1', dir / 'gw', node)
         first = serial_of(folder)
         old = {name: (folder / name).read_bytes() for name in ('gateway.key', 'gateway.pem', 'ca.pem', 'agent.yaml')}
-        agent = emt.agent(folder, node, '--simulate', '20', '--interval', '5', log=dir / 'agent.log')
+        agent = emt.agent(folder, field, '--simulate', '20', '--interval', '5', log=dir / 'agent.log')
 
         say('the agent renews by itself, and goes on in a session of its new certificate')
         wait_for('a second certificate is used', lambda: len([c for c in certificates(node) if c[1] == 't']) >= 2, LIFE_S)
         second = serial_of(folder)
         assert second != first and pair_matches(folder)
-        assert node.metric('emt_field_certificates_total{result="issued"}') >= 1
+        assert field.metric('emt_field_certificates_total{result="issued"}') >= 1
 
         say('the one before it ends after the grace time: its session is refused, also a resumed one')
         wait_for('the first is revoked', lambda: certificates(node)[0][2] == 'replaced', 30)
@@ -58,10 +63,10 @@ def main():
             (past / name).write_bytes(data)
         (past / 'gateway.key').chmod(0o600)
         time.sleep(6)  # every node has heard of it
-        refused = emt.run([emt.build_dir() / 'emt-agent', 'run', '--dir', past, '--address', f'127.0.0.1:{node.field}', '--once',
+        refused = emt.run([emt.build_dir() / 'emt-agent', 'run', '--dir', past, '--address', f'127.0.0.1:{field.field}', '--once',
                            '--timeout', '4'], ok=(1,))
         assert 'refused by peer' in refused.stderr, refused.stderr[-1000:]
-        wait_for('counted', lambda: node.metric('emt_field_handshakes_total{result="revoked"}') >= 1, 10)
+        wait_for('counted', lambda: field.metric('emt_field_handshakes_total{result="revoked"}') >= 1, 10)
 
         say('killed at any moment of it, the pair on disk is one that serves')
         for turn in range(6 if emt.FULL else 2):
@@ -74,9 +79,9 @@ def main():
             agent.kill()
             if not (folder / 'gateway.pem.renewed').exists():
                 assert pair_matches(folder)
-            agent = emt.agent(folder, node, '--simulate', '20', '--interval', '5', log=dir / f'agent{turn}.log')
+            agent = emt.agent(folder, field, '--simulate', '20', '--interval', '5', log=dir / f'agent{turn}.log')
             wait_for('it is connected again', lambda: tenant.get('/gateways/gw-1').get('connected') or
-                     node.metric('emt_field_sessions') == 1, 30)
+                     field.metric('emt_field_sessions') == 1, 30)
             assert pair_matches(folder)
         newest = serial_of(folder)
         assert newest not in (first,)
