@@ -17,3 +17,8 @@ $$;
 -- Rows that batches update again and again: room beside them, so that a new version needs no index entry.
 alter table gateway_cursor set (fillfactor = 50);
 alter table device set (fillfactor = 80);
+
+-- By time within a device: what is written and looked at is the youngest end of it, however long telegrams are remembered. By hash it
+-- was a page of its own each time, anywhere among those of six weeks.
+alter table telegram drop constraint telegram_pkey;
+alter table telegram add primary key (tenant_id, device_id, slot, hash);

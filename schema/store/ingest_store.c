@@ -71,7 +71,7 @@ static const struct store_statement statements[STATEMENTS] = {
     /* Under the device's lock nobody else adds telegrams of it. */
     [TELEGRAM_INSERT] = { "telegram_insert", 5, TELEGRAMS "RETURNING device_id, hash, slot" },
     [TELEGRAM_CAREFUL] = { "telegram_careful", 5,
-                           TELEGRAMS "ON CONFLICT (tenant_id, device_id, hash, slot) DO NOTHING "
+                           TELEGRAMS "ON CONFLICT (tenant_id, device_id, slot, hash) DO NOTHING "
                                      "RETURNING device_id, hash, slot" },
     [COUNTER_RAISE] = { "counter_raise", 4,
                         "UPDATE device d SET counter = u.counter, counter_at = u.received_at"

@@ -82,11 +82,11 @@ static const struct table telegrams = {
     { "bench_telegram_insert", 5,
       "insert into bench_bare_telegram (tenant_id, " TELEGRAM_COLUMNS ") select $1, * from"
       " unnest($2::int8[], $3::bytea[], $4::int8[], $5::timestamptz[])"
-      " on conflict (tenant_id, device_id, hash, slot) do nothing" },
+      " on conflict (tenant_id, device_id, slot, hash) do nothing" },
     { "bench_telegram_unrolled", 5,
       "insert into bench_bare_telegram (tenant_id, " TELEGRAM_COLUMNS ") select $1,"
       " unnest($2::int8[]), unnest($3::bytea[]), unnest($4::int8[]), unnest($5::timestamptz[])"
-      " on conflict (tenant_id, device_id, hash, slot) do nothing" },
+      " on conflict (tenant_id, device_id, slot, hash) do nothing" },
 };
 
 /* One pass over the rows: from one connection to another. */
@@ -112,7 +112,7 @@ void bare_tables_make(struct pg_fixture *f)
         " end loop; end $$;"
         "create table bench_bare_frame (like raw_frame);"
         "create table bench_bare_telegram (like telegram,"
-        " primary key (tenant_id, device_id, hash, slot));"
+        " primary key (tenant_id, device_id, slot, hash));"
         "create table bench_bare_cursor (like gateway_cursor,"
         " primary key (tenant_id, gateway_id, spool_id));"
         "grant all on bench_bare, bench_bare_frame, bench_bare_telegram, bench_bare_cursor"
