@@ -34,6 +34,7 @@ export const tenantNavigation: NavGroup[] = [
       { label: 'locations', path: '/locations', needs: 'listLocations' },
       { label: 'exports', path: '/exports', needs: 'listExports' },
       { label: 'deliveries', path: '/deliveries', needs: 'listDeliveries' },
+      { label: 'acknowledgements', path: '/acknowledgements', needs: 'listAcknowledgements' },
       { label: 'schedules', path: '/schedules', needs: 'listSchedules' },
       { label: 'targets', path: '/targets', needs: 'listTargets' },
       { label: 'jobs', path: '/jobs', needs: 'listJobs' },

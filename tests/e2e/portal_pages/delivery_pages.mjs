@@ -109,6 +109,169 @@ export async function fillDelivery(browser, world) {
   }).catch((error) => {
     throw new Error(`${error.message}: ${said}`);
   });
+  const { items } = await browser.get(`${base}/exports`);
+  await browser.post(
+    `${base}/acknowledgements`,
+    contrl(items[0], `4'UCM+1+MSCONS:D:04B:UN:2.5+4'UCS+14'UCD+12+2:2`),
+    {
+      'Content-Type': 'application/edifact',
+    },
+  );
+  await browser.post(
+    `${base}/acknowledgements`,
+    contrl({ ...items[0], reference: 'UNBEKANNT' }, '7'),
+    {
+      'Content-Type': 'application/edifact',
+    },
+  );
+}
+
+/** A CONTRL of the file's receiver; what stands behind the action may hold more segments. */
+let answers = 0;
+function contrl({ reference, sender, receiver }, action) {
+  answers += 1;
+  const own = `C${answers}`;
+  const segments = `UCI+${reference}+${sender}:500+${receiver}:500+${action}`;
+  const count = segments.split("'").length + 2;
+  return (
+    `UNB+UNOC:3+${receiver}:500+${sender}:500+261121:0320+${own}'UNH+1+CONTRL:D:3:UN:2.0b'` +
+    `${segments}'UNT+${count}+1'UNZ+1+${own}'`
+  );
+}
+
+/** A target, a schedule, a deadline and an answer through their forms; what was rejected goes out anew. */
+export async function deliveryDeeds(browser, world) {
+  await makeTarget(browser, world);
+  await makeSchedule(browser, world);
+  await setDeadline(browser, world);
+  await upload(browser, world);
+  await resend(browser, world);
+  await followValue(browser, world);
+}
+
+async function makeTarget(browser, world) {
+  browser.name = 'make a target';
+  const { page } = browser;
+  await browser.go(`/t/${world.tenant}/targets`);
+  await page.getByRole('button', { name: 'Ziel anlegen' }).first().click();
+  const open = page.getByRole('dialog');
+  await open.locator('select').first().selectOption('sftp');
+  await open.getByLabel(/^Name/).fill('Messstelle Süd');
+  await open.getByLabel(/^Server/).fill('sftp.example.org');
+  await open.getByLabel(/^Benutzer/).fill('stadtwerke');
+  await open.getByLabel(/^Fingerabdruck/).fill('kein Fingerabdruck');
+  await open
+    .getByLabel(/^Passwort/)
+    .first()
+    .fill('Laterne am Steg');
+  await open.getByRole('button', { name: 'Anlegen' }).click();
+  await open.getByText('SHA256: und 43 Zeichen').waitFor();
+  await open.getByLabel(/^Fingerabdruck/).fill(`SHA256:${'a'.repeat(43)}`);
+  await open.getByRole('button', { name: 'Anlegen' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('cell', { name: 'Messstelle Süd' }).first().waitFor();
+  await browser.look();
+  await browser.shoot('target-made');
+}
+
+async function makeSchedule(browser, world) {
+  browser.name = 'make a schedule';
+  const { page } = browser;
+  await browser.go(`/t/${world.tenant}/schedules`);
+  await page.getByRole('button', { name: 'Zeitplan anlegen' }).first().click();
+  const open = page.getByRole('dialog');
+  await open.getByLabel(/^Zeitmuster/).fill('0 24 * * *');
+  await open.getByRole('button', { name: 'Anlegen' }).click();
+  await open.getByText('Bitte ausfüllen').waitFor();
+  await open.getByLabel('Name').fill('Zählerstände');
+  await open.getByLabel(/^Zeitmuster/).fill('?10-40 2 1 * *');
+  await open.getByLabel(/^Inhalt/).selectOption('13017');
+  await open.getByLabel('Ziel', { exact: true }).selectOption({ label: 'Messstelle Süd' });
+  await open.getByLabel('Ersatzziel').selectOption({ label: 'Ablage' });
+  await open.getByRole('button', { name: 'Anlegen' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('cell', { name: 'Zählerstände' }).first().waitFor();
+  await browser.look();
+  await browser.shoot('schedule-made');
+}
+
+async function setDeadline(browser, world) {
+  browser.name = 'set a deadline';
+  const { page } = browser;
+  await browser.go(`/t/${world.tenant}/acknowledgements`);
+  await page.getByRole('button', { name: 'Frist setzen' }).click();
+  const open = page.getByRole('dialog');
+  await open.getByLabel('Partner').fill('12');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.getByText('13 Ziffern').waitFor();
+  await open.getByLabel('Partner').fill('9900999000205');
+  await open.getByLabel('Stunden').fill('6');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByText('6 Stunden').waitFor();
+  await page.getByRole('button', { name: 'Frist für 9900999000205 entfernen' }).click();
+  await page.getByText('6 Stunden').waitFor({ state: 'detached' });
+}
+
+async function upload(browser, world) {
+  browser.name = 'upload an acknowledgement';
+  const { page } = browser;
+  const { items } = await browser.get(`/api/v1/tenants/${world.tenant}/exports`);
+  await browser.go(`/t/${world.tenant}/acknowledgements`);
+  await page.getByRole('button', { name: 'Rückmeldung hochladen' }).click();
+  const open = page.getByRole('dialog');
+  const choose = async (name, text) => {
+    const chooser = page.waitForEvent('filechooser');
+    await open.getByRole('button', { name: /^Art/ }).click();
+    await (await chooser).setFiles({ name, mimeType: 'text/plain', buffer: Buffer.from(text) });
+  };
+  await open.getByRole('button', { name: 'Übernehmen' }).click();
+  await open.getByText('Bitte eine Datei wählen').waitFor();
+  await choose('worte.txt', 'kein EDIFACT');
+  await browser.expecting(['/acknowledgements'], async () => {
+    await open.getByRole('button', { name: 'Übernehmen' }).click();
+    await open.getByText(/not an EDIFACT file/).waitFor();
+  });
+  await choose('CONTRL.txt', contrl(items[0], '4+28+UNZ+2'));
+  await open.getByRole('button', { name: 'Übernehmen' }).click();
+  await page.getByText('Rückmeldung im Einzelnen').waitFor();
+  await page.getByRole('dialog').getByText('abgelehnt').first().waitFor();
+  await page.waitForTimeout(250);
+  await browser.look();
+  await browser.shoot('acknowledgement-taken');
+}
+
+async function resend(browser, world) {
+  browser.name = 'send anew';
+  const { page } = browser;
+  const { items } = await browser.get(`/api/v1/tenants/${world.tenant}/exports`);
+  const file = items.find(({ state, replaced_by }) => state === 'rejected' && !replaced_by);
+  browser.check(file, 'no rejected file to send anew');
+  if (!file) return;
+  await browser.go(`/t/${world.tenant}/exports/${file.id}`);
+  await page.getByRole('button', { name: 'Neu senden' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Neu senden' }).click();
+  await page
+    .getByRole('status')
+    .getByRole('link', { name: /^MSCONS_/ })
+    .click();
+  await page.getByText('Ersetzt Datei').waitFor();
+  await browser.look();
+  await browser.shoot('export-sent-anew');
+}
+
+async function followValue(browser, world) {
+  browser.name = 'from a file to a value and back';
+  const { page } = browser;
+  const { items } = await browser.get(`/api/v1/tenants/${world.tenant}/exports`);
+  await browser.go(`/t/${world.tenant}/exports/${items[0].id}`);
+  await page
+    .getByRole('link', { name: /^Kanal \d/ })
+    .first()
+    .click();
+  await page.getByRole('heading', { name: 'Weg des Wertes' }).waitFor();
+  await page.getByRole('link', { name: items[0].reference }).first().click();
+  await page.getByRole('heading', { name: items[0].reference }).waitFor();
 }
 
 export async function deliveryPages(browser, world) {
@@ -120,6 +283,9 @@ export async function deliveryPages(browser, world) {
   const ours = names.includes('Ablage') && names.includes('Netz Grünau');
   const schedule = await first('/schedules?limit=1');
   const failed = await first('/deliveries?limit=1&state=failed');
+  const answer = await first('/acknowledgements?limit=1');
+  const file = await first('/exports?limit=1');
+  const message = file ? await first(`/exports/${file.id}/messages?limit=1`) : undefined;
   const kinds = ['sftp', 'ftp', 'ftps', 'ftps-implicit', 'https', 'mail', 'local'];
   return [
     { name: 'schedules', path: `${base}/schedules` },
@@ -170,6 +336,30 @@ export async function deliveryPages(browser, world) {
                 .getByText(/^(angekommen|delivered|war schon da|was there already)$/)
                 .waitFor();
             },
+          },
+        ]
+      : []),
+    { name: 'acknowledgements', path: `${base}/acknowledgements` },
+    { name: 'acknowledgements-unmatched', path: `${base}/acknowledgements?unmatched=true` },
+    {
+      name: 'acknowledgement-upload',
+      path: `${base}/acknowledgements`,
+      open: dialog(/Rückmeldung hochladen|Upload an acknowledgement/),
+    },
+    {
+      name: 'acknowledgement-deadline',
+      path: `${base}/acknowledgements`,
+      open: dialog(/Frist setzen|Set a deadline/),
+    },
+    ...(answer
+      ? [{ name: 'acknowledgement', path: `${base}/acknowledgements?shown=${answer.id}` }]
+      : []),
+    ...(file ? [{ name: 'export-file', path: `${base}/exports/${file.id}` }] : []),
+    ...(message
+      ? [
+          {
+            name: 'value-trace',
+            path: `${base}/channels/${message.channels[0]}/trace?at=${message.to}`,
           },
         ]
       : []),

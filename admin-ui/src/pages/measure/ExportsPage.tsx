@@ -14,6 +14,7 @@ import { useForm } from '@mantine/form';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { Link } from 'wouter';
 import { api, call, callFull, newIdempotencyKey, type Schemas } from '@/api/client';
 import { tenantKey, useCursorList } from '@/api/query';
 import { usePolling } from '@/api/stream';
@@ -33,6 +34,7 @@ import classes from '@/components/measure/measure.module.css';
 import { formatBytes, formatCount } from '@/lib/decimal';
 import { formatTime } from '@/lib/time';
 import { FileDeliveries, FileState } from '@/pages/delivery/FileDeliveries';
+import { SentTone } from '@/pages/delivery/sent';
 import { useTenant } from '@/session/context';
 
 type Export = Schemas['Export'];
@@ -44,7 +46,7 @@ type Pid = ExportNew['pid'];
 const PIDS: readonly Pid[] = ['13018', '13017', '13025'];
 
 export default function ExportsPage() {
-  const { t, i18n } = useTranslation(['measure', 'delivery']);
+  const { t, i18n } = useTranslation(['measure', 'delivery', 'sent']);
   const { tenant, may } = useTenant();
   const client = useQueryClient();
   const [ordering, setOrdering] = useState(false);
@@ -118,6 +120,21 @@ export default function ExportsPage() {
       cell: (file) => <FileState file={file} />,
     },
     {
+      key: 'state',
+      title: t('sent:column'),
+      width: '160px',
+      cell: (file) => (
+        <Anchor
+          component={Link}
+          size="sm"
+          to={`/t/${tenant}/exports/${file.id}`}
+          aria-label={`${t('sent:file.open')}: ${file.reference}`}
+        >
+          <SentTone state={file.state} />
+        </Anchor>
+      ),
+    },
+    {
       key: 'created',
       title: t('export.created'),
       width: '140px',
@@ -144,7 +161,7 @@ export default function ExportsPage() {
       )}
       <DataTable
         label={t('exports.title')}
-        minWidth={1100}
+        minWidth={1260}
         columns={columns}
         list={list}
         rowKey={({ id }) => id}

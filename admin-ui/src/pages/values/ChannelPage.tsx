@@ -89,7 +89,7 @@ export default function ChannelPage() {
 }
 
 function DayOfValues({ channel }: { channel: Channel }) {
-  const { t, i18n } = useTranslation('values');
+  const { t, i18n } = useTranslation(['values', 'sent']);
   const { tenant, may } = useTenant();
   const [day, setDay] = useState<string | undefined>(() => dayText(Date.now()));
   const [correcting, setCorrecting] = useState<{ ts: string | null } | null>(null);
@@ -128,6 +128,25 @@ function DayOfValues({ channel }: { channel: Channel }) {
       width: '140px',
       cell: ({ quality }) => <QualityTone quality={quality} />,
     },
+    ...(may('traceValue')
+      ? [
+          {
+            key: 'trace',
+            title: t('sent:trace.open'),
+            width: '90px',
+            cell: ({ ts }: Reading) => (
+              <Anchor
+                component={Link}
+                size="sm"
+                to={`/t/${tenant}/channels/${channel.id}/trace?at=${encodeURIComponent(ts)}`}
+                aria-label={t('sent:trace.openOf', { time: ts })}
+              >
+                {t('sent:trace.open')}
+              </Anchor>
+            ),
+          },
+        ]
+      : []),
     ...(editable
       ? [
           {
