@@ -23,7 +23,11 @@ const texts = new Map(
     leaves(file.default),
   ]),
 );
+<<<<<<< /tmp/ov/admin-ui/test/texts.test.ts
+const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'reports'];
+=======
 const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'sent'];
+>>>>>>> /tmp/ovhead
 const placeholders = (text: string) => (text.match(/\{\{\w+\}\}/g) ?? []).sort().join();
 
 describe('texts', () => {

@@ -36,6 +36,7 @@ export const tenantNavigation: NavGroup[] = [
       { label: 'deliveries', path: '/deliveries', needs: 'listDeliveries' },
       { label: 'acknowledgements', path: '/acknowledgements', needs: 'listAcknowledgements' },
       { label: 'schedules', path: '/schedules', needs: 'listSchedules' },
+      { label: 'reports', path: '/reports', needs: 'listReportTemplates' },
       { label: 'targets', path: '/targets', needs: 'listTargets' },
       { label: 'jobs', path: '/jobs', needs: 'listJobs' },
     ],

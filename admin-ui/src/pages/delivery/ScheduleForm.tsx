@@ -7,6 +7,7 @@ import {
   SegmentedControl,
   Stack,
   Text,
+  Textarea,
   TextInput,
 } from '@mantine/core';
 import { useForm } from '@mantine/form';
@@ -22,12 +23,13 @@ import { formatTime } from '@/lib/time';
 import { useTenant } from '@/session/context';
 import { readCron } from './cron';
 import { CronInput } from './CronInput';
-import type { Target } from './targetFields';
+import { addresses, type Target } from './targetFields';
+import { useReports } from './useReports';
 import { changedFields, ifMatch, useGuarded, type Versioned } from './versioned';
 
 export type Schedule = Schemas['Schedule'];
 type Body = Schemas['ScheduleNew'];
-const PIDS: readonly Schedule['pid'][] = ['13018', '13017', '13025'];
+const PIDS: readonly NonNullable<Schedule['pid']>[] = ['13018', '13017', '13025'];
 const ZONES: readonly Schedule['time_zone'][] = ['Europe/Berlin', 'UTC'];
 
 export async function loadSchedule(tenant: string, id: number): Promise<Versioned<Schedule>> {
@@ -43,7 +45,8 @@ interface Values extends Record<string, unknown> {
   name: string;
   cron: string;
   time_zone: Schedule['time_zone'];
-  pid: Schedule['pid'];
+  /** a pid, or "report:" and the number of a template */
+  what: string;
   location: string;
   open: 'open' | 'days';
   days: number | '';
@@ -53,14 +56,27 @@ interface Values extends Record<string, unknown> {
   /** numbers as text; '': none */
   target: string;
   second_target: string;
+  /** one per line */
+  on_event: string;
+  after_readout: boolean;
+  until_now: boolean;
+  interval_s: string;
+  read_first: boolean;
+  deadline_s: number | '';
+  mail_to: string;
 }
+
+const INTERVALS = [0, 900, 3600, 86400];
+const REPORT = 'report:';
+const isReport = (what: string) => what.startsWith(REPORT);
+const eventsOf = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 
 function scheduleValues(schedule: Schedule | null): Values {
   return {
     name: schedule?.name ?? '',
-    cron: schedule?.cron ?? '?10-40 3 * * *',
+    cron: schedule ? schedule.cron : '?10-40 3 * * *',
     time_zone: schedule?.time_zone ?? 'Europe/Berlin',
-    pid: schedule?.pid ?? '13018',
+    what: schedule?.template ? `${REPORT}${schedule.template}` : (schedule?.pid ?? '13018'),
     location: schedule?.location ?? '',
     open: schedule && schedule.days > 0 ? 'days' : 'open',
     days: schedule?.days || 1,
@@ -69,6 +85,13 @@ function scheduleValues(schedule: Schedule | null): Values {
     run_missed: schedule?.run_missed ?? true,
     target: schedule?.target ? String(schedule.target) : '',
     second_target: schedule?.second_target ? String(schedule.second_target) : '',
+    on_event: (schedule?.on_event ?? []).join('\n'),
+    after_readout: schedule?.after_readout ?? false,
+    until_now: schedule?.until_now ?? false,
+    interval_s: String(schedule?.interval_s ?? 0),
+    read_first: schedule?.read_first ?? false,
+    deadline_s: schedule?.deadline_s ?? 900,
+    mail_to: (schedule?.mail_to ?? []).join('\n'),
   };
 }
 
@@ -77,7 +100,8 @@ function scheduleBody({ open, days, target, second_target, ...values }: Values) 
     name: values.name.trim(),
     cron: values.cron.trim(),
     time_zone: values.time_zone,
-    pid: values.pid,
+    pid: isReport(values.what) ? null : (values.what as Schedule['pid']),
+    template: isReport(values.what) ? Number(values.what.slice(REPORT.length)) : null,
     location: values.location || null,
     days: open === 'open' ? 0 : Number(days),
     hold_gaps: values.hold_gaps,
@@ -85,6 +109,13 @@ function scheduleBody({ open, days, target, second_target, ...values }: Values) 
     run_missed: values.run_missed,
     target: target ? Number(target) : null,
     second_target: target && second_target ? Number(second_target) : null,
+    on_event: eventsOf(values.on_event),
+    after_readout: values.after_readout,
+    read_first: values.read_first,
+    deadline_s: Number(values.deadline_s) || 900,
+    until_now: isReport(values.what) && values.until_now,
+    interval_s: isReport(values.what) ? Number(values.interval_s) : 0,
+    mail_to: isReport(values.what) ? addresses(values.mail_to) : [],
   } satisfies Body;
 }
 
@@ -163,11 +194,16 @@ function ScheduleForm({ schedule, seen, targets, close, title, action, changed, 
   const { t, i18n } = useTranslation(['delivery', 'measure']);
   const { tenant } = useTenant();
   const client = useQueryClient();
+  const reports = useReports();
   const form = useForm<Values>({
     initialValues: scheduleValues(schedule),
     validate: {
       name: (value) => (value.trim() ? null : t('common:form.required')),
-      cron: (value) => ('fault' in readCron(value) ? t('schedule.cronFault') : null),
+      cron: (value, { on_event, after_readout }) =>
+        (value.trim() === '' && (eventsOf(on_event).length > 0 || after_readout)) ||
+        !('fault' in readCron(value))
+          ? null
+          : t('schedule.cronFault'),
       location: (value) => {
         if (value === '') return null;
         const kind = guessKind(value);
@@ -223,8 +259,14 @@ function ScheduleForm({ schedule, seen, targets, close, title, action, changed, 
       />
       <NativeSelect
         label={t('schedule.pid')}
-        data={PIDS.map((value) => ({ value, label: `${value} · ${t(`measure:pid.${value}`)}` }))}
-        {...form.getInputProps('pid')}
+        data={[
+          ...PIDS.map((value) => ({ value, label: `${value} · ${t(`measure:pid.${value}`)}` })),
+          ...reports.list.map(({ id, name }) => ({
+            value: `${REPORT}${id}`,
+            label: t('schedule.report', { name }),
+          })),
+        ]}
+        {...form.getInputProps('what')}
       />
       <TextInput
         label={t('measure:exports.location')}
@@ -277,6 +319,57 @@ function ScheduleForm({ schedule, seen, targets, close, title, action, changed, 
           {...form.getInputProps('second_target')}
         />
       </Group>
+      {isReport(values.what) && (
+        <>
+          <NativeSelect
+            label={t('schedule.interval')}
+            data={INTERVALS.map((seconds) => ({
+              value: String(seconds),
+              label: t(`schedule.intervals.${seconds}`),
+            }))}
+            {...form.getInputProps('interval_s')}
+          />
+          <Textarea
+            label={t('schedule.mailTo')}
+            description={t('schedule.mailToHint')}
+            autosize
+            minRows={1}
+            {...form.getInputProps('mail_to')}
+          />
+          <Checkbox
+            label={t('schedule.untilNow')}
+            description={t('schedule.untilNowHint')}
+            {...form.getInputProps('until_now', { type: 'checkbox' })}
+          />
+        </>
+      )}
+      <Textarea
+        label={t('schedule.onEvent')}
+        description={t('schedule.onEventHint')}
+        classNames={{ input: 'mono' }}
+        autosize
+        minRows={1}
+        {...form.getInputProps('on_event')}
+      />
+      <Checkbox
+        label={t('schedule.afterReadout')}
+        description={t('schedule.afterReadoutHint')}
+        {...form.getInputProps('after_readout', { type: 'checkbox' })}
+      />
+      <Checkbox
+        label={t('schedule.readFirst')}
+        description={t('schedule.readFirstHint')}
+        {...form.getInputProps('read_first', { type: 'checkbox' })}
+      />
+      {values.read_first && (
+        <NumberInput
+          label={t('schedule.deadline')}
+          min={10}
+          max={86400}
+          allowDecimal={false}
+          {...form.getInputProps('deadline_s')}
+        />
+      )}
       <Checkbox
         label={t('measure:exports.holdGaps')}
         description={t('measure:exports.holdGapsHint')}

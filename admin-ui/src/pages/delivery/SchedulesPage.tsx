@@ -20,6 +20,7 @@ import { JobNote } from './JobNote';
 import { EditSchedule, loadSchedule, NewSchedule, type Schedule } from './ScheduleForm';
 import { gravest, ofLastRun } from './states';
 import { useRecentDeliveries } from './useDeliveries';
+import { useReports } from './useReports';
 import { useTargets } from './useTargets';
 import { ifMatch, type Versioned } from './versioned';
 
@@ -28,6 +29,7 @@ export default function SchedulesPage() {
   const { tenant, may } = useTenant();
   const client = useQueryClient();
   const targets = useTargets();
+  const reports = useReports();
   const { data: recent } = useRecentDeliveries();
   const [adding, setAdding] = useState(false);
   const [edited, setEdited] = useState<Versioned<Schedule> | null>(null);
@@ -105,9 +107,10 @@ export default function SchedulesPage() {
       key: 'what',
       title: t('schedule.what'),
       width: 'minmax(100px, 1.2fr)',
-      cell: ({ pid, location }) => (
+      cell: ({ pid, template, location }) => (
         <span title={location ?? undefined}>
-          {pid} {location ?? t(`measure:pid.${pid}`)}
+          {pid ?? t('schedule.report', { name: reports.name(template) })}{' '}
+          {location ?? (pid ? t(`measure:pid.${pid}`) : '')}
         </span>
       ),
     },
@@ -223,8 +226,11 @@ export default function SchedulesPage() {
 }
 
 /** The pattern in words; as it is written in the tooltip. */
-function When({ schedule: { cron, time_zone } }: { schedule: Schedule }) {
+function When({ schedule }: { schedule: Schedule }) {
   const { t, i18n } = useTranslation('delivery');
+  const { cron, time_zone, on_event, after_readout } = schedule;
+  const calls = [...on_event, ...(after_readout ? [t('schedule.afterReadout')] : [])].join(', ');
+  if (cron === '') return <span title={calls}>{calls}</span>;
   const read = readCron(cron);
   if ('fault' in read) return <span className="mono">{cron}</span>;
   const words = read.patterns

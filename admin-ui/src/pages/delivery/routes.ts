@@ -4,6 +4,11 @@ import type { PortalRoute } from '../routes';
 /** Files on their way to partners; paths below /t/:tenant. */
 export const deliveryRoutes: PortalRoute[] = [
   { path: '/schedules', page: lazy(() => import('./SchedulesPage')), needs: 'listSchedules' },
+  {
+    path: '/reports',
+    page: lazy(() => import('./ReportsPage')),
+    needs: 'listReportTemplates',
+  },
   { path: '/targets', page: lazy(() => import('./TargetsPage')), needs: 'listTargets' },
   {
     path: '/exports/:file',
