@@ -23,11 +23,7 @@ const texts = new Map(
     leaves(file.default),
   ]),
 );
-<<<<<<< /tmp/ov/admin-ui/test/texts.test.ts
-const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'reports'];
-=======
-const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'sent'];
->>>>>>> /tmp/ovhead
+const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'sent', 'reports', 'sent'];
 const placeholders = (text: string) => (text.match(/\{\{\w+\}\}/g) ?? []).sort().join();
 
 describe('texts', () => {
