@@ -96,14 +96,16 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND m.message_id = c.cancels_id" },
     /* Of a profile that was sent several times the latest counts. */
     [MESSAGE_SENT] = { "export_message_sent", 6,
-        "SELECT DISTINCT ON (location COLLATE \"C\", config_id, period_from, period_to, device_number, document, obis)"
-        " message_id, file_id, number, document, location, device_number, config_id, period_from,"
-        " period_to, version, digest, array_to_string(obis, ' ') FROM export_message"
-        " WHERE tenant_id = $1 AND use_case = $2::int4 AND receiver = $3::text"
-        " AND location = ANY($4::text[]) AND period_to >= $5 AND period_from <= $6"
-        " AND cancels_id IS NULL AND cancelled_by IS NULL AND state NOT IN (3, 4)"
-        " ORDER BY location COLLATE \"C\", config_id, period_from, period_to, device_number, document, obis,"
-        " version DESC, message_id DESC" },
+        "SELECT m.* FROM unnest($4::text[]) AS l (code), LATERAL ("
+        " SELECT DISTINCT ON (config_id, period_from, period_to, device_number, document, obis)"
+        "  message_id, file_id, number, document, location, device_number, config_id, period_from,"
+        "  period_to, version, digest, array_to_string(obis, ' ') FROM export_message"
+        " WHERE tenant_id = $1 AND location = l.code AND use_case = $2::int4"
+        "  AND period_to >= $5 AND period_from <= $6 AND receiver = $3::text"
+        "  AND cancels_id IS NULL AND cancelled_by IS NULL AND state NOT IN (3, 4)"
+        " ORDER BY config_id, period_from, period_to, device_number, document, obis,"
+        "  version DESC, message_id DESC) m"
+        " ORDER BY m.location COLLATE \"C\", m.config_id, m.period_from, m.period_to, m.message_id" },
     [MESSAGE_CONTENT] = { "export_message_content", 2,
         "SELECT substr(f.content, m.content_at + 1, m.content_len) FROM export_message m"
         " JOIN export_file f ON f.tenant_id = m.tenant_id AND f.file_id = m.file_id"
