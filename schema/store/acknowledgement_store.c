@@ -143,7 +143,7 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND m.period_from <= $3 AND (m.period_from < $3 OR m.period_from = m.period_to)"
         " ORDER BY m.message_id DESC LIMIT $4" },
     [TRACE_CHANNEL] = { "sent_trace_channel", 2,
-        "SELECT d.ident, d.device_id, coalesce(c.obis, '') FROM channel c"
+        "SELECT d.ident, d.device_id, c.key FROM channel c"
         " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
         " WHERE c.tenant_id = $1 AND c.channel_id = $2" },
     [TRACE_FRAMES] = { "sent_trace_frames", 6,

@@ -18,6 +18,7 @@
 
 #define ARENA_LIMIT ((size_t)64 << 20)
 #define TEXT_LIMIT ((size_t)16 << 20)
+#define FRAME_RECEIVED 4
 #define FRAME_DATA 11
 #define FRAME_PROTOCOL 7
 #define SPOOL_LEN 16
@@ -197,6 +198,63 @@ static enum emt_err explain(struct detail *d, const struct store_result *r, json
         return EMT_ENOMEM;
     *out = json_loadb((const char *)d->text.data, d->text.len, JSON_ALLOW_NUL, NULL);
     return *out ? EMT_OK : EMT_ENOMEM;
+}
+
+/* --- one value --- */
+
+static bool is_value(const struct reading *r, const struct frame_value *v, emt_time received)
+{
+    bool own = r->time != EMT_TIME_NONE && r->time_source != TIME_SOURCE_NONE;
+    char key[CHANNEL_KEY_MAX];
+    struct decimal base;
+
+    return (own ? r->time : received) == v->at &&
+           strcmp(reading_channel_key(r, key), v->key) == 0 &&
+           reading_base_value(r, &base) == EMT_OK && decimal_compare(base, v->value) == 0;
+}
+
+static enum emt_err look_for(struct detail *d, const struct store_result *r,
+                             const struct frame_value *v, bool *holds)
+{
+    struct decode_request req = { .protocol = (enum protocol)c_int(r, 0, FRAME_PROTOCOL),
+                                  .format = (enum frame_format)c_int(r, 0, FRAME_DETAIL_FORMAT),
+                                  .keys = { find_keys, d },
+                                  .formats = { .find = find_format, .ctx = d },
+                                  .accept_plaintext = c_bool(r, 0, FRAME_DETAIL_PLAINTEXT),
+                                  .cipher = d->cipher,
+                                  .arena = d->arena,
+                                  .vendors = d->vendors };
+    struct decode_result result;
+
+    req.frame = c_bytes(r, 0, FRAME_DATA, &req.len);
+    enum emt_err err = decode_frame(&req, &result);
+    if (d->err != EMT_OK)
+        return d->err;
+    for (unsigned i = 0; err == EMT_OK && !*holds && i < result.nreadings; i++)
+        *holds = is_value(&result.readings[i], v, c_time(r, 0, FRAME_RECEIVED));
+    return EMT_OK; /* what does not decode holds no value */
+}
+
+enum emt_err api_frame_holds(struct api_call *c, const struct frame_place *place,
+                             const struct frame_value *value, bool *holds)
+{
+    struct store_result *r = NULL;
+    struct detail *d;
+    enum emt_err err =
+        frame_detail(c->store, c->tenant, place->gateway, place->spool, place->seq, &r);
+
+    *holds = false;
+    if (err != EMT_OK)
+        return err == EMT_ENOTFOUND ? EMT_OK : err;
+    d = malloc(sizeof *d);
+    err = d != NULL && detail_init(d, c) ? EMT_OK : EMT_ENOMEM;
+    if (err == EMT_OK && may_read(r))
+        err = look_for(d, r, value, holds);
+    if (d != NULL)
+        detail_release(d);
+    free(d);
+    store_result_free(r);
+    return err;
 }
 
 static bool read_place(struct api_call *c, uint8_t spool[SPOOL_LEN], int64_t *seq)

@@ -2,16 +2,20 @@
  * to its values. Nothing is kept per value: messages say place, period and channels. */
 #include "api_acknowledgement.h"
 #include "api_audit.h"
+#include "api_frame.h"
 #include "api_query.h"
 #include "api_route.h"
+#include "base/hex.h"
 #include "model/frame_state.h"
 #include "model/quality.h"
+#include "model/reading.h"
 #include "store/acknowledgement_store.h"
 #include "store/delivery_store.h"
 #include "store/export_store.h"
 #include "store/frame_query_store.h"
 #include "store/reading_query_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +121,9 @@ struct trace {
     struct api_call *c;
     int64_t channel;
     emt_time at;
+    bool has_value;
+    struct decimal value;
+    char key[CHANNEL_KEY_MAX];
     json_t *out;
 };
 
@@ -135,6 +142,9 @@ static enum emt_err trace_value(struct trace *t)
                             ? json_pack("{s:o, s:o, s:s}", "ts", api_time(v->ts), "value",
                                         api_decimal(v->value), "quality", quality_name(v->quality))
                             : json_null());
+    t->has_value = n > 0;
+    if (n > 0)
+        t->value = v->value;
     free(v);
     return EMT_OK;
 }
@@ -143,23 +153,45 @@ static enum emt_err trace_value(struct trace *t)
 enum { FRAME_GATEWAY, FRAME_SPOOL, FRAME_SEQ, FRAME_RECEIVED, FRAME_STORED, FRAME_STATE };
 static const int listed[] = { 1, 2, 3, 4, 5, 8 };
 
-static void put_frame(struct trace *t, json_t *frames, const struct store_result *r, int row,
-                      const int *columns)
+static enum emt_err ask_frame(struct trace *t, const struct store_result *r, int row,
+                              const int *columns, bool *holds)
+{
+    const char *spool = c_text(r, row, columns[FRAME_SPOOL]);
+    struct frame_value value = { t->key, t->at, t->value };
+    struct frame_place place = { .gateway = c_text(r, row, columns[FRAME_GATEWAY]),
+                                 .seq = c_int(r, row, columns[FRAME_SEQ]) };
+    size_t n = 0;
+
+    *holds = false;
+    if (!t->has_value ||
+        hex_decode(spool, strlen(spool), place.spool, sizeof place.spool, &n) != EMT_OK ||
+        n != sizeof place.spool)
+        return EMT_OK;
+    return api_frame_holds(t->c, &place, &value, holds);
+}
+
+static enum emt_err put_frame(struct trace *t, json_t *frames, const struct store_result *r,
+                              int row, const int *columns)
 {
     emt_time received = c_time(r, row, columns[FRAME_RECEIVED]);
+    bool holds = false;
 
     if (received < t->at - FRAME_BEFORE || received >= t->at + FRAME_BEHIND ||
         json_array_size(frames) == TRACE_FRAMES_MOST)
-        return;
-    json_array_append_new(
-        frames,
+        return EMT_OK;
+    enum emt_err err = ask_frame(t, r, row, columns, &holds);
+    if (err != EMT_OK)
+        return err;
+    json_array_insert_new(
+        frames, holds ? 0 : json_array_size(frames),
         json_pack("{s:s, s:s, s:I, s:o, s:o, s:s, s:b}", "gateway",
                   c_text(r, row, columns[FRAME_GATEWAY]), "spool",
                   c_text(r, row, columns[FRAME_SPOOL]), "seq",
                   (json_int_t)c_int(r, row, columns[FRAME_SEQ]), "received_at", api_time(received),
                   "stored_at", api_time(c_time(r, row, columns[FRAME_STORED])), "state",
                   frame_state_name((enum frame_state)c_int(r, row, columns[FRAME_STATE])),
-                  "same_time", received == t->at));
+                  "holds_value", holds));
+    return EMT_OK;
 }
 
 /* What is packed by now: found by when it was stored. */
@@ -172,8 +204,8 @@ static enum emt_err packed_frames(struct trace *t, int64_t device, json_t *frame
     enum emt_err err =
         frame_list(t->c->store, t->c->tenant, &f, EMT_TIME_NONE, 0, 0, PACKED_MOST, &r);
 
-    for (int i = err == EMT_OK ? store_rows(r) - 1 : -1; i >= 0; i--)
-        put_frame(t, frames, r, i, listed);
+    for (int i = err == EMT_OK ? store_rows(r) - 1 : -1; err == EMT_OK && i >= 0; i--)
+        err = put_frame(t, frames, r, i, listed);
     store_result_free(r);
     return err;
 }
@@ -186,15 +218,14 @@ static enum emt_err device_frames(struct trace *t, int64_t device, json_t *frame
                                          t->at + FRAME_BEHIND, t->at, TRACE_FRAMES_MOST, &r);
 
     for (int i = 0; err == EMT_OK && i < store_rows(r); i++)
-        put_frame(t, frames, r, i, own);
+        err = put_frame(t, frames, r, i, own);
     store_result_free(r);
     if (err == EMT_OK && json_array_size(frames) == 0)
         err = packed_frames(t, device, frames);
     return err;
 }
 
-/* Frames of the device next to the instant: one that its meter or a gateway stamped with it, or the
- * nearest ones, from which a person tells by their explanation. */
+/* Frames of the device around the instant: those that hold the value, then the nearest ones. */
 static enum emt_err trace_frames(struct trace *t)
 {
     struct store_result *r = NULL;
@@ -204,6 +235,8 @@ static enum emt_err trace_frames(struct trace *t)
     if (err == EMT_OK)
         json_object_set_new(t->out, "device",
                             c_null(r, 0, 0) ? json_null() : json_string(c_text(r, 0, 0)));
+    if (err == EMT_OK)
+        snprintf(t->key, sizeof t->key, "%s", c_text(r, 0, 2));
     if (err == EMT_OK && !c_null(r, 0, 1))
         err = device_frames(t, c_int(r, 0, 1), frames);
     store_result_free(r);
@@ -303,9 +336,9 @@ enum emt_err api_channel_trace(struct api_call *c)
     if (t.at == EMT_TIME_NONE)
         return api_problem(c, 400, "invalid", "at", "at: the value's time is needed");
     t.out = json_pack("{s:I, s:o}", "channel", (json_int_t)t.channel, "at", api_time(t.at));
-    enum emt_err err = trace_frames(&t);
+    enum emt_err err = trace_value(&t);
     if (err == EMT_OK)
-        err = trace_value(&t);
+        err = trace_frames(&t);
     if (err == EMT_OK)
         err = trace_messages(&t);
     if (err == EMT_OK)

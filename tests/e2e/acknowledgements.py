@@ -222,6 +222,7 @@ def trace(a, b, channel, first, rejected, new):
     assert t['value']['ts'] == at and t['value']['value'] == values[len(values) // 2]['value'], t
     assert t['frames'] and t['frames'][0]['gateway'] == 'g1', t['frames']
     frame = t['frames'][0]
+    assert [f['holds_value'] for f in t['frames']].count(True) >= 1 and frame['holds_value'], t['frames']
     whole = a.get(f"/frames/{frame['gateway']}/{frame['spool']}/{frame['seq']}")
     assert whole['device'] == t['device'] and whole['explain']['records'], whole
     by_file = {s['file']['id']: s for s in t['sent'] if s['message']['location'] == bad['location']}

@@ -117,7 +117,7 @@ function Frames({ trace: { frames } }: { trace: Trace }) {
                 <Table.Tr key={`${frame.gateway}/${frame.spool}/${frame.seq}`}>
                   <Table.Td>
                     <Time at={frame.received_at} seconds />
-                    {frame.same_time && ` (${t('trace.same')})`}
+                    {frame.holds_value && <b> ({t('trace.same')})</b>}
                   </Table.Td>
                   <Table.Td>
                     <Anchor

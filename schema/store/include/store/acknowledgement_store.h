@@ -165,7 +165,7 @@ enum {
 };
 EMT_CHECKED enum emt_err sent_trace(struct store *s, int32_t tenant, int64_t channel, emt_time at,
                                     int limit, struct store_result **out);
-/* Where the channel's value at this instant comes from: (device ident, device_id, obis).
+/* Where the channel's value at this instant comes from: (device ident, device_id, key).
  * EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err sent_trace_channel(struct store *s, int32_t tenant, int64_t channel,
                                             struct store_result **out);
