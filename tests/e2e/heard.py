@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Heard meters: a gateway hears more than the tenant owns. Who is heard stands in a list with level, count and key; adopting takes the key along;
 ignored ones are kept out; an allow-list on the gateway saves the others' volume before the spool, and the gateway says how many it left out."""
+import subprocess
 import sys
-import time
 
 import emt
 from emt import Node, Problem, Tenant, agent, operator, say, wait_for, workspace
@@ -22,7 +22,6 @@ def telegram(number, litres, access, encrypted=False):
     if encrypted:
         iv = (head + bytes([access]) * 8).hex()
         plain = b'\x2f\x2f' + record + b'\x2f' * 8
-        import subprocess
         body = subprocess.run(['openssl', 'enc', '-aes-128-cbc', '-nopad', '-K', KEY, '-iv', iv], input=plain, capture_output=True, check=True).stdout
         cfg = b'\x10\x05'
     else:
@@ -100,9 +99,11 @@ def main():
         replay = gw / 'fourth.hex'
         replay.write_text(''.join(f'wmbus {telegram("44444444", i, i)} format=no-link-crc\n' for i in range(20, 27)))
         a = agent(gw, node, '--replay', replay)
-        time.sleep(0.5)
-        tenant.post('/gateways/gw-1/commands', {'name': 'status'})
-        wait_for('the count', lambda: (tenant.get('/gateways/gw-1')['status'] or {}).get('metrics', {}).get('frames_filtered') == 7)
+
+        def filtered():
+            tenant.post('/gateways/gw-1/commands', {'name': 'status'})
+            return (tenant.get('/gateways/gw-1')['status'] or {}).get('metrics', {}).get('frames_filtered') == 7
+        wait_for('the count', filtered, step=1)
 
         say('a meter that is adopted joins the list at once')
         tenant.post('/gateways/gw-1/heard', {'device': OTHER, 'decision': 'adopt'})

@@ -19,6 +19,7 @@ int main(void)
     srunner_add_suite(runner, oms_encode_suite());
     srunner_add_suite(runner, public_corpora_suite());
     srunner_add_suite(runner, vendor_suite());
+    srunner_add_suite(runner, vendor_families_suite());
     srunner_add_suite(runner, wmbus_link_suite());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

@@ -17,6 +17,7 @@ Suite *mbus_wired_suite(void);
 Suite *oms_encode_suite(void);
 Suite *public_corpora_suite(void);
 Suite *vendor_suite(void);
+Suite *vendor_families_suite(void);
 Suite *wmbus_link_suite(void);
 
 /* A suite of one test case. */
