@@ -116,8 +116,6 @@ create table emt_certificate (
     primary key (tenant_id, triple_id, use),
     foreign key (tenant_id, triple_id) references emt_triple (tenant_id, triple_id) on delete cascade
 );
--- Mails are signed with the youngest certificate that is valid.
-alter table delivery_target add column sign_emt boolean not null default false;
 
 do $$
 declare
@@ -144,9 +142,11 @@ create function trust_changed() returns void
 language sql security definer set search_path = public, pg_temp as $$
     update trust_version set version = version + 1
 $$;
+-- Another number than before: also when a tenant with imports comes, is suspended or goes.
 create function trust_version_now() returns int8
 language sql stable security definer set search_path = public, pg_temp as $$
-    select version from trust_version
+    select v.version * 1000000 + (select count(*) from imported_certificate i join tenant t on t.id = i.tenant_id where t.state = 0)
+    from trust_version v
 $$;
 -- What handshakes believe besides the platform's root. A CA that several tenants imported gets the newest list that one of them has:
 -- it was signed by that CA.

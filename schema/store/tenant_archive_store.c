@@ -109,6 +109,7 @@ static const struct sealed {
     { "device_key", "blob", "device_key", "key_id::text", "'key'", "key_id" },
     { "device_key", "authentication_blob", "device_key", "key_id::text", "'authentication-key'", "key_id" },
     { "delivery_secret", "blob", "delivery_target", "target_id::text", "purpose", "target_id" },
+    { "emt_certificate", "key_blob", "emt_certificate", "triple_id::text", "use", "triple_id" },
 };
 /* clang-format on */
 
@@ -124,6 +125,7 @@ const char *const *archive_sealed_columns(void)
 {
     static const char *const names[] = { "tenant_ca.key_blob", "device_key.blob",
                                          "device_key.authentication_blob", "delivery_secret.blob",
+                                         "emt_certificate.key_blob",
                                          NULL };
 
     static_assert(COUNT(names) == COUNT(sealed) + 1, "every wrapped column is listed");

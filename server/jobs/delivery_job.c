@@ -9,6 +9,7 @@
 #include "pki/smime.h"
 #include "store/acknowledgement_store.h"
 #include "store/audit_store.h"
+#include "store/certificate_store.h"
 #include "store/delivery_store.h"
 #include "store/event_store.h"
 #include "store/export_store.h"
@@ -45,6 +46,7 @@ try {
     struct store_result *target_row, *file_row;
     struct store_result *mail_row; /* a report's own recipients; NULL: the target's */
     char *secrets[SECRETS];
+    char *sign_chain; /* of the market participant's certificate, where that signs */
     char *lists[3]; /* cut into lines */
     const char *addresses[3][DELIVERY_ADDRESSES_MAX + 2];
     char path[PATH_BYTES];
@@ -63,6 +65,7 @@ static void try_release(struct try *t)
             explicit_bzero(t->secrets[i], strlen(t->secrets[i]));
         free(t->secrets[i]);
     }
+    free(t->sign_chain);
     for (size_t i = 0; i < 3; i++)
         free(t->lists[i]);
     store_result_free(t->target_row);
@@ -101,13 +104,42 @@ static enum emt_err open_secret(struct try *t, const struct seal_key *key, const
     return seal_unwrap(key, &place, blob, len, (uint8_t *)t->secrets[i], &n);
 }
 
+/* "emt" in the place of a certificate: the youngest of the market participant that is valid now, so
+ * that a new triple signs from its first day on. None: the message is refused, not sent unsigned. */
+static bool signs_as_emt(const struct try *t)
+{
+    return strcmp(c_text(t->target_row, 0, TARGET_SIGN_PEM), "emt") == 0;
+}
+
+static enum emt_err open_emt(struct try *t, const struct seal_key *key)
+{
+    struct writer chain, secret;
+    enum emt_err err;
+
+    writer_init_heap(&chain, 256u << 10);
+    writer_init_heap(&secret, 64u << 10);
+    err = emt_certificate_current(t->app, t->job->tenant, "sig", clock_now(), key, &chain, &secret);
+    if (err == EMT_OK) {
+        t->sign_chain = strdup(writer_cstr(&chain));
+        t->secrets[SIGN_KEY] = strndup((const char *)secret.data, secret.len);
+        if (t->sign_chain == NULL || t->secrets[SIGN_KEY] == NULL)
+            err = EMT_ENOMEM;
+    }
+    if (secret.data != NULL)
+        explicit_bzero(secret.data, secret.cap);
+    writer_release(&secret);
+    writer_release(&chain);
+    return err == EMT_ENOTFOUND ? EMT_OK : err; /* said when it signs */
+}
+
 static enum emt_err open_secrets(struct try *t)
 {
+    bool emt = signs_as_emt(t);
     struct store_result *r = NULL;
     struct seal_key key = { 0 };
     enum emt_err err = target_secrets(t->app, t->job->tenant, t->row.target, &r);
 
-    if (err == EMT_OK && store_rows(r) > 0)
+    if (err == EMT_OK && (store_rows(r) > 0 || emt))
         err = tenant_key_load(t->app, t->job->tenant, 0, t->rules->master, &key);
     for (int i = 0; err == EMT_OK && i < store_rows(r); i++) {
         size_t n = 0;
@@ -115,6 +147,8 @@ static enum emt_err open_secrets(struct try *t)
 
         err = open_secret(t, &key, c_text(r, i, 0), blob, n);
     }
+    if (err == EMT_OK && emt)
+        err = open_emt(t, &key);
     seal_key_wipe(&key);
     store_result_free(r);
     return err;
@@ -147,7 +181,11 @@ static bool cut_list(struct try *t, size_t which, enum target_column column)
 static enum emt_err seal_mail(void *ctx, const uint8_t *entity, size_t n, uint8_t **out,
                               size_t *out_len, struct emt_diag *diag)
 {
-    return smime_seal(ctx, entity, n, out, out_len, diag);
+    const struct smime_settings *s = ctx;
+
+    if (s->sign_pem != NULL && strcmp(s->sign_pem, "emt") == 0)
+        return emt_fail(diag, EMT_ESTATE, "there is no EMT certificate (SIG) that is valid now");
+    return smime_seal(s, entity, n, out, out_len, diag);
 }
 
 static bool make_mail(struct try *t)
@@ -166,6 +204,8 @@ static bool make_mail(struct try *t)
                                       .bcc = t->addresses[2],
                                       .subject = c_text(r, 0, TARGET_MAIL_SUBJECT),
                                       .text = c_text(r, 0, TARGET_MAIL_TEXT) };
+    if (t->sign_chain != NULL)
+        t->smime.sign_pem = t->sign_chain;
     if (t->smime.sign_pem != NULL || t->smime.encrypt_pem != NULL) {
         t->mail.seal = seal_mail;
         t->mail.seal_ctx = &t->smime;

@@ -2,14 +2,19 @@
 """Certificates of others and lists of revoked certificates, as docs/pki.md tells it: a vendor's CA, pinned certificates, the listener for devices
 of others, lists fetched and brought, stale ones, our own lists, a tenant's next CA, resumption and sessions past their age."""
 import base64
+import contextlib
 import datetime
 import hashlib
 import http.server
+import os
 import shutil
 import socket
+import socketserver
 import ssl
+import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 import warnings
@@ -20,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import emt
-from emt import Node, Problem, Tenant, operator, say, wait_for, workspace
+from emt import Node, Problem, Process, Tenant, operator, say, wait_for, workspace
 
 TELEGRAM = 'wmbus 2c44a7320613216802057a2f0000002f2f0b13672400002f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f2f\n'
 
@@ -75,13 +80,38 @@ class Lists(http.server.ThreadingHTTPServer):
                 self.send_response(200)
                 self.send_header('Content-Length', str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):  # too long: who asks hangs up
+                    self.wfile.write(body)
 
             def log_message(self, *args):
                 pass
         super().__init__(('127.0.0.1', 0), Handler)
         self.body = 404
         self.asked = 0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Mailbox(socketserver.ThreadingTCPServer):
+    """Takes mails without asking who sends them."""
+    allow_reuse_address = True
+
+    def __init__(self):
+        self.mails = []
+        box = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                self.wfile.write(b'220 box\r\n')
+                while line := self.rfile.readline():
+                    word = line[:4].upper()
+                    if word == b'DATA':
+                        self.wfile.write(b'354 go on\r\n')
+                        mail = b''
+                        while (line := self.rfile.readline()) not in (b'.\r\n', b''):
+                            mail += line[1:] if line.startswith(b'..') else line
+                        box.mails.append(mail)
+                    self.wfile.write(b'221 bye\r\n' if word == b'QUIT' else b'250 ok\r\n')
+        super().__init__(('127.0.0.1', 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -269,20 +299,84 @@ def loggers(alpha, field, node, logger_port):
         wait_for('weak', lambda: node.metric('emt_field_handshakes_total{result="weak-certificate"}') > before, 10)
 
 
-def dial(folder, port):
-    """A client without scruples about its own certificate."""
+def dial(folder, port, alpn=True):
+    """A client without scruples about its own certificate; folder None: it has none."""
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     c.check_hostname = False
     c.verify_mode = ssl.CERT_NONE
     c.set_ciphers('DEFAULT:@SECLEVEL=0')
-    c.set_alpn_protocols(['emt/1'])
+    if alpn:
+        c.set_alpn_protocols(['emt/1'])
     c.maximum_version = ssl.TLSVersion.TLSv1_2
-    c.load_cert_chain(folder / 'gateway.pem', folder / 'gateway.key')
+    if folder:
+        c.load_cert_chain(folder / 'gateway.pem', folder / 'gateway.key')
     try:
         with socket.create_connection(('127.0.0.1', port), timeout=5) as s, c.wrap_socket(s, server_hostname='localhost') as t:
             t.recv(1)
     except OSError:
         pass
+
+
+def refusals(alpha, beta, field, node, vendor):
+    say('every refusal has its counter')
+    day = datetime.timedelta(days=1)
+    identities = {
+        'expired': Identity('old', vendor, since=now() - 9 * day, days=1),
+        'not-yet-valid': Identity('young', vendor, since=now() + day),
+        'wrong-key-usage': Identity('agrees', vendor, usage='agree'),
+        'self-signed': Identity('itself'),
+        'weak-certificate': Identity('sha1', vendor, digest=hashes.SHA1()),
+        'bad-certificate': Identity('stranger', Identity('Nobody CA', ca=True)),
+    }
+    cases = [(name, field.folder(f'bad-{name}', i), True) for name, i in identities.items()]
+    cases += [('weak-certificate', field.folder('bad-curve', Identity('curve', vendor, key=ec.generate_private_key(ec.SECP521R1()))), True),
+              ('no-certificate', None, True), ('no-alpn', field.template, False)]
+    for name, folder, alpn in cases:
+        metric = f'emt_field_handshakes_total{{result="{name}"}}'
+        before = node.metric(metric)
+        dial(folder, node.field, alpn)
+        wait_for(name, lambda: node.metric(metric) > before, 10)
+
+    say('who asks for a renegotiation is refused and counted')
+    p = subprocess.Popen(['openssl', 's_client', '-connect', f'127.0.0.1:{node.field}', '-tls1_2', '-alpn', 'emt/1', '-cert',
+                          field.template / 'gateway.pem', '-key', field.template / 'gateway.key', '-cert_chain', field.template / 'gateway.pem'],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with contextlib.suppress(OSError):
+        os.read(p.stdout.fileno(), 1)
+        time.sleep(1)
+        p.stdin.write(b'R\n')
+        p.stdin.flush()
+    wait_for('counted', lambda: node.metric('emt_field_renegotiations_refused') >= 1, 10)
+    p.kill()
+    p.communicate()
+
+
+def age(alpha, dir, field, node):
+    say('a session past its age is not resumed, in TLS 1.2 and 1.3')
+    alpha.post('/gateways', {'id': 'gw-13'})
+    e = alpha.post('/gateways/gw-13/enrolment')
+    modern = dir / 'gw-13'
+    emt.run([emt.build_dir() / 'emt-agent', 'enrol', '--server', f'https://localhost:{node.https}', '--token', e['token'], '--pin', e['pin'],
+             '--dir', modern, '--tls', '1.3'])
+    alpha.post('/gateways', {'id': 'gw-bp'})
+    e = alpha.post('/gateways/gw-bp/enrolment')
+    brainpool = dir / 'gw-bp'
+    enrol = [emt.build_dir() / 'emt-agent', 'enrol', '--server', f'https://localhost:{node.https}', '--token', e['token'], '--pin', e['pin'],
+             '--dir', brainpool]
+    emt.run([*enrol, '--key', 'brainpoolP384r1', '--tls', '1.3'], ok=(2,))
+    emt.run([*enrol, '--key', 'secp521r1'], ok=(2,))
+    emt.run([*enrol, '--key', 'brainpoolP384r1'])
+    assert 'brainpoolP384r1' in emt.run(['openssl', 'x509', '-in', brainpool / 'gateway.pem', '-noout', '-text']).stdout
+    assert node.process.stop() == 0
+    node.field_extra += ['  session_age: 2s']
+    node.start()
+    metric = 'emt_field_handshakes_total{result="session-too-old"}'
+    for folder, port in ((brainpool, node.field), (modern, node.field13)):
+        before = node.metric(metric)
+        agent = Process([emt.build_dir() / 'emt-agent', 'run', '--dir', folder, '--address', f'127.0.0.1:{port}'], folder / 'agent.log')
+        wait_for('too old', lambda: node.metric(metric) > before, 30)
+        wait_for('and connected anew', lambda: node.metric('emt_field_sessions') == 1, 30)
+        assert agent.stop() == 0
 
 
 def own_lists(alpha, node):
@@ -363,7 +457,21 @@ def triples(alpha, node):
     both = alpha.get('/emt-certificates')['items']
     assert [t['sig']['current'] for t in both] == [True, False], both
     assert 'PRIVATE' not in str(both)
+
+    say('mails are signed with the SIG of the triple that counts')
+    box = Mailbox()
+    target = alpha.post('/targets', {'name': 'mail', 'kind': 'mail', 'host': '127.0.0.1', 'port': box.server_address[1], 'plain_allowed': True,
+                                     'mail_from': 'a@example.org', 'mail_to': ['b@example.org'], 'mail_subject': 'x', 'sign_certificate': 'emt'})
+    def signer():
+        n = len(box.mails)
+        alpha.post(f"/targets/{target['id']}/test")
+        wait_for('a mail', lambda: len(box.mails) > n, 20)
+        (node.dir / 'mail').write_bytes(box.mails[n])
+        emt.run(['openssl', 'cms', '-verify', '-in', node.dir / 'mail', '-noverify', '-signer', node.dir / 'signer', '-out', '/dev/null'])
+        return x509.load_pem_x509_certificate((node.dir / 'signer').read_bytes()).serial_number
+    assert signer() == int(second['sig']['serial'], 16)
     alpha.delete(f"/emt-certificates/{second['id']}")
+    assert signer() == int(first['sig']['serial'], 16)
     assert alpha.get(f"/emt-certificates/{first['id']}")['sig']['current']
 
 
@@ -383,9 +491,11 @@ def main():
         vendor, id, folder = imports(alpha, beta, field, node)
         lists(alpha, field, node, vendor, id, folder)
         loggers(alpha, field, node, logger_port)
+        refusals(alpha, beta, field, node, vendor)
         own_lists(alpha, node)
         authorities(gamma, dir, field, node)
         triples(alpha, node)
+        age(beta, dir, field, node)
     say('done')
 
 

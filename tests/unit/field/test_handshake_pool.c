@@ -243,6 +243,7 @@ START_TEST(failures_are_judged_by_error_and_reason)
     } certificates[] = {
         { "revoked", HANDSHAKE_REVOKED },
         { "expired session", HANDSHAKE_STALE },
+        { "not pinned", HANDSHAKE_NOT_PINNED },
         { "certificate verify failed: certificate has expired", HANDSHAKE_EXPIRED },
         { "certificate verify failed: certificate is not yet valid", HANDSHAKE_NOT_YET_VALID },
         { "organisation does not match issuer", HANDSHAKE_WRONG_TENANT },
