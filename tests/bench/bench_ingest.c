@@ -30,14 +30,14 @@
 #include <unistd.h>
 
 /* Keep ahead of the engine by this much: enough for two full batches. */
-#define AHEAD_FRAMES 4000u
+#define AHEAD_FRAMES 8000u
 #define PACE_MS 5
 #define ROUNDS 5
 #define PACED_PERCENT 70
 
 struct options {
     const char *conninfo, *drop_index;
-    unsigned frames, tenants, devices, age;
+    unsigned frames, tenants, devices, age, batch_rows;
     unsigned gateways, rate, seconds; /* of the fleet */
 };
 
@@ -330,7 +330,9 @@ static void start_engine(void *arg)
 {
     struct bench *b = arg;
     const struct ingest_handler h = { on_committed, on_fenced, on_pressure, b };
-    const struct ingest_settings s = { .conninfo = b->conninfo, .master = b->master };
+    const struct ingest_settings s = { .conninfo = b->conninfo,
+                                       .master = b->master,
+                                       .batch_rows = b->o.batch_rows };
     struct emt_diag diag = { 0 };
 
     b->timer = loop_timer_new(b->loop, on_timer, b);
@@ -533,6 +535,8 @@ static bool parse(int argc, char **argv, struct options *o)
             ok = parse_number(argv[i + 1], &o->age) && o->age <= 120;
         else if (ok && strcmp(argv[i], "--drop-index") == 0)
             o->drop_index = argv[i + 1];
+        else if (ok && strcmp(argv[i], "--batch-rows") == 0)
+            ok = parse_number(argv[i + 1], &o->batch_rows);
         else if (ok && strcmp(argv[i], "--gateways") == 0)
             ok = parse_number(argv[i + 1], &o->gateways) && o->gateways <= 10000;
         else if (ok && strcmp(argv[i], "--rate") == 0)
@@ -542,10 +546,11 @@ static bool parse(int argc, char **argv, struct options *o)
         else
             ok = false;
         if (!ok) {
-            fprintf(stderr, "usage: emt-bench ingest [--frames N] [--tenants N] [--devices N]"
-                            " [--age MONTHS] [--drop-index NAME] [--conninfo TEXT]\n"
-                            "       emt-bench ingest --gateways N [--tenants N] [--rate FRAMES/S]"
-                            " [--seconds N]\n");
+            fprintf(stderr,
+                    "usage: emt-bench ingest [--frames N] [--tenants N] [--devices N]"
+                    " [--age MONTHS] [--batch-rows N] [--drop-index NAME] [--conninfo TEXT]\n"
+                    "       emt-bench ingest --gateways N [--tenants N] [--rate FRAMES/S]"
+                    " [--seconds N]\n");
             return false;
         }
     }
