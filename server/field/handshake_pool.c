@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* POLLRDHUP */
 #include "handshake_pool.h"
 
 #include "base/clock.h"
@@ -7,6 +8,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -241,8 +243,22 @@ static void handshake_step(struct worker *w, struct handshake *h)
     handshake_fail(w, h, o);
 }
 
+/* In a storm that is longer than the gateways' patience many have given up while they waited in the
+ * kernel's queue, with their ClientHello still there: work for them would make the others wait
+ * until they give up, too. */
+static bool has_left(const struct handshake *h)
+{
+    struct pollfd p = { h->fd, POLLRDHUP, 0 };
+
+    return poll(&p, 1, 0) == 1;
+}
+
 static void handshake_begin(struct worker *w, struct handshake *h)
 {
+    if (has_left(h)) {
+        handshake_fail(w, h, HANDSHAKE_PEER_CLOSED);
+        return;
+    }
     w->done++;
     w->n++;
     h->prev = w->last;

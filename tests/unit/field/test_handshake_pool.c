@@ -149,6 +149,28 @@ START_TEST(what_is_no_tls_is_told_apart)
 }
 END_TEST
 
+START_TEST(who_left_while_waiting_costs_no_handshake)
+{
+    struct tls_context *ctx = context(TLS_PROFILE_AGENT, &gateway_leaf, pki.trust);
+    struct tls_counters counters;
+    enum tls_wait wait;
+
+    for (int i = 0; i < 10; i++) {
+        int fds[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        struct tls_conn *c = tls_conn_connect(ctx, fds[0], "localhost");
+        ck_assert_int_eq(tls_conn_handshake(c, &wait), EMT_EAGAIN); /* its ClientHello is there */
+        tls_conn_free(c);
+        close(fds[0]);
+        ck_assert_int_eq(handshake_pool_add(pool, server, fds[1], "192.0.2.1", &owner), EMT_OK);
+    }
+    wait_for(HANDSHAKE_PEER_CLOSED, 10);
+    tls_context_counters(server, &counters);
+    ck_assert_uint_eq(counters.failed, 0); /* none was begun */
+    tls_context_unref(ctx);
+}
+END_TEST
+
 START_TEST(a_foreign_certificate_is_bad)
 {
     struct test_pki other;
@@ -280,6 +302,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, silent_clients_hold_a_slot_and_not_the_thread);
     tcase_add_test(c, what_is_no_tls_is_told_apart);
+    tcase_add_test(c, who_left_while_waiting_costs_no_handshake);
     tcase_add_test(c, a_foreign_certificate_is_bad);
     tcase_add_test(c, a_revoked_certificate_is_named);
     tcase_add_test(c, near_the_limit_the_silent_give_way);
