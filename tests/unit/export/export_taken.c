@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, const void *content,
                               size_t len, int messages)
@@ -19,7 +21,8 @@ static enum emt_err take_file(void *ctx, int64_t file_id, const char *name, cons
     t->id[i] = file_id;
     snprintf(t->name[i], sizeof t->name[i], "%s", name);
     t->content[i] = calloc(1, len + 1);
-    memcpy(t->content[i], content, len);
+    if (len > 0)
+        memcpy(t->content[i], content, len);
     t->len[i] = len;
     t->messages[i] = messages;
     return t->answer;
@@ -56,6 +59,25 @@ static void put_finding(void *ctx, const struct mscons_finding *f)
     fprintf(stderr, "%u: %s: %s\n", f->segment, f->code, f->text);
 }
 
+/* Other readers look at what the tests write. */
+static void leave(const struct taken *t, unsigned i)
+{
+    const char *folder = getenv("EMT_EXPORT_KEEP");
+    char path[512];
+
+    if (folder == NULL)
+        return;
+    /* Tenants of different tests may send under one name. */
+    snprintf(path, sizeof path, "%s/%d-%" PRId64, folder, (int)getpid(), t->id[i]);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
+    snprintf(path, sizeof path, "%s/%d-%" PRId64 "/%s", folder, (int)getpid(), t->id[i],
+             t->name[i]);
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(t->content[i], 1, t->len[i], f), t->len[i]);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
 json_t *taken_judged(struct pg_fixture *f, const struct taken *t, unsigned i)
 {
     struct mscons_findings out = { put_finding, NULL };
@@ -79,6 +101,7 @@ json_t *taken_judged(struct pg_fixture *f, const struct taken *t, unsigned i)
              " text ~ (chr(39) || 'UNT[+][0-9]+[+]' || nth || chr(39) || '$')",
              t->id[i]);
     ck_assert_int_eq(pg_fixture_number(f, sql), t->messages[i]);
+    leave(t, i);
     writer_init_heap(&text, 1u << 20);
     ck_assert_int_eq(mscons_show(t->content[i], t->len[i], &text, NULL), EMT_OK);
     json_t *j = json_loads(writer_cstr(&text), 0, NULL);

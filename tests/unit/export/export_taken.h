@@ -26,7 +26,8 @@ struct taken {
 /* Runs the export; whatever comes out, the connection is ready for the next one. */
 void taken_run(struct store *s, const struct mscons_export_request *req, struct taken *t);
 void taken_drop(struct taken *t);
-/* The file passes the checker, and the database holds the same bytes, and its messages where its
+/* With EMT_EXPORT_KEEP a copy of the file stays in that folder.
+ * The file passes the checker, and the database holds the same bytes, and its messages where its
  * rows say. Its content as JSON. */
 json_t *taken_judged(struct pg_fixture *f, const struct taken *t, unsigned i);
 const json_t *taken_line(const json_t *file, size_t message, size_t line);
