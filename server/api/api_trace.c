@@ -331,12 +331,18 @@ enum emt_err api_channel_trace(struct api_call *c)
 {
     struct trace t = { .c = c, .at = EMT_TIME_NONE };
 
+    struct store_result *r = NULL;
+
     if (!api_param_number(c, 0, "channel", &t.channel) || !api_query_time(c, "at", &t.at))
         return EMT_OK;
+    enum emt_err err = sent_trace_channel(c->store, c->tenant, t.channel, &r);
+    store_result_free(r);
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "channel");
     if (t.at == EMT_TIME_NONE)
         return api_problem(c, 400, "invalid", "at", "at: the value's time is needed");
     t.out = json_pack("{s:I, s:o}", "channel", (json_int_t)t.channel, "at", api_time(t.at));
-    enum emt_err err = trace_value(&t);
+    err = trace_value(&t);
     if (err == EMT_OK)
         err = trace_frames(&t);
     if (err == EMT_OK)

@@ -209,9 +209,14 @@ def populate(op, node, dir, key, gateway, melo):
     ts = t.readings(energy['id'])[0]['ts']
     correction = t.post(f"/channels/{energy['id']}/corrections", {'values': [{'ts': ts, 'value': '7', 'quality': 'corrected', 'reason': 'x'}]})
     mandate = t.post('/mandates', {'location': melo, 'recipient': '9900999000205', 'purpose': 'billing', 'from': '2026-01-01T00:00:00Z'})
+    answer = t.post('/acknowledgements', ("UNB+UNOC:3+9900999000205:500+9900999000106:500+261121:0320+C1'UNH+1+CONTRL:D:3:UN:2.0b'"
+                                          f"UCI+REF{key}+9900999000106:500+9900999000205:500+7'UNT+3+1'UNZ+1+C1'").encode(), 'application/edifact')
+    partner = f'99009990002{len(key):02}'
+    t.rest('PUT', f'{t.path}/acknowledgement-rules/{partner}', {'within_s': 60})
     return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
                         user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'],
-                        correction_id=correction['items'][0]['correction'], mandate_id=mandate['id'])
+                        correction_id=correction['items'][0]['correction'], mandate_id=mandate['id'],
+                        acknowledgement_id=answer['id'], partner=partner)
 
 
 def main():
