@@ -271,6 +271,8 @@ static void take_row(struct run *r, const struct store_result *s)
     r->order.location = r->location[0] != '\0' ? r->location : NULL;
     r->order.test = c_bool(s, 0, SCHEDULE_TEST);
     r->order.hold_gaps = c_bool(s, 0, SCHEDULE_HOLD_GAPS);
+    /* Who looks back further than yesterday looks for what has changed since. */
+    r->order.only_changes = c_int(s, 0, SCHEDULE_DAYS) > 1;
     r->order.actor = r->name;
     r->target = number_or_0(s, SCHEDULE_TARGET);
     r->second_target = number_or_0(s, SCHEDULE_SECOND_TARGET);
