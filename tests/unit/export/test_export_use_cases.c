@@ -328,6 +328,29 @@ START_TEST(type_two_values_come_as_they_were_ordered)
 }
 END_TEST
 
+START_TEST(the_version_is_that_of_the_day_of_sending)
+{
+    int32_t tenant = export_tenant_new(fixture, "version");
+    struct mscons_export_request req = { .tenant = tenant,
+                                         .pid = 13018,
+                                         .from = { 2026, 9, 20 },
+                                         .to = { 2026, 9, 21 },
+                                         .now = at("2026-09-30T21:59:00Z") };
+
+    export_place(fixture, tenant, MELO, RECEIVER);
+    counts(tenant, bound(tenant, "VERSION-1", "Wh", MELO, "1-1:1.29.0", ""), "2026-09-19T22:00:00Z",
+           900, 96, 0, 4, 0);
+    taken_run(store, &req, &t);
+    json_decref(taken_judged(fixture, &t, 0));
+    holds("MSCONS:D:04B:UN:2.4c'");
+    taken_drop(&t);
+    req.now += EMT_MINUTE; /* October in Germany */
+    taken_run(store, &req, &t);
+    json_decref(taken_judged(fixture, &t, 0));
+    holds("MSCONS:D:04B:UN:2.5'");
+}
+END_TEST
+
 /* --- gas --- */
 
 START_TEST(the_long_gas_day_has_25_hours)
@@ -512,6 +535,7 @@ int main(void)
     tcase_add_test(c, energy_of_a_year_runs_through_an_exchange);
     tcase_add_test(c, a_month_has_its_energy_and_its_maximum);
     tcase_add_test(c, type_two_values_come_as_they_were_ordered);
+    tcase_add_test(c, the_version_is_that_of_the_day_of_sending);
     tcase_add_test(c, the_long_gas_day_has_25_hours);
     tcase_add_test(c, a_gas_meter_is_read_at_six_and_converted_by_the_month);
     tcase_add_test(c, gas_energy_of_a_market_location_is_whole);
