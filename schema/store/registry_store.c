@@ -100,14 +100,31 @@ static const struct store_statement statements[STATEMENTS] = {
                    "d.ident = u.ident OFFSET 0) AS d"
                    " CROSS JOIN LATERAL (SELECT * FROM channel c WHERE c.tenant_id = $1 AND "
                    "c.device_id = d.device_id OFFSET 0) AS c" },
+    /* A register that goes on in another unit is a channel of its own, so that nobody adds up what
+       does not belong together; its first version names the one before. */
     [CHANNELS_CREATE] = { "registry_channels_create", 13,
-                          "INSERT INTO channel (tenant_id, device_id, key, kind, obis, quantity, "
+                          "WITH fresh AS (INSERT INTO channel (tenant_id, device_id, key, kind, obis, quantity, "
                           "unit, function, storage, tariff, subunit, qualifier, nth)"
                           " SELECT $1, u.* FROM " CHANNEL_COLUMNS
                           " WHERE NOT EXISTS (SELECT FROM channel c WHERE c.tenant_id = $1 AND "
                           "c.device_id = u.device_id AND c.key = u.key OFFSET 0)"
                           " ORDER BY u.device_id, u.key ON CONFLICT (tenant_id, device_id, key) DO "
-                          "NOTHING" },
+                          "NOTHING RETURNING *), former AS ("
+                          "SELECT DISTINCT ON (f.channel_id) f.channel_id, f.device_id, f.unit,"
+                          " c.channel_id AS before, c.unit AS unit_before FROM fresh f"
+                          " JOIN channel c ON c.tenant_id = $1 AND c.device_id = f.device_id"
+                          " AND c.quantity = f.quantity AND c.kind = f.kind AND c.function = "
+                          "f.function AND c.storage = f.storage AND c.tariff = f.tariff"
+                          " AND c.subunit = f.subunit AND c.nth = f.nth AND c.qualifier = "
+                          "f.qualifier AND c.obis IS NOT DISTINCT FROM f.obis"
+                          " AND c.unit <> f.unit WHERE f.quantity NOT IN (0, 34, 35, 36)"
+                          " ORDER BY f.channel_id, c.channel_id DESC), said AS ("
+                          "INSERT INTO event (tenant_id, at, severity, kind, device_id, detail)"
+                          " SELECT $1, now(), 1, 'unit-changed', device_id, unit_before || ' to ' || "
+                          "unit || ': channel ' || before || ' to ' || channel_id FROM former)"
+                          " INSERT INTO channel_version (tenant_id, channel_id, version, valid_from,"
+                          " unit, reason, created_by) SELECT $1, channel_id, 1, now(), unit,"
+                          " 'channel ' || before || ' before, in ' || unit_before, 'emtd' FROM former" },
     [CHANNELS_FIND] = { "registry_channels_find", 3,
                         "SELECT c.device_id, c.channel_id, c.key FROM unnest($2::int8[], "
                         "$3::text[]) AS u(device_id, key)"

@@ -3,6 +3,7 @@
 #include "model/formula.h"
 #include "model/quantity.h"
 #include "store/calculated_store.h"
+#include "store/meaning_store.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -157,8 +158,10 @@ static bool check_meaning(struct api_call *c, const struct api_value *v,
     }
     if (v[UNIT].present) {
         unit = unit_find(v[UNIT].text);
-        if (unit == NULL || strcmp(unit->name, unit->base) != 0) {
-            (void)api_problem(c, 400, "invalid", "unit", "unit: must be a base unit, as Wh or m3");
+        bool own = unit == NULL && unit_known(c->store, c->tenant, v[UNIT].text) == EMT_OK;
+        if (!own && (unit == NULL || strcmp(unit->name, unit->base) != 0)) {
+            (void)api_problem(c, 400, "invalid", "unit",
+                              "unit: must be a base unit, as Wh or m3, or an own one");
             return false;
         }
     }
@@ -166,7 +169,10 @@ static bool check_meaning(struct api_call *c, const struct api_value *v,
         (void)api_problem(c, 400, "invalid", "quantity", "quantity: is not known");
         return false;
     }
-    out->unit = unit != NULL ? unit->name : *common->unit ? common->unit : NULL;
+    if (v[UNIT].present)
+        out->unit = unit != NULL ? unit->name : v[UNIT].text;
+    else
+        out->unit = *common->unit ? common->unit : NULL;
     out->quantity = v[QUANTITY].present ? (int)q : common->quantity;
     return true;
 }

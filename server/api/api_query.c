@@ -43,6 +43,7 @@ static const struct {
     { api_meter_key_list, PAGE },
     { api_location_list, PAGE " q kind" },
     { api_erasure_list, PAGE },
+    { api_read_attempt_list, PAGE },
     { api_mandate_list, PAGE " location" },
     { api_permission_list, PAGE " recipient purpose" },
     { api_export_list, PAGE },

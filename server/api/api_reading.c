@@ -10,6 +10,7 @@
 #include "reading_text.h"
 #include "store/device_store.h"
 #include "store/frame_query_store.h"
+#include "store/meaning_store.h"
 #include "store/reading_query_store.h"
 
 #include <inttypes.h>
@@ -73,12 +74,15 @@ static enum emt_err finish(struct api_call *c, enum format format, int64_t next)
 }
 
 /* Behind the items: unit, period and next page. The unit is text of ours, or none. */
-static void close_items(struct writer *w, const char *unit, const char *aggregate, emt_time next)
+static void close_items(struct writer *w, const char *unit, const char *versions,
+                        const char *aggregate, emt_time next)
 {
     json_t *text = unit != NULL ? json_string(unit) : json_null();
     char *quoted = text != NULL ? json_dumps(text, JSON_ENCODE_ANY) : NULL;
 
     writer_printf(w, "],\"unit\":%s", quoted != NULL ? quoted : "null");
+    if (versions != NULL)
+        writer_printf(w, ",\"versions\":%s", versions);
     if (aggregate != NULL)
         writer_printf(w, ",\"aggregate\":\"%s\"", aggregate);
     if (next != EMT_TIME_NONE)
@@ -86,6 +90,30 @@ static void close_items(struct writer *w, const char *unit, const char *aggregat
     writer_text(w, "}");
     free(quoted);
     json_decref(text);
+}
+
+/* What the values of the period mean, where somebody said so; NULL: as the channel says. */
+static enum emt_err versions_text(struct api_call *c, const struct span *s, char **out)
+{
+    static const struct api_column columns[] = {
+        { "version", COL_INT, NULL },  { "valid_from", COL_TIME, NULL },
+        { "unit", COL_TEXT, NULL },    { "quantity", COL_TEXT, NULL },
+        { "meaning", COL_TEXT, NULL },
+    };
+    struct store_result *r = NULL;
+    enum emt_err err = channel_versions(c->store, c->tenant, s->channel, s->from, s->to, &r);
+
+    if (err != EMT_OK || store_rows(r) == 0) {
+        store_result_free(r);
+        return err;
+    }
+    json_t *list = json_array();
+    for (int i = 0; i < store_rows(r); i++)
+        json_array_append_new(list, api_row(r, i, 0, columns, sizeof columns / sizeof columns[0]));
+    store_result_free(r);
+    *out = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return *out != NULL ? EMT_OK : EMT_ENOMEM;
 }
 
 /* ---- blocks as they are kept: channel (8, little endian), length (4), block ---- */
@@ -144,9 +172,13 @@ static enum emt_err answer_numbers(struct api_call *c, const struct span *s, con
     struct stored_reading *list = NULL;
     struct block_out blocks = { .out = w };
     struct reading_text text;
+    char *versions = NULL;
     size_t n = 0;
     enum emt_err err = reading_range(c->store, c->tenant, s->channel, s->from, s->to,
                                      (size_t)s->limit + 1, &list, &n);
+
+    if (err == EMT_OK && s->format == FORMAT_JSON)
+        err = versions_text(c, s, &versions);
 
     if (err != EMT_OK)
         return api_store_problem(c, err, "readings");
@@ -168,7 +200,8 @@ static enum emt_err answer_numbers(struct api_call *c, const struct span *s, con
     if (err == EMT_OK)
         err = block_flush(&blocks);
     if (s->format == FORMAT_JSON)
-        close_items(w, unit, NULL, next);
+        close_items(w, unit, versions, NULL, next);
+    free(versions);
     free(blocks.values);
     free(list);
     return err == EMT_OK ? finish(c, s->format, next) : err;
@@ -342,7 +375,7 @@ static enum emt_err answer_aggregates(struct api_call *c, const struct span *s, 
         return api_store_problem(c, err, "readings");
     }
     if (f.format == FORMAT_JSON)
-        close_items(w, unit, aggregate_period_name(period), f.next);
+        close_items(w, unit, NULL, aggregate_period_name(period), f.next);
     return finish(c, f.format, f.next);
 }
 

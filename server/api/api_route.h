@@ -161,6 +161,16 @@ enum emt_err api_location_disclosure(struct api_call *c);
 enum emt_err api_entitlement_get(struct api_call *c); /* api_entitlement.c */
 enum emt_err api_entitlement_put(struct api_call *c);
 enum emt_err api_tenant_remove(struct api_call *c);
+enum emt_err api_unit_list(struct api_call *c); /* api_meaning.c */
+enum emt_err api_unit_create(struct api_call *c);
+enum emt_err api_unit_delete(struct api_call *c);
+enum emt_err api_quantity_list(struct api_call *c);
+enum emt_err api_quantity_create(struct api_call *c);
+enum emt_err api_quantity_delete(struct api_call *c);
+enum emt_err api_version_list(struct api_call *c);
+enum emt_err api_version_create(struct api_call *c);
+enum emt_err api_read_attempt_list(struct api_call *c);
+enum emt_err api_read_attempt_create(struct api_call *c);
 enum emt_err api_erasure_list(struct api_call *c); /* api_erasure.c */
 enum emt_err api_erasure_create(struct api_call *c);
 enum emt_err api_location_delete(struct api_call *c);

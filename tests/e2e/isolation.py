@@ -115,7 +115,8 @@ def fill(path, names):
     names = dict(names)
     if '/api-keys/' in path:
         names['key_id'] = names['api_key_id']
-    return re.sub(r'\{(\w+)\}', lambda m: str(names[m[1]]), path)
+    # What the tenant has none of is asked for by the number of nothing.
+    return re.sub(r'\{(\w+)\}', lambda m: str(names.get(m[1], 0)), path)
 
 
 def by_rest(a_names, b, node):
@@ -129,6 +130,7 @@ def by_rest(a_names, b, node):
               'createGateway': {'id': 'intruder'}, 'createCommand': {'name': 'ping'}, 'createReplay': {'device': a_names['device']},
               'createDelivery': {'target': a_names['target_id']}, 'withdrawCorrection': {'reason': 'x'},
               'createCorrections': {'values': [{'ts': '2026-01-01T00:00:00Z', 'value': '1', 'quality': 'corrected', 'reason': 'x'}]},
+              'decideHeard': {'device': a_names['device'], 'decision': 'adopt'}, 'uploadCrl': {'crl': '-----BEGIN X509 CRL-----'},
               'addCalculatedVersion': {'formula': f"c{a_names['channel']}", 'valid_from': '2026-01-01T00:00:00Z'}}
     for path, item in doc['paths'].items():
         if '{tenant}' not in path:
@@ -140,6 +142,9 @@ def by_rest(a_names, b, node):
             attempts = [('foreign tenant', fill(path, a_names), b.rest, (404,))]
             attempts.append(('no key', fill(path, a_names), b.rest.with_key(None), (401,)))
             attempts.append(('made-up key', fill(path, a_names), b.rest.with_key('emt_1_' + 'A' * 43), (401,)))
+            if op['operationId'] == 'traceValue':
+                attempts = [(w, url + '?at=2026-01-01T00:00:00Z', r, s) for w, url, r, s in attempts]
+                path += '?at=2026-01-01T00:00:00Z'
             own_named = re.findall(r'\{(\w+)\}', path)
             if len(own_named) > 1:
                 mixed = {**a_names, 'tenant': b.key}
@@ -208,13 +213,15 @@ def populate(op, node, dir, key, gateway, melo):
     schedule = t.post('/schedules', {'name': 'nightly', 'cron': '0 3 * * *', 'pid': '13018', 'target': target['id']})
     ts = t.readings(energy['id'])[0]['ts']
     correction = t.post(f"/channels/{energy['id']}/corrections", {'values': [{'ts': ts, 'value': '7', 'quality': 'corrected', 'reason': 'x'}]})
+    t.post('/units', {'name': f'crate-{key}', 'base': f'crate-{key}', 'factor': '1'})
+    t.post('/quantities', {'name': f'joy-{key}'})
     mandate = t.post('/mandates', {'location': melo, 'recipient': '9900999000205', 'purpose': 'billing', 'from': '2026-01-01T00:00:00Z'})
     answer = t.post('/acknowledgements', ("UNB+UNOC:3+9900999000205:500+9900999000106:500+261121:0320+C1'UNH+1+CONTRL:D:3:UN:2.0b'"
                                           f"UCI+REF{key}+9900999000106:500+9900999000205:500+7'UNT+3+1'UNZ+1+C1'").encode(), 'application/edifact')
     partner = f'99009990002{len(key):02}'
     t.rest('PUT', f'{t.path}/acknowledgement-rules/{partner}', {'within_s': 60})
     return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
-                        user_id=user['user']['id'], spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'],
+                        user_id=user['user']['id'], unit=f'crate-{key}', quantity=f'joy-{key}', spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'],
                         correction_id=correction['items'][0]['correction'], mandate_id=mandate['id'],
                         acknowledgement_id=answer['id'], partner=partner)
 

@@ -243,6 +243,66 @@ def check_quality(node, t, dir):
                                                          ('5003', 'invalid'), ('5004', 'measured')], got
 
 
+def check_meaning(node, t, tenant, b, dir):
+    """Own units and quantities, versions of a channel, a register that changes its unit, reads with their result."""
+    assert {u['name'] for u in t.get('/units')['items']} >= {'kWh', 'm3/h'} and not any(u['own'] for u in t.get('/units')['items'])
+    made = t.post('/units', {'name': 'crate', 'base': 'crate', 'factor': '1'})
+    assert made == {'name': 'crate', 'base': 'crate', 'factor': '1', 'own': True}
+    assert t.post('/units', {'name': 'pallet', 'base': 'crate', 'factor': '48'})['factor'] == '48'
+    for body, status, field in (({'name': 'kWh', 'base': 'Wh', 'factor': '1000'}, 409, 'name'), ({'name': 'crate', 'base': 'crate', 'factor': '1'}, 409, 'name'),
+                                ({'name': 'x', 'base': 'pallet', 'factor': '2'}, 400, 'base'), ({'name': 'x', 'base': 'kWh', 'factor': '2'}, 400, 'base'),
+                                ({'name': 'x', 'base': 'x', 'factor': '2'}, 400, 'factor'), ({'name': 'x', 'base': 'Wh', 'factor': '0'}, 400, 'factor'),
+                                ({'name': 'x', 'base': 'Wh', 'factor': '1e99'}, 400, 'factor'), ({'name': 'a/b', 'base': 'Wh', 'factor': '2'}, 400, 'name')):
+        assert json.loads(problem(lambda body=body: t.post('/units', body), status, 'conflict' if status == 409 else 'invalid'))['field'] == field, body
+    t.post('/quantities', {'name': 'crates', 'description': 'what the palletiser counts'})
+    problem(lambda: t.post('/quantities', {'name': 'energy'}), 409, 'conflict')
+    problem(lambda: t.post('/quantities', {'name': 'No Name'}), 400, 'invalid')
+
+    path = f'/channels/{b.channel}/versions'
+    assert t.get(path) == {'items': []}
+    before = t.readings(b.channel, start=at(0))
+    version = {'valid_from': at(10), 'unit': 'crate', 'quantity': 'crates', 'meaning': 'a pulse per crate', 'reason': 'the meter has moved'}
+    problem(lambda: t.post(path, {**version, 'unit': 'barrel'}), 400, 'invalid')
+    problem(lambda: t.post(path, {**version, 'quantity': 'joy'}), 400, 'invalid')
+    items = t.post(path, version)['items']
+    assert [(v['version'], v['unit'], v['quantity']) for v in items] == [(1, 'Wh', 'energy'), (2, 'crate', 'crates')], items
+    problem(lambda: t.post(path, {**version, 'valid_from': at(9)}), 400, 'invalid')
+    assert t.readings(b.channel, start=at(0)) == before, 'values keep their digits'
+    page = lambda start, end: [v['version'] for v in t.get(f'/channels/{b.channel}/readings?from={start}&to={end}').get('versions', [])]
+    assert (page(at(4), at(5)), page(at(9), at(11)), page(at(10), at(11))) == ([1], [1, 2], [2])
+    problem(lambda: t.delete('/units/crate'), 409, 'conflict')
+    problem(lambda: t.delete('/quantities/crates'), 409, 'conflict')
+    t.delete('/units/pallet')
+    problem(lambda: t.delete('/units/pallet'), 404, 'not-found')
+    problem(lambda: t.delete('/units/kWh'), 404, 'not-found')
+    assert t.post('/calculated-channels', {'name': 'crates', 'formula': f'c{b.channel}', 'unit': 'crate', 'step_s': 0})['unit'] == 'crate'
+
+    # The meter counts in Wh (VIF 03), then in J (VIF 08): a channel of its own that names the one before.
+    folder = t.gateway('gw-unit', dir / 'gw-unit', node)
+    wh = vectors.energy_telegram('71000010', 1000, access=1)
+    j = vectors._telegram('71000010', bytes([0x04, 0x08]) + (3600000).to_bytes(4, 'little'), access=2)
+    (folder / 'now.hex').write_text(f'{wh}\n{j}\n')
+    gateway = emt.agent(folder, node, '--replay', folder / 'now.hex', '--rate', '1')
+    try:
+        device = emt.wait_for('the meter', lambda: [d for d in t.all('/devices') if d['number'] == '71000010'])[0]['id']
+        channels = emt.wait_for('both units', lambda: (c := {c['unit']: c['id'] for c in t.all(f'/devices/{device}/channels')}) and 'J' in c and c)
+    finally:
+        gateway.stop()
+    first = t.get(f"/channels/{channels['J']}/versions")['items'][0]
+    assert first['version'] == 1 and first['reason'] == f"channel {channels['Wh']} before, in Wh", first
+    assert any(e['kind'] == 'unit-changed' for e in t.all('/events'))
+
+    path = f'/devices/{device}/read-attempts'
+    for result, detail in (('no-answer', 'cellar locked'), ('ok', '')):
+        t.post(path, {'method': 'optical head', 'result': result, 'detail': detail, 'gateway': 'gw-unit'})
+    problem(lambda: t.post(path, {'method': 'x', 'result': 'fine'}), 400, 'invalid')
+    problem(lambda: t.post(path, {'method': 'x', 'result': 'ok', 'gateway': 'none'}), 400, 'invalid')
+    problem(lambda: t.post(path, {'method': 'x', 'result': 'ok', 'at': '2100-01-01T00:00:00Z'}), 400, 'invalid')
+    got = t.all(path + '?limit=1')
+    assert [(a['result'], a['detail'], a['gateway'], a['method']) for a in got] == [
+        ('ok', '', 'gw-unit', 'optical head'), ('no-answer', 'cellar locked', 'gw-unit', 'optical head')] and got[0]['by'].startswith('key:'), got
+
+
 def check_erasure(node, t, tenant, a, b):
     """Somebody moved out on day 6: what was measured before is gone, what comes after is not."""
     for meter in (a, b):
@@ -412,6 +472,8 @@ def main():
         check_files(node, t, party, a)
         emt.say('quality')
         check_quality(node, t, dir)
+        emt.say('meaning')
+        check_meaning(node, t, tenant, b, dir)
         emt.say('erasure')
         check_erasure(node, t, tenant, a, b)
         emt.say('entitlements')
