@@ -1,5 +1,6 @@
 import { addUser, secret } from './acts.mjs';
 import { deliveryDeeds } from './delivery_pages.mjs';
+import { reportDeeds } from './report_pages.mjs';
 import { valueDeeds } from './value_pages.mjs';
 
 /** What an operator does in a tenant, with what it leads to. */
@@ -15,6 +16,7 @@ export async function deeds(browser, world) {
   await command(browser, world);
   await valueDeeds(browser, world);
   await deliveryDeeds(browser, world);
+  await reportDeeds(browser, world);
   await revoke(browser, world);
   await disconnection(browser, world);
   await narrow(browser, world);

@@ -1,5 +1,6 @@
 // Every page there is. `open` shows on it what a click would show.
 import { deliveryPages } from './delivery_pages.mjs';
+import { reportPages } from './report_pages.mjs';
 import { measurePages } from './measure_pages.mjs';
 import { valuePages } from './value_pages.mjs';
 
@@ -99,5 +100,6 @@ export async function tenantPages(browser, world) {
     ...(await measurePages(browser, world)),
     ...(await valuePages(browser, world)),
     ...(await deliveryPages(browser, world)),
+    ...(await reportPages(browser, world)),
   ];
 }
