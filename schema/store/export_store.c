@@ -10,6 +10,8 @@
 enum {
     TENANT,
     POLICY,
+    POLICY_SET,
+    PARTNER_SET,
     LIMITS,
     BINDINGS,
     NUMBER_SEED,
@@ -38,6 +40,14 @@ static const struct store_statement statements[STATEMENTS] = {
     [POLICY] = { "export_policy", 2,
         "SELECT gap, method, reason, correction FROM export_policy"
         " WHERE tenant_id = $1 AND use_case IN (0, $2::int4) ORDER BY use_case DESC LIMIT 1" },
+    [POLICY_SET] = { "export_policy_set", 6,
+        "INSERT INTO export_policy (tenant_id, use_case, gap, method, reason, correction)"
+        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, use_case) DO UPDATE"
+        " SET gap = $3, method = $4, reason = $5, correction = $6" },
+    [PARTNER_SET] = { "export_partner_set", 6,
+        "INSERT INTO market_partner (tenant_id, mp_id, name, role, file_bytes_max,"
+        " file_messages_max) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, mp_id)"
+        " DO UPDATE SET name = $3, role = $4, file_bytes_max = $5, file_messages_max = $6" },
     [LIMITS] = { "export_limits", 2,
         "SELECT coalesce(file_bytes_max, 0), coalesce(file_messages_max, 0) FROM market_partner"
         " WHERE tenant_id = $1 AND mp_id = $2" },
@@ -162,6 +172,38 @@ enum emt_err export_policy_get(struct store *s, int32_t tenant, unsigned use_cas
     }
     store_result_free(r);
     return EMT_OK;
+}
+
+enum emt_err export_policy_set(struct store *s, int32_t tenant, unsigned use_case,
+                               const struct export_policy *policy)
+{
+    struct store_param p[6];
+
+    p_int4(&p[0], tenant);
+    p_int4(&p[1], (int32_t)use_case);
+    p_text(&p[2], policy->gap);
+    p_text(&p[3], policy->method);
+    p_text(&p[4], policy->reason);
+    p_text(&p[5], policy->correction);
+    return store_run_touch(s, &statements[POLICY_SET], p);
+}
+
+enum emt_err export_partner_set(struct store *s, int32_t tenant,
+                                const struct export_partner *partner)
+{
+    struct store_param p[6];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], partner->mp_id);
+    p_text(&p[2], partner->name);
+    p_text(&p[3], partner->role);
+    p_null(&p[4]);
+    p_null(&p[5]);
+    if (partner->file_bytes_max > 0)
+        p_int8(&p[4], partner->file_bytes_max);
+    if (partner->file_messages_max > 0)
+        p_int4(&p[5], (int32_t)partner->file_messages_max);
+    return store_run_touch(s, &statements[PARTNER_SET], p);
 }
 
 enum emt_err export_limits_get(struct store *s, int32_t tenant, const char *receiver,

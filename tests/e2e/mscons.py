@@ -76,7 +76,6 @@ def market(node, tenant):
     node.sql(f"""
         select partitions_ensure('2026-03-15', 60);
         update tenant set own_mp_id = '9900999000106' where id = {tid};
-        insert into market_partner (tenant_id, mp_id, file_messages_max) values ({tid}, '9900999000205', 13);
         insert into device (tenant_id, ident, manufacturer, number)
           select {tid}, 'M-' || i, 'EMT', i::text from generate_series(1, {PLACES}) i;
         insert into channel (tenant_id, device_id, key, kind, quantity, unit) select tenant_id, device_id, 'k', 0, 1, 'Wh'
@@ -89,6 +88,12 @@ def market(node, tenant):
         insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)
           select tenant_id, channel_id, '2026-03-01T23:00:00Z'::timestamptz + i * interval '15 minutes', 1000000 + i * (100 + channel_id), 0,
           256 from channel, generate_series(0, 192) i where tenant_id = {tid}""")
+    ctl = [build_dir() / 'emtctl', 'market']
+    run([*ctl, 'partner', '--tenant', tenant.key, '--mp-id', '9900999000205', '--role', 'NB', '--file-messages', 13, '--embedded', node.dir])
+    run([*ctl, 'policy', '--tenant', tenant.key, '--gap', 'substitute', '--embedded', node.dir])
+    for bad in (('policy', '--gap', 'x'), ('policy', '--gap', 'hold', '--pid', '13020'), ('policy', '--gap', 'hold', '--method', 'Z9'),
+                ('partner', '--mp-id', '99'), ('partner', '--mp-id', '9900999000205', '--file-bytes', '5'), ('x',)):
+        run([*ctl, bad[0], '--tenant', tenant.key, *bad[1:], '--embedded', node.dir], ok=(2,))
     return tid
 
 

@@ -102,6 +102,17 @@ struct export_policy {
 EMT_CHECKED enum emt_err export_policy_get(struct store *s, int32_t tenant, unsigned use_case,
                                            struct export_policy *out);
 
+EMT_CHECKED enum emt_err export_policy_set(struct store *s, int32_t tenant, unsigned use_case,
+                                           const struct export_policy *p);
+
+/* Somebody in the market; limits 0: none said. */
+struct export_partner {
+    const char *mp_id, *name, *role;
+    int64_t file_bytes_max, file_messages_max;
+};
+/* A new one, or what is known of him anew; EMT_ELIMIT a limit out of range. */
+EMT_CHECKED enum emt_err export_partner_set(struct store *s, int32_t tenant,
+                                            const struct export_partner *p);
 /* Sizes that a receiver takes; 0: none said. */
 EMT_CHECKED enum emt_err export_limits_get(struct store *s, int32_t tenant, const char *receiver,
                                            int64_t *bytes, int32_t *messages);
