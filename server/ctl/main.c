@@ -5,6 +5,7 @@
 #include "ctl_deliver.h"
 #include "ctl_export.h"
 #include "ctl_location.h"
+#include "ctl_market.h"
 #include "ctl_mscons.h"
 #include "ctl_tenant.h"
 #include "ctl_user.h"
@@ -34,6 +35,7 @@ static const struct command commands[] = {
     { "export", "mscons --tenant KEY --pid N ...", "write market messages from the database",
       ctl_export },
     { "location", "erase --tenant KEY ...", "erase what was measured at a location", ctl_location },
+    { "market", "policy | partner ...", "what is agreed: gaps, sizes of files", ctl_market },
     { "mscons", "check [--name] FILE... | show FILE", "check or show MSCONS files", ctl_mscons },
     { "tenant", "export | import | delete ...", "move a tenant elsewhere, or remove it",
       ctl_tenant_command },
