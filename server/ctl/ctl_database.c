@@ -5,6 +5,7 @@
 #include "store/store.h"
 #include "store/tenant_store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,32 @@ enum emt_err ctl_conninfo(const char *embedded, const char *config, const char *
         return config_conninfo(config != NULL ? config : CTL_CONFIG_DEFAULT, out, diag);
     *out = strdup(conninfo);
     return *out != NULL ? EMT_OK : emt_fail(diag, EMT_ENOMEM, "out of memory");
+}
+
+enum emt_err ctl_master_path(const char *embedded, const char *config, const char *conninfo,
+                             const char *master, char *path, size_t size, struct emt_diag *diag)
+{
+    const char *text = master;
+    struct yaml *y = NULL;
+    enum emt_err err = EMT_OK;
+
+    if (text == NULL && embedded != NULL)
+        return file_join(path, size, embedded, "master.key");
+    if (text == NULL && conninfo != NULL)
+        return emt_fail(diag, EMT_ENOTFOUND, "--conninfo needs --master-key");
+    if (config == NULL)
+        config = CTL_CONFIG_DEFAULT;
+    if (text == NULL) {
+        err = yaml_load_file(config, &y, diag);
+        if (err == EMT_OK)
+            err = yaml_text(y, yaml_root(y), "master_key", &text, diag);
+    }
+    if (err == EMT_OK && text == NULL)
+        err = emt_fail(diag, EMT_ENOTFOUND, "%s: master_key is missing", config);
+    if (err == EMT_OK && (size_t)snprintf(path, size, "%s", text) >= size)
+        err = emt_fail(diag, EMT_ELIMIT, "the path of the master key is too long");
+    yaml_free(y);
+    return err;
 }
 
 /* Only the platform's administrator knows tenants by their key. */

@@ -2,7 +2,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/yaml.h"
 #include "ctl_database.h"
 #include "tenant_move.h"
 
@@ -96,31 +95,6 @@ static int read_options(int argc, char **argv, struct options *o)
     return 0;
 }
 
-/* Where the master key is: DIR/master.key, what the configuration says, or the option. */
-static enum emt_err master_path(const struct options *o, char path[PATH_LEN], struct emt_diag *diag)
-{
-    const char *config = o->config != NULL ? o->config : CTL_CONFIG_DEFAULT;
-    const char *text = o->master;
-    struct yaml *y = NULL;
-    enum emt_err err = EMT_OK;
-
-    if (text == NULL && o->embedded != NULL)
-        return file_join(path, PATH_LEN, o->embedded, "master.key");
-    if (text == NULL && o->conninfo != NULL)
-        return emt_fail(diag, EMT_ENOTFOUND, "--conninfo needs --master-key");
-    if (text == NULL) {
-        err = yaml_load_file(config, &y, diag);
-        if (err == EMT_OK)
-            err = yaml_text(y, yaml_root(y), "master_key", &text, diag);
-    }
-    if (err == EMT_OK && text == NULL)
-        err = emt_fail(diag, EMT_ENOTFOUND, "%s: master_key is missing", config);
-    if (err == EMT_OK && (size_t)snprintf(path, PATH_LEN, "%s", text) >= PATH_LEN)
-        err = emt_fail(diag, EMT_ELIMIT, "the path of the master key is too long");
-    yaml_free(y);
-    return err;
-}
-
 static bool read_meters(const char *text, int32_t *out)
 {
     char *end = NULL;
@@ -143,7 +117,8 @@ static int run(const struct options *o, struct tenant_move *m, bool secrets, ten
     enum emt_err err = ctl_conninfo(o->embedded, o->config, o->conninfo, &conninfo, &diag);
 
     if (err == EMT_OK && secrets)
-        err = master_path(o, master, &diag);
+        err = ctl_master_path(o->embedded, o->config, o->conninfo, o->master, master, sizeof master,
+                              &diag);
     (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
     m->conninfo = conninfo;
     m->master = master;

@@ -1,6 +1,7 @@
 /* emtctl: the operator's command line. */
 #include "ctl_acknowledge.h"
 #include "ctl_audit.h"
+#include "ctl_certificate.h"
 #include "ctl_decode.h"
 #include "ctl_deliver.h"
 #include "ctl_export.h"
@@ -28,6 +29,8 @@ static const struct command commands[] = {
     { "acknowledge", "--tenant KEY FILE...", "take partners' answers: CONTRL, APERAK",
       ctl_acknowledge },
     { "audit", "verify [--tenant KEY]", "check that no audit entry was changed", ctl_audit },
+    { "certificate", "list | import | remove | crl ...", "certificates of others, EMT certificates",
+      ctl_certificate },
     { "decode", "[--explain[=text]]", "decode telegrams: JSON lines in, JSON lines out",
       ctl_decode },
     { "deliver", "--to TARGET.yaml FILE", "bring a file to a target: SFTP, FTPS, HTTPS, mail",
@@ -49,7 +52,7 @@ static void put_usage(FILE *out)
     (void)fprintf(out, "usage: emtctl COMMAND [ARGUMENTS]\n"
                        "       emtctl --help | --version\n\ncommands:\n");
     for (size_t i = 0; i < COMMANDS; i++)
-        (void)fprintf(out, "  %-10s %-34s %s\n", commands[i].name, commands[i].args,
+        (void)fprintf(out, "  %-11s %-34s %s\n", commands[i].name, commands[i].args,
                       commands[i].what);
     (void)fprintf(out, "\nexit: 0 done, 1 the work failed, 2 wrong usage\n");
 }

@@ -9,6 +9,7 @@ import pathlib
 import yaml
 
 from emt import ROOT, Node, Problem, Tenant, agent, operator, say, wait_for, workspace
+import pki
 import vectors
 
 ROLES = ['emt_app', 'emt_ingest', 'emt_report']
@@ -128,7 +129,7 @@ def by_rest(a_names, b, node):
               'updateBinding': {'valid_to': '2026-02-01T00:00:00Z'}, 'createMeterKey': {'key': '00' * 16},
               'createLocation': {'code': a_names['location'], 'kind': 'melo'}, 'createApiKey': {'name': 'x', 'role': 'reader'},
               'createGateway': {'id': 'intruder'}, 'createCommand': {'name': 'ping'}, 'createReplay': {'device': a_names['device']},
-              'createDelivery': {'target': a_names['target_id']}, 'withdrawCorrection': {'reason': 'x'},
+              'createDelivery': {'target': a_names['target_id']}, 'withdrawCorrection': {'reason': 'x'}, 'uploadCrl': {'crl': 'AAAA'},
               'createCorrections': {'values': [{'ts': '2026-01-01T00:00:00Z', 'value': '1', 'quality': 'corrected', 'reason': 'x'}]},
               'decideHeard': {'device': a_names['device'], 'decision': 'adopt'}, 'uploadCrl': {'crl': '-----BEGIN X509 CRL-----'},
               'addCalculatedVersion': {'formula': f"c{a_names['channel']}", 'valid_from': '2026-01-01T00:00:00Z'}}
@@ -215,6 +216,10 @@ def populate(op, node, dir, key, gateway, melo):
     correction = t.post(f"/channels/{energy['id']}/corrections", {'values': [{'ts': ts, 'value': '7', 'quality': 'corrected', 'reason': 'x'}]})
     t.post('/units', {'name': f'crate-{key}', 'base': f'crate-{key}', 'factor': '1'})
     t.post('/quantities', {'name': f'joy-{key}'})
+    certificate = t.post('/certificates', {'purpose': 'gateway', 'name': 'vendor', 'certificate': pki.Identity('Vendor CA', ca=True).pem})
+    triple = t.post('/emt-certificates', pki.triple('one', 700))
+    # Generations are counted for each tenant: only the first of the two has this one.
+    generation = t.post('/authorities')['generation'] if key == 'alpha' else 1
     mandate = t.post('/mandates', {'location': melo, 'recipient': '9900999000205', 'purpose': 'billing', 'from': '2026-01-01T00:00:00Z'})
     answer = t.post('/acknowledgements', ("UNB+UNOC:3+9900999000205:500+9900999000106:500+261121:0320+C1'UNH+1+CONTRL:D:3:UN:2.0b'"
                                           f"UCI+REF{key}+9900999000106:500+9900999000205:500+7'UNT+3+1'UNZ+1+C1'").encode(), 'application/edifact')
@@ -222,6 +227,7 @@ def populate(op, node, dir, key, gateway, melo):
     t.rest('PUT', f'{t.path}/acknowledgement-rules/{partner}', {'within_s': 60})
     return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
                         user_id=user['user']['id'], unit=f'crate-{key}', quantity=f'joy-{key}', spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'],
+                        certificate_id=certificate['id'], triple_id=triple['id'], generation=generation,
                         correction_id=correction['items'][0]['correction'], mandate_id=mandate['id'],
                         acknowledgement_id=answer['id'], partner=partner)
 

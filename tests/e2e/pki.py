@@ -351,6 +351,39 @@ def refusals(alpha, beta, field, node, vendor):
     p.communicate()
 
 
+def by_hand(beta, dir, field, node):
+    say('the same by emtctl')
+    def ctl(*args, ok=(0,)):
+        return emt.run([emt.build_dir() / 'emtctl', 'certificate', args[0], '--tenant', 'beta', '--embedded', node.dir, *args[1:]], ok=ok)
+    ca = Identity('Hand CA', ca=True)
+    for name, data in (('ca.pem', ca.pem.encode()), ('list.crl', ca.crl(3)), ('old.crl', ca.crl(2)), ('none', b'nothing')):
+        (dir / name).write_bytes(data)
+    id = ctl('import', '--name', 'by hand', '--file', dir / 'ca.pem', '--crl-policy', 'alarm').stdout.strip()
+    assert 'somebody' in ctl('import', '--name', 'twice', '--file', dir / 'ca.pem', ok=(1,)).stderr
+    assert 'certificate' in ctl('import', '--name', 'x', '--file', dir / 'none', ok=(1,)).stderr
+    ctl('import', '--name', 'x', '--file', dir / 'ca.pem', '--logger', ok=(2,))
+    assert '0 entries' in ctl('crl', '--id', id, '--file', dir / 'list.crl').stdout
+    assert 'older' in ctl('crl', '--id', id, '--file', dir / 'old.crl', ok=(1,)).stderr
+    line = ctl('list').stdout.splitlines()[-1].split('\t')
+    assert line[0] == id and line[3] == 'by hand' and line[6].endswith('3'), line
+    beta.post('/gateways', {'id': 'hand-1'})
+    folder = field.folder('hand', Identity('hand-1', ca))
+    time.sleep(6)  # without the API nobody wakes the channel: it looks every five seconds
+    field.run(folder)
+    ctl('remove', '--id', id)
+    assert id not in [l.split('\t')[0] for l in ctl('list').stdout.splitlines()]
+    parts = triple('by hand', 90)
+    args = []
+    for use in ('sig', 'enc', 'tls'):
+        for option, text in ((use, parts[use]), (use + '-key', parts[use + '_key'])):
+            (dir / option).write_text(text)
+            args += ['--' + option, dir / option]
+    ctl('emt-add', '--name', 'by hand', *args)
+    assert len([l for l in ctl('emt-list').stdout.splitlines() if l.endswith('current')]) == 3
+    actors = node.sql("select distinct actor from audit where action like '%certificate%' and actor like 'emtctl:%'")
+    assert actors, 'it is in the audit'
+
+
 def age(alpha, dir, field, node):
     say('a session past its age is not resumed, in TLS 1.2 and 1.3')
     alpha.post('/gateways', {'id': 'gw-13'})
@@ -430,23 +463,26 @@ def authorities(tenant, dir, field, node):
     wait_for('on the root\'s list', lambda: node.sql("select entries from platform_crl where name = 'pki-root'") == [['1']], 15)
 
 
+def triple(name, days):
+    """A triple of the market participant, as the API takes it."""
+    ca = Identity('Sub.CA', ca=True)
+    parts = {use: Identity('org.EMT', ca, days=days, usage='agree' if use == 'enc' else 'sign') for use in ('sig', 'enc')}
+    key = ec.generate_private_key(ec.BrainpoolP256R1())
+    tls = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'org.EMT')])).issuer_name(ca.name)
+           .public_key(key.public_key()).serial_number(x509.random_serial_number()).not_valid_before(now() - datetime.timedelta(hours=1))
+           .not_valid_after(now() + datetime.timedelta(days=days))
+           .add_extension(x509.KeyUsage(True, False, False, False, False, False, False, False, False), True)
+           .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), True)
+           .sign(ca.key, hashes.SHA256()))
+    pem = lambda k: k.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    body = {'name': name, 'tls': tls.public_bytes(serialization.Encoding.PEM).decode(), 'tls_key': pem(key)}
+    for use, i in parts.items():
+        body[use], body[use + '_key'] = i.pem + ca.pem, i.key_pem().decode()
+    return body
+
+
 def triples(alpha, node):
     say('certificates of the market participant: old and new beside each other, keys never come out')
-    def triple(name, days):
-        ca = Identity('Sub.CA', ca=True)
-        parts = {use: Identity('org.EMT', ca, days=days, usage='agree' if use == 'enc' else 'sign') for use in ('sig', 'enc')}
-        key = ec.generate_private_key(ec.BrainpoolP256R1())
-        tls = (x509.CertificateBuilder().subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, 'org.EMT')])).issuer_name(ca.name)
-               .public_key(key.public_key()).serial_number(x509.random_serial_number()).not_valid_before(now() - datetime.timedelta(hours=1))
-               .not_valid_after(now() + datetime.timedelta(days=days))
-               .add_extension(x509.KeyUsage(True, False, False, False, False, False, False, False, False), True)
-               .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), True)
-               .sign(ca.key, hashes.SHA256()))
-        pem = lambda k: k.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
-        body = {'name': name, 'tls': tls.public_bytes(serialization.Encoding.PEM).decode(), 'tls_key': pem(key)}
-        for use, i in parts.items():
-            body[use], body[use + '_key'] = i.pem + ca.pem, i.key_pem().decode()
-        return body
     one = triple('2026', 700)
     first = alpha.post('/emt-certificates', one)
     assert first['sig']['current'] and first['enc']['current'] and first['tls']['current']
@@ -495,6 +531,7 @@ def main():
         own_lists(alpha, node)
         authorities(gamma, dir, field, node)
         triples(alpha, node)
+        by_hand(beta, dir, field, node)
         age(beta, dir, field, node)
     say('done')
 
