@@ -35,21 +35,21 @@ def main():
         node = Node(dir / 'n')
         nodes.append(node)
         node.start()
-        other = Node(dir / 'n2', first=node)
-        nodes.append(other)
-        other.start()
+        node2 = Node(dir / 'n2', first=node)
+        nodes.append(node2)
+        node2.start()
         tenants = enrol(dir, operator(node), node)
         host = '[::1]' if has_ipv6() else '127.0.0.1'
         say(f'{GATEWAYS} gateways of {TENANTS} tenants enrolled; they dial {host}')
         fleet = Process([build_dir() / 'emt-fleet', '--dir', dir / 'fleet', '--meters', '5', '--overlap', '30', '--interval', '5', '--seconds',
-                         str(SECONDS), '--drain', '60', '--sync', '--address', f'{host}:{node.field}', '--address', f'{host}:{other.field}'],
+                         str(SECONDS), '--drain', '60', '--sync', '--address', f'{host}:{node.field}', '--address', f'{host}:{node2.field}'],
                         dir / 'fleet.log')
-        wait_for('all are connected', lambda: node.metric('emt_field_sessions') + other.metric('emt_field_sessions') >= GATEWAYS, 60)
-        say(f'{node.metric("emt_field_sessions"):.0f} with one node, {other.metric("emt_field_sessions"):.0f} with the other')
-        assert min(node.metric('emt_field_sessions'), other.metric('emt_field_sessions')) >= GATEWAYS // 4
+        wait_for('all are connected', lambda: node.metric('emt_field_sessions') + node2.metric('emt_field_sessions') >= GATEWAYS, 60)
+        say(f'{node.metric("emt_field_sessions"):.0f} with one node, {node2.metric("emt_field_sessions"):.0f} with the other')
+        assert min(node.metric('emt_field_sessions'), node2.metric('emt_field_sessions')) >= GATEWAYS // 4
         time.sleep(SECONDS / 2)
         node.process.kill()
-        wait_for('all are with the node that is left', lambda: other.metric('emt_field_sessions') >= GATEWAYS, 60)
+        wait_for('all are with the node that is left', lambda: node2.metric('emt_field_sessions') >= GATEWAYS, 60)
         node.start()
         assert fleet.popen.wait(SECONDS + 90) == 0, fleet.output()[-3000:]
         last = json.loads(fleet.output().strip().splitlines()[-1])
@@ -64,7 +64,7 @@ def main():
         assert frames - second >= telegrams, (frames, second, telegrams)
         assert not other, other
         say(f'{frames} frames stored once, {second} of them second receptions of {telegrams} telegrams')
-        assert other.process.stop() == 0
+        assert node2.process.stop() == 0
         assert node.process.stop() == 0
 
 
