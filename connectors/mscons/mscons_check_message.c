@@ -519,15 +519,6 @@ static void on_line(struct checker *c)
                            m->lines);
 }
 
-/* Reactive profiles of a MaLo ended with 2023 (code list of OBIS numbers, 13025). */
-static bool ended(const struct message_state *m, struct obis o)
-{
-    static const struct local_date end = { 2024, 1, 1 };
-
-    return m->rules->pid == 13025 && o.c > 2 && m->to != EMT_TIME_NONE &&
-           m->to > local_day_start(end);
-}
-
 static void on_medium(struct checker *c, const char *text)
 {
     static const struct {
@@ -570,8 +561,8 @@ static void on_product(struct checker *c)
     m->line.obis_ok = mscons_obis_parse(text, &m->line.obis);
     if (!m->line.obis_ok)
         mscons_checker_add(c, c->seg.position, "OBIS", "'%.35s' is not written as A-B:C.D.E", text);
-    else if (m->rules &&
-             (!mscons_obis_allowed(m->rules->pid, m->line.obis, product) || ended(m, m->line.obis)))
+    else if (m->rules && (!mscons_obis_allowed(m->rules->pid, m->line.obis, product) ||
+                          mscons_obis_ended(m->rules->pid, m->line.obis, m->to)))
         mscons_checker_add(c, c->seg.position, "OBIS", "%.35s (%.3s) is not listed for %u", text,
                            product, m->rules->pid);
 }

@@ -607,6 +607,14 @@ bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product)
     return false;
 }
 
+bool mscons_obis_ended(unsigned pid, struct obis obis, emt_time to)
+{
+    static const struct local_date end = { 2024, 1, 1 };
+
+    /* Reactive profiles of a MaLo ended with 2023 (code list of OBIS numbers, 13025). */
+    return pid == 13025 && obis.c > 2 && to != EMT_TIME_NONE && to > local_day_start(end);
+}
+
 bool mscons_obis_parse(const char *text, struct obis *out)
 {
     char canonical[OBIS_TEXT_MAX];

@@ -80,6 +80,9 @@ bool mscons_obis_parse(const char *text, struct obis *out);
 /* Whether the code list names it for this use case with this product qualifier. */
 bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product);
 
+/* Whether it was taken from the list before a period that ends at `to`. */
+bool mscons_obis_ended(unsigned pid, struct obis obis, emt_time to);
+
 /* Versions of the message and since when they hold (German legal day). */
 struct mscons_version {
     const char *name;     /* DE0057 */

@@ -52,9 +52,10 @@ const char *mscons_application(unsigned kind)
     return NULL;
 }
 
-bool mscons_register_allowed(unsigned kind, struct obis obis)
+bool mscons_register_allowed(unsigned kind, struct obis obis, emt_time to)
 {
-    return mscons_obis_allowed(kind, obis, "SRW") || mscons_obis_allowed(kind, obis, "Z02");
+    return (mscons_obis_allowed(kind, obis, "SRW") || mscons_obis_allowed(kind, obis, "Z02")) &&
+           !mscons_obis_ended(kind, obis, to);
 }
 
 unsigned mscons_decimals(unsigned kind, const char *document, const char *location,

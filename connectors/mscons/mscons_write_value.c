@@ -423,7 +423,7 @@ enum emt_err mscons_write_series(struct mscons_message *m, size_t i, struct emt_
     char obis[OBIS_TEXT_MAX];
 
     obis_format_short(s->obis, obis);
-    if (!product)
+    if (!product || mscons_obis_ended(m->rules->pid, s->obis, d->to))
         return emt_fail(diag, EMT_EMALFORMED, "OBIS number %s is not for use case %u", obis,
                         m->rules->pid);
     edi_segment(e, "LIN");

@@ -38,7 +38,7 @@ static bool is_of_any_use_case(struct obis obis)
     for (const unsigned *pid =
              (const unsigned[]){ 13002, 13007, 13008, 13009, 13016, 13017, 13018, 13019, 13025, 0 };
          *pid != 0; pid++) {
-        if (mscons_register_allowed(*pid, obis))
+        if (mscons_register_allowed(*pid, obis, EMT_TIME_NONE))
             return true;
     }
     return false;
@@ -46,11 +46,11 @@ static bool is_of_any_use_case(struct obis obis)
 
 /* Type-2 values have no list of registers: a binding says that it is for them. */
 static bool is_for(const struct export_use_case *u, const struct store_result *rows, int i,
-                   struct obis obis)
+                   struct obis obis, emt_time to)
 {
     if (!c_null(rows, i, EXPORT_USE_CASE))
         return c_int(rows, i, EXPORT_USE_CASE) == (int64_t)u->pid;
-    return u->shape != EXPORT_ORDERED && mscons_register_allowed(u->pid, obis);
+    return u->shape != EXPORT_ORDERED && mscons_register_allowed(u->pid, obis, to);
 }
 
 static struct decimal decimal_at(const struct store_result *rows, int i, int column)
@@ -108,7 +108,8 @@ static bool read_register(const struct export_use_case *u, const struct export_n
 
 /* A row with a register for this use case; what it is if not is noted. */
 static bool take_row(const struct export_use_case *u, const struct export_notes *notes,
-                     const struct store_result *rows, int i, struct place *out, bool *other_sector)
+                     const struct store_result *rows, int i, emt_time to, struct place *out,
+                     bool *other_sector)
 {
     struct place_register *r = &out->regs[out->n];
     const char *text = c_text(rows, i, EXPORT_OBIS);
@@ -119,7 +120,7 @@ static bool take_row(const struct export_use_case *u, const struct export_notes 
     }
     obis_format_short(r->obis, r->code);
     *other_sector = u->gas ? r->obis.a != 7 : r->obis.a == 7;
-    if (!is_for(u, rows, i, r->obis)) {
+    if (!is_for(u, rows, i, r->obis, to)) {
         if (c_null(rows, i, EXPORT_USE_CASE) && !is_of_any_use_case(r->obis))
             export_note(notes, out->code, "OBIS number %s is for no use case", r->code);
         return false;
@@ -130,7 +131,8 @@ static bool take_row(const struct export_use_case *u, const struct export_notes 
 }
 
 void place_of_rows(const struct export_use_case *u, const struct export_notes *notes,
-                   const struct store_result *rows, int first, int end, struct place *out)
+                   const struct store_result *rows, int first, int end, emt_time to,
+                   struct place *out)
 {
     bool other_sector = false;
     int suiting = 0;
@@ -145,7 +147,7 @@ void place_of_rows(const struct export_use_case *u, const struct export_notes *n
             export_note(notes, out->code, "more than %d registers", PLACE_REGISTERS_MAX);
             break;
         }
-        suiting += take_row(u, notes, rows, i, out, &other_sector);
+        suiting += take_row(u, notes, rows, i, to, out, &other_sector);
     }
     if (suiting == 0 && !other_sector &&
         (c_null(rows, first, EXPORT_BINDING_ID) || (u->expected & LOCATION_BIT(out->kind)) != 0))

@@ -41,9 +41,11 @@ struct place {
     size_t n;
 };
 
-/* Rows [first, end) are the place's. What of it does not suit the use case is noted. */
+/* Rows [first, end) are the place's, for a period that ends at `to`. What of it does not suit the
+ * use case is noted. */
 void place_of_rows(const struct export_use_case *u, const struct export_notes *notes,
-                   const struct store_result *rows, int first, int end, struct place *out);
+                   const struct store_result *rows, int first, int end, emt_time to,
+                   struct place *out);
 /* Bound at some time of [from, to). */
 bool place_register_bound(const struct place_register *r, emt_time from, emt_time to);
 

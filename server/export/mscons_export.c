@@ -223,7 +223,7 @@ static enum emt_err open_place(struct receiver *r, int first, int end)
         r->place.code = code;
         r->place.n = 0;
     } else {
-        place_of_rows(r->run.use, &r->out.notes, r->rows, first, end, &r->place);
+        place_of_rows(r->run.use, &r->out.notes, r->rows, first, end, r->units.whole.to, &r->place);
     }
     return r->run.mandates ? mandate_periods(r->run.store, req->tenant, code, r->out.receiver,
                                              &r->permission.mandates)

@@ -86,8 +86,9 @@ EMT_CHECKED enum emt_err mscons_write(const struct export_file *file,
 const char *mscons_application(unsigned kind);
 /* --- what an export asks before it writes --- */
 
-/* Whether the code list has this register for the use case. */
-bool mscons_register_allowed(unsigned kind, struct obis obis);
+/* Whether the code list has this register for the use case in a period that ends at `to`;
+ * EMT_TIME_NONE: ever had. */
+bool mscons_register_allowed(unsigned kind, struct obis obis, emt_time to);
 /* Decimals that its values may have; document NULL: the use case's first, location NULL: behind a
  * configuration id. */
 unsigned mscons_decimals(unsigned kind, const char *document, const char *location,

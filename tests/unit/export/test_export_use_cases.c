@@ -176,6 +176,21 @@ START_TEST(decimals_of_the_mapping_round_the_register_not_the_energies)
 }
 END_TEST
 
+START_TEST(a_register_that_the_list_dropped_does_not_hold_the_place_up)
+{
+    int32_t tenant = export_tenant_new(fixture, "dropped");
+
+    export_place(fixture, tenant, MALO, RECEIVER);
+    counts(tenant, bound(tenant, "DROP-1", "Wh", MALO, "1-1:1.29.0", ""), DAY_START, 900, 96, 0, 4,
+           0);
+    counts(tenant, bound(tenant, "DROP-2", "varh", MALO, "1-1:3.29.0", ""), DAY_START, 900, 96, 0,
+           4, 0);
+    json_t *file = exported(tenant, 13025, DAY, NEXT_DAY, 1);
+    ck_assert_ptr_null(strstr(t.content[0], "3.29.0"));
+    json_decref(file);
+}
+END_TEST
+
 START_TEST(a_grid_node_has_its_profile)
 {
     int32_t tenant = export_tenant_new(fixture, "nelo");
@@ -529,6 +544,7 @@ int main(void)
     tcase_add_test(c, an_exchange_nobody_wrote_down_is_a_gap);
     tcase_add_test(c, a_register_that_rolls_over_goes_on);
     tcase_add_test(c, decimals_of_the_mapping_round_the_register_not_the_energies);
+    tcase_add_test(c, a_register_that_the_list_dropped_does_not_hold_the_place_up);
     tcase_add_test(c, a_grid_node_has_its_profile);
     tcase_add_test(c, readings_of_an_exchange_say_when_it_was);
     tcase_add_test(c, values_of_a_gateway_stand_behind_its_configuration);
