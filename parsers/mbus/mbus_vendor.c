@@ -20,7 +20,7 @@ bool vendor_is_for(const struct vendor_profile *p, const struct device_id *devic
     bool made = false;
 
     for (unsigned i = 0; i < p->nmanufacturers && !made; i++)
-        made = strcmp(p->manufacturers[i], device->manufacturer) == 0;
+        made = memcmp(p->manufacturers[i], device->manufacturer, sizeof p->manufacturers[i]) == 0;
     return made && (p->any_version || has_bit(p->versions, device->version)) &&
            (p->any_type || has_bit(p->types, device->type));
 }

@@ -55,6 +55,8 @@ struct reading {
      * "lower-limit", "phase-l1", "inverse", "record-error", …, joined by '+'. "" for none. Part of
      * the channel. */
     char qualifier[READING_QUALIFIER_MAX];
+    bool calculated; /* formed from others of the same telegram by a profile that says how; its
+                        qualifier begins with "calculated" */
     unsigned
         nth; /* 0, or how many records with the same identity stand before it in the telegram */
     enum quality quality;
@@ -64,8 +66,6 @@ struct reading {
     char time_text[40];
     emt_time time;
     enum time_source time_source;
-    bool calculated; /* formed from others of the same telegram by a profile that says how; its
-                        qualifier begins with "calculated" */
 };
 
 /* Takes readings one by one; r and its texts are borrowed for the call. An error stops the decoder,
