@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """emt-fleet attack in each of its ways, more connections than there are places for handshakes: each is ended and counted, gateways that
-stand do not notice, and one that comes new gets in. 5 s each; with --full (EMT_FULL) 30 s."""
+stand do not notice, and one that comes new gets in. 3 s each; with --full (EMT_FULL) 30 s."""
 import pathlib
 import sys
 import time
@@ -9,7 +9,7 @@ import crowd
 from crowd import Fleet
 from emt import FULL, Node, Process, Tenant, agent, build_dir, operator, say, wait_for, workspace
 
-SECONDS = 30 if FULL else 4
+SECONDS = 30 if FULL else 3
 CONNECTIONS = 300
 # What must be counted at least once: handshakes by result, or ends of sessions by reason.
 MODES = {
