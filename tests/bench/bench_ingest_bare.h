@@ -21,7 +21,7 @@ struct bare_figures {
 
 /* Copies of the tables, with their primary keys and no other index. Before the rows come. */
 void bare_tables_make(struct pg_fixture *f);
-/* What stands in the tables of these tenants. */
+/* What stands in the tables of these tenants. All zero: too few rows of each for a figure. */
 bool bare_measure(struct pg_fixture *f, const int32_t *tenants, unsigned n,
                   struct bare_figures *out);
 
