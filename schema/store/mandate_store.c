@@ -98,16 +98,17 @@ static const struct store_statement statements[STATEMENTS] = {
         "WITH f AS (SELECT f.* FROM export_file f JOIN tenant t ON t.id = $1 WHERE f.tenant_id = $1 AND f.file_id = $2"
         "  AND ($3 OR (t.mandates_required AND f.receiver IS DISTINCT FROM t.own_mp_id))"
         "), shown AS ("
-        " SELECT m.location AS code, m.period_from AS shown_from, m.period_to AS shown_to FROM f"
+        " SELECT m.location AS code, m.period_from AS shown_from, m.period_to AS shown_to, true AS whole FROM f"
         " JOIN export_message m ON m.tenant_id = $1 AND m.file_id = f.file_id"
-        " UNION ALL SELECT l.code, f.period_from, f.period_to FROM f JOIN location l ON l.tenant_id = $1"
+        " UNION ALL SELECT l.code, f.period_from, f.period_to, false FROM f JOIN location l ON l.tenant_id = $1"
         "  AND l.receiver_mp_id = f.receiver AND position(convert_to(l.code, 'UTF8') IN f.content) > 0"
         " WHERE NOT EXISTS (SELECT FROM export_message m WHERE m.tenant_id = $1 AND m.file_id = f.file_id)"
-        ") SELECT s.code, s.shown_from, s.shown_to FROM shown s, f WHERE NOT coalesce(("
-        " SELECT range_agg(tstzrange(d.valid_from, d.valid_to, '[]')) FROM mandate d"
+        ") SELECT s.code, s.shown_from, s.shown_to FROM shown s, f, LATERAL ("
+        " SELECT coalesce(range_agg(tstzrange(d.valid_from, d.valid_to, '[]')), '{}') AS r FROM mandate d"
         " JOIN location l ON l.tenant_id = $1 AND l.location_id = d.location_id"
-        " WHERE d.tenant_id = $1 AND l.code = s.code AND d.recipient = f.receiver)"
-        " @> tstzrange(s.shown_from, s.shown_to, '[]'), false) ORDER BY 1, 2 LIMIT 1" },
+        " WHERE d.tenant_id = $1 AND l.code = s.code AND d.recipient = f.receiver) m"
+        " WHERE NOT CASE WHEN s.whole THEN m.r @> tstzrange(s.shown_from, s.shown_to, '[]')"
+        "  ELSE m.r && tstzrange(s.shown_from, s.shown_to) END ORDER BY 1, 2 LIMIT 1" },
 };
 /* clang-format on */
 

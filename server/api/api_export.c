@@ -144,7 +144,8 @@ enum emt_err api_export_content(struct api_call *c)
 
     if (err != EMT_OK)
         return err == EMT_ESTATE ? EMT_OK : err;
-    if (!api_may_read_file(c, c_int(r, 0, FILE_ID), c_text(r, 0, FILE_RECEIVER), &err)) {
+    if (!api_may_read_file(c, c_int(r, 0, FILE_ID), c_text(r, 0, FILE_ID + 1),
+                           c_text(r, 0, FILE_RECEIVER), &err)) {
         store_result_free(r);
         return err;
     }

@@ -131,7 +131,8 @@ enum emt_err api_readable_until(struct api_call *c, int64_t channel, emt_time at
     return EMT_OK;
 }
 
-bool api_may_read_file(struct api_call *c, int64_t file, const char *receiver, enum emt_err *err)
+bool api_may_read_file(struct api_call *c, int64_t file, const char *kind, const char *receiver,
+                       enum emt_err *err)
 {
     struct store_result *gap = NULL;
     char from[32], to[32], object[40], text[300];
@@ -141,6 +142,11 @@ bool api_may_read_file(struct api_call *c, int64_t file, const char *receiver, e
         return true;
     if (strcmp(receiver, c->who.recipient) != 0) {
         *err = api_problem(c, 404, "not-found", NULL, "export does not exist");
+        return false;
+    }
+    /* Of other files nobody can say whose values they show. */
+    if (strcmp(kind, "mscons") != 0) {
+        *err = api_problem(c, 403, "mandate", NULL, "a %s is handed out by the tenant only", kind);
         return false;
     }
     *err = mandate_file_missing(c->store, c->tenant, file, true, &gap);

@@ -23,6 +23,7 @@ bool api_may_read(struct api_call *c, int64_t channel, emt_time from, emt_time t
 EMT_CHECKED enum emt_err api_readable_until(struct api_call *c, int64_t channel, emt_time at,
                                             emt_time most, emt_time *until);
 /* The same for an exported file: its receiver's mandates as they are now. */
-bool api_may_read_file(struct api_call *c, int64_t file, const char *receiver, enum emt_err *err);
+bool api_may_read_file(struct api_call *c, int64_t file, const char *kind, const char *receiver,
+                       enum emt_err *err);
 
 #endif

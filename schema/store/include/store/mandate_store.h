@@ -63,8 +63,9 @@ EMT_CHECKED enum emt_err mandate_permissions(struct store *s, int32_t tenant,
 
 /* Asked before a file leaves: a row (location code, from, to) of what it shows and its receiver has
  * no mandate for any more. EMT_ENOTFOUND: it may leave. always: also where the tenant requires no
- * mandates, because the receiver itself asks. A file without noted messages shows every location
- * of its receiver whose code it has. */
+ * mandates, because the receiver itself asks. Of a file without noted messages, as reports are, it
+ * is known only which of its receiver's locations it names: one mandate within its period will do.
+ */
 EMT_CHECKED enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file,
                                               bool always, struct store_result **out);
 
