@@ -16,6 +16,8 @@ enum {
     EVENTS_DONE,
     READOUTS,
     RAN,
+    HOLD,
+    RELEASE,
     STATEMENTS
 };
 
@@ -104,6 +106,10 @@ static const struct store_statement statements[STATEMENTS] = {
         " WHERE s.tenant_id = c.tenant_id AND s.schedule_id = c.schedule_id"
         " AND c.at > coalesce(s.readout_seen, s.created_at)"
         " RETURNING s.tenant_id, s.schedule_id, s.last_run_at + make_interval(secs => s.gap_s)" },
+    [HOLD] = { "schedule_hold", 2,
+        "SELECT pg_try_advisory_lock(hashtextextended('schedule ' || $1::int4 || ' ' || $2::int8, 0))" },
+    [RELEASE] = { "schedule_release", 2,
+        "SELECT pg_advisory_unlock(hashtextextended('schedule ' || $1::int4 || ' ' || $2::int8, 0))" },
     [RAN] = { "schedule_ran", 2,
         "UPDATE export_schedule SET last_run_at = now() WHERE tenant_id = $1 AND schedule_id = $2" },
 };
@@ -282,4 +288,25 @@ enum emt_err schedule_ran(struct store *s, int32_t tenant, int64_t id)
 
     two(p, tenant, id);
     return store_run_touch(s, &statements[RAN], p);
+}
+
+enum emt_err schedule_hold(struct store *s, int32_t tenant, int64_t id, bool *held)
+{
+    struct store_result *r = NULL;
+    struct store_param p[2];
+
+    two(p, tenant, id);
+    enum emt_err err = store_run_row(s, &statements[HOLD], p, &r);
+    if (err == EMT_OK)
+        *held = c_bool(r, 0, 0);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err schedule_release(struct store *s, int32_t tenant, int64_t id)
+{
+    struct store_param p[2];
+
+    two(p, tenant, id);
+    return store_run(s, &statements[RELEASE], p, NULL);
 }

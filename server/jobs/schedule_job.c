@@ -330,9 +330,7 @@ static enum emt_err keep_progress(struct run *r)
              r->order.to.day);
     if (err == EMT_OK && r->read_first)
         err = readout_end(r->app, j->tenant, j->id);
-    if (err == EMT_OK && !r->by_hand && r->template_id != 0 && r->until_now)
-        err = schedule_exported_until(r->app, j->tenant, j->subject, r->to);
-    else if (err == EMT_OK && !r->by_hand)
+    if (err == EMT_OK && !r->by_hand && r->template_id == 0)
         err = schedule_exported(r->app, j->tenant, j->subject, day);
     if (err == EMT_OK || err == EMT_ENOTFOUND)
         return store_commit(r->app);
@@ -440,6 +438,25 @@ static enum emt_err report_file(void *ctx, struct store *s, int64_t file_id)
     return take_file(w->r, s, file_id);
 }
 
+/* How far it went stands with the files: a run that begins again after a crash neither leaves a
+ * stretch out nor sends one twice. */
+static enum emt_err report_written(void *ctx, struct store *s)
+{
+    struct watcher *w = ctx;
+    const struct run *r = w->r;
+    const struct job *j = r->job;
+    char day[16];
+    enum emt_err err;
+
+    if (r->by_hand)
+        return EMT_OK;
+    snprintf(day, sizeof day, "%04d-%02d-%02d", r->order.to.year, r->order.to.month,
+             r->order.to.day);
+    err = r->until_now ? schedule_exported_until(s, j->tenant, j->subject, r->to)
+                       : schedule_exported(s, j->tenant, j->subject, day);
+    return err == EMT_ENOTFOUND ? EMT_OK : err; /* deleted meanwhile */
+}
+
 static void report_note(void *ctx, const char *text)
 {
     struct watcher *w = ctx;
@@ -458,7 +475,11 @@ static enum emt_err make_report(struct run *r, bool (*step)(void *ctx, int64_t d
                                 void *ctx, char *error, size_t size)
 {
     struct watcher w = { r, step, ctx };
-    const struct report_handler h = { report_file, report_note, report_step, &w };
+    const struct report_handler h = { .file = report_file,
+                                      .written = report_written,
+                                      .note = report_note,
+                                      .step = report_step,
+                                      .ctx = &w };
     struct emt_diag diag = { 0 };
     const struct report_request req = { .tenant = r->job->tenant,
                                         .template_id = r->template_id,
@@ -513,9 +534,17 @@ enum emt_err schedule_job_run(struct store *app, const struct job *job,
                               size_t size)
 {
     struct run r = { .app = app, .job = job, .notes = notes };
-    enum emt_err err = load(&r);
+    bool held = false;
+    enum emt_err err = schedule_hold(app, job->tenant, job->subject, &held);
 
     *rest = (struct schedule_rest){ 0 };
+    if (err == EMT_OK && !held) { /* another run of it: it says where this one goes on */
+        rest->seconds = READOUT_LOOK_S;
+        rest->total = -1;
+        return EMT_OK;
+    }
+    if (err == EMT_OK)
+        err = load(&r);
     if (err == EMT_OK) {
         r.order.file = take_file;
         r.order.file_ctx = &r;
@@ -527,5 +556,7 @@ enum emt_err schedule_job_run(struct store *app, const struct job *job,
         (void)snprintf(error, size, "%s", store_error(app));
     }
     store_result_free(r.row);
+    if (held && schedule_release(app, job->tenant, job->subject) != EMT_OK && err == EMT_OK)
+        err = EMT_EDB; /* the connection is gone, and the hold with it */
     return err;
 }

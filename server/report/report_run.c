@@ -386,6 +386,8 @@ static enum emt_err write_files(struct keeping *x)
         err = report_end(k->w, k->diag) == EMT_OK ? err : EMT_EMALFORMED; /* its words */
     report_free(k->w);
     writer_release(&k->content);
+    if (err == EMT_OK && x->h->written != NULL)
+        err = x->h->written(x->h->ctx, k->s);
     if (err == EMT_OK)
         tell_left_out(x);
     if (err == EMT_OK && x->h->step != NULL)

@@ -6,9 +6,11 @@ import csv
 import datetime
 import email
 import io
+import random
 import re
 import socket
 import threading
+import time
 import xml.etree.ElementTree
 import zipfile
 import zoneinfo
@@ -307,6 +309,24 @@ def read_first(a, node, dir):
     emt.say('meters are read first; who did not answer is named')
 
 
+def crashes(a, node, rounds):
+    """kill -9 of a node while reports run on two: a job's report stands once, and what they list tiles."""
+    t = a.post('/report-templates', {'name': 'tiles', 'ready': 'values'})
+    s = a.post('/schedules', {'name': 'tiles', 'on_event': ['never'], 'until_now': True, 'template': t['id']})
+    for _ in range(rounds):
+        for _ in range(3):
+            a.post(f"/schedules/{s['id']}/run", {})
+        time.sleep(random.uniform(0, 0.2))
+        node.process.kill()
+        node.start()
+    wait_for('all jobs to end', lambda: not [j for j in a.all('/jobs?kind=schedule') if j['state'] in ('waiting', 'running')], 120, 0.5)
+    files = sorted((f for f in a.all('/exports') if f['pid'] == str(t['id'])), key=lambda f: f['from'])
+    assert files and len({f['reference'] for f in files}) == len(files)
+    assert all(x['to'] == y['from'] for x, y in zip(files, files[1:])), [(f['from'], f['to']) for f in files]
+    assert a.get(f"/schedules/{s['id']}")['exported_until'] == files[-1]['to'], files[-1]
+    emt.say(f'{rounds} crashes: {len(files)} reports without gap or overlap')
+
+
 def main():
     with emt.workspace('reports') as (dir, nodes):
         node = emt.Node(dir / 'n1', extra='delivery:\n  private_networks: true\n')
@@ -335,6 +355,7 @@ def main():
         by_mail(a)
         events(a, node, dir)
         read_first(a, node, dir)
+        crashes(a, second, 20 if emt.FULL else 3)
     emt.say('done')
 
 

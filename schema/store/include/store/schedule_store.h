@@ -116,6 +116,11 @@ EMT_CHECKED enum emt_err schedule_triggered(struct store *s, struct store_result
 EMT_CHECKED enum emt_err schedule_readouts(struct store *s, struct store_result **out);
 /* Events that were looked at long enough are done with. */
 EMT_CHECKED enum emt_err schedule_events_done(struct store *s);
+/* One run of a schedule at a time, on whatever node: held until released, or until the connection
+ * ends. Outside of a transaction or inside. False in *held: somebody else has it. */
+EMT_CHECKED enum emt_err schedule_hold(struct store *s, int32_t tenant, int64_t id, bool *held);
+EMT_CHECKED enum emt_err schedule_release(struct store *s, int32_t tenant, int64_t id);
+
 /* last_run_at is now; next_run_at stays. */
 EMT_CHECKED enum emt_err schedule_ran(struct store *s, int32_t tenant, int64_t id);
 

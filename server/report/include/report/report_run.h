@@ -35,6 +35,8 @@ struct report_request {
 struct report_handler {
     /* A file, in the transaction that keeps all files of the report. An error takes all back. */
     enum emt_err (*file)(void *ctx, struct store *s, int64_t file_id);
+    /* The last word of that transaction; not where an earlier run wrote the files. */
+    enum emt_err (*written)(void *ctx, struct store *s);
     void (*note)(void *ctx, const char *text);
     /* Registers done, of how many; false: stop with EMT_EAGAIN. */
     bool (*step)(void *ctx, int64_t done, int64_t total);
