@@ -28,7 +28,7 @@ const action = (button, item) => async (page) => {
   await page.waitForTimeout(250);
 };
 
-async function until(what, ask, seconds = 60) {
+async function until(what, ask, seconds = 300) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const found = await ask();
