@@ -25,10 +25,12 @@ export async function reportDeeds(browser, world) {
   const open = page.getByRole('dialog');
   await open.getByLabel(/^Name/).fill('Tagesliste');
   await open.getByLabel('Beginnen mit').selectOption('meters');
-  await open.getByLabel(/^Spalten/).fill('meter\nnonsense');
-  await open.getByRole('button', { name: 'Anlegen' }).click();
-  await open.getByText('there is no such field').waitFor();
-  await open.getByLabel(/^Spalten/).fill('meter\nplace\nvalue=Zählerstand\nunit');
+  await open.getByRole('textbox', { name: /^Spalten/ }).fill('meter\nnonsense');
+  await browser.expecting([`/api/v1/tenants/${world.tenant}/report-templates`], async () => {
+    await open.getByRole('button', { name: 'Anlegen' }).click();
+    await open.getByText('there is no such field').waitFor();
+  });
+  await open.getByRole('textbox', { name: /^Spalten/ }).fill('meter\nplace\nvalue=Zählerstand\nunit');
   await look(open);
   await open.getByText('Zählernummer;Ort;Zählerstand;Einheit').waitFor();
   await browser.look();
