@@ -30,7 +30,9 @@ export async function reportDeeds(browser, world) {
     await open.getByRole('button', { name: 'Anlegen' }).click();
     await open.getByText('there is no such field').waitFor();
   });
-  await open.getByRole('textbox', { name: /^Spalten/ }).fill('meter\nplace\nvalue=Zählerstand\nunit');
+  await open
+    .getByRole('textbox', { name: /^Spalten/ })
+    .fill('meter\nplace\nvalue=Zählerstand\nunit');
   await look(open);
   await open.getByText('Zählernummer;Ort;Zählerstand;Einheit').waitFor();
   await browser.look();
