@@ -3,8 +3,8 @@
 #ifndef EMT_API_API_LOGIN_H
 #define EMT_API_API_LOGIN_H
 
-#include "api/password.h"
 #include "api_call.h"
+#include "base/password.h"
 #include "login_guard.h"
 #include "store/user_store.h"
 

@@ -1,9 +1,9 @@
 #include "ctl_user.h"
 
-#include "api/password.h"
 #include "base/cipher.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/password.h"
 #include "ctl_database.h"
 #include "store/audit_store.h"
 #include "store/store.h"

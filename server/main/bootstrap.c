@@ -1,6 +1,6 @@
 #include "bootstrap.h"
 
-#include "api/password.h"
+#include "base/password.h"
 #include "base/cipher.h"
 #include "base/clock.h"
 #include "base/file.h"

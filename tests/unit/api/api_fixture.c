@@ -2,7 +2,7 @@
 #include "api_fixture.h"
 
 #include "api/api.h"
-#include "api/password.h"
+#include "base/password.h"
 #include "api_route.h"
 #include "base/cipher.h"
 #include "base/log.h"

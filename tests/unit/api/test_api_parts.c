@@ -1,6 +1,6 @@
 /* Pieces of the REST interface that need no server: the routes and the document, rights, cookies,
  * passwords, texts, keys as CSV. */
-#include "api/password.h"
+#include "base/password.h"
 #include "api_auth.h"
 #include "api_query.h"
 #include "api_route.h"

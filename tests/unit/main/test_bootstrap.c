@@ -1,4 +1,4 @@
-#include "api/password.h"
+#include "base/password.h"
 #include "base/file.h"
 #include "bootstrap.h"
 #include "pg_fixture.h"

@@ -1,4 +1,4 @@
-#include "api/password.h"
+#include "base/password.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Passwords of users: argon2id hashes in their encoded form, and one-time passwords. */
-#ifndef EMT_API_PASSWORD_H
-#define EMT_API_PASSWORD_H
+#ifndef EMT_BASE_PASSWORD_H
+#define EMT_BASE_PASSWORD_H
 
 #include "base/attr.h"
 #include "base/error.h"
