@@ -90,10 +90,10 @@ static const struct store_statement statements[STATEMENTS] = {
         "DELETE FROM imported_certificate WHERE tenant_id = $1 AND import_id = $2" },
     [CRL_PUT] = { "import_crl_put", 8,
         "WITH told AS (UPDATE imported_crl_fetch SET stale_told = false WHERE tenant_id = $1 AND import_id = $2)"
-        " INSERT INTO imported_crl AS c (tenant_id, import_id, number, this_update, next_update, entries, der, source)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (tenant_id, import_id) DO UPDATE"
+        " INSERT INTO imported_crl AS c (tenant_id, import_id, number, this_update, next_update, entries, der, source, taken_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now()) ON CONFLICT (tenant_id, import_id) DO UPDATE"
         " SET number = excluded.number, this_update = excluded.this_update, next_update = excluded.next_update,"
-        " entries = excluded.entries, der = excluded.der, source = excluded.source, taken_at = now()" },
+        " entries = excluded.entries, der = excluded.der, source = excluded.source, taken_at = excluded.taken_at" },
     [LEAVES] = { "import_leaves", 2,
         "SELECT fingerprint, serial FROM gateway_certificate"
         " WHERE tenant_id = $1 AND import_id = $2 AND revoked_at IS NULL AND not_after > now()" },

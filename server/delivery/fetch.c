@@ -64,6 +64,17 @@ static curl_socket_t open_socket(void *ctx, curlsocktype purpose, struct curl_so
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+static int still_alive(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct fetch *f = ctx;
+
+    (void)a;
+    (void)b;
+    (void)c;
+    (void)d;
+    return f->s->alive && !f->s->alive(f->s->alive_ctx);
+}
+
 static bool set_up(struct fetch *f)
 {
     CURL *c = f->curl;
@@ -80,6 +91,9 @@ static bool set_up(struct fetch *f)
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, f->error) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, f) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, still_alive) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFODATA, f) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEDATA, f) == CURLE_OK;
 }

@@ -135,12 +135,22 @@ static enum emt_err take(struct keeper *k, int32_t tenant, int64_t import, const
     return err;
 }
 
+/* A server that keeps us waiting does not hold up the end of the process. */
+static bool goes_on(void *ctx)
+{
+    return rest(ctx, 0);
+}
+
 static void fetch_one(struct keeper *k, const struct store_result *due, int row)
 {
     int32_t tenant = (int32_t)c_int(due, row, 0);
     int64_t import = c_int(due, row, 1);
-    const struct fetch_settings f = { c_text(due, row, 2), CRL_MAX_BYTES, FETCH_S,
-                                      !k->private_networks };
+    const struct fetch_settings f = { .url = c_text(due, row, 2),
+                                      .most = CRL_MAX_BYTES,
+                                      .seconds = FETCH_S,
+                                      .public_only = !k->private_networks,
+                                      .alive = goes_on,
+                                      .alive_ctx = k };
     struct crl_import_result res = { 0 };
     struct emt_diag diag = { 0 };
     struct writer w;

@@ -268,7 +268,7 @@ def lists(alpha, field, node, vendor, id, folder):
     alpha.post(CRL, {'crl': base64.b64encode(vendor.crl(10, [x509_of(folder)])).decode()})
     field.run(spare)
     wait_for('not stale', lambda: node.metric('emt_crl_stale') == 0, 20)
-    server.shutdown()
+    server.shutdown()  # it listens on and answers nobody: who fetches waits, and the end of the process does not
 
 
 class x509_of:
@@ -384,6 +384,24 @@ def by_hand(beta, dir, field, node):
     assert actors, 'it is in the audit'
 
 
+def ends(beta, node):
+    say('CAs, imports and EMT certificates that end are told of 90, 30 and 7 days before, each once')
+    beta.post('/certificates', {'purpose': 'gateway', 'name': 'short', 'certificate': Identity('Short CA', ca=True, days=400).pem})
+    warn = lambda: int(node.sql('select other_certificates_warn()')[0][0])
+    told = lambda: [e['detail'] for e in beta.all('/events?kind=certificate-ends')]
+    warn()
+    before = len(told())
+    for table, what in (('tenant_ca', 'CA of the tenant, generation 1'), ('imported_certificate', 'imported certificate short'),
+                        ('emt_certificate', 'EMT certificate ')):
+        where = "tenant_id = (select id from tenant where key = 'beta')" + (" and name = 'short'" if table == 'imported_certificate' else '')
+        for days, step in ((89, 90), (29, 30), (6, 7)):
+            more = ", not_before = now() - interval '700 days'" if table != 'tenant_ca' else ''
+            node.sql(f"update {table} set not_after = now() + interval '{days} days'{more} where {where}")
+            assert warn() >= 1 and warn() == 0, (table, days)
+            assert any(what in d and f'within {step} days' in d for d in told()[:4]), (table, days, told()[:4])
+    assert len(told()) >= before + 9
+
+
 def age(alpha, dir, field, node):
     say('a session past its age is not resumed, in TLS 1.2 and 1.3')
     alpha.post('/gateways', {'id': 'gw-13'})
@@ -400,7 +418,8 @@ def age(alpha, dir, field, node):
     emt.run([*enrol, '--key', 'secp521r1'], ok=(2,))
     emt.run([*enrol, '--key', 'brainpoolP384r1'])
     assert 'brainpoolP384r1' in emt.run(['openssl', 'x509', '-in', brainpool / 'gateway.pem', '-noout', '-text']).stdout
-    assert node.process.stop() == 0
+    code = node.process.stop()
+    assert code == 0, code
     node.field_extra += ['  session_age: 2s']
     node.start()
     metric = 'emt_field_handshakes_total{result="session-too-old"}'
@@ -532,6 +551,7 @@ def main():
         authorities(gamma, dir, field, node)
         triples(alpha, node)
         by_hand(beta, dir, field, node)
+        ends(beta, node)
         age(beta, dir, field, node)
     say('done')
 

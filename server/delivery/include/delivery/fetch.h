@@ -14,7 +14,9 @@ struct fetch_settings {
     const char *url; /* http:// or https:// */
     size_t most;     /* bytes of the answer */
     unsigned seconds;
-    bool public_only; /* no addresses of this machine and of private networks */
+    bool public_only;         /* no addresses of this machine and of private networks */
+    bool (*alive)(void *ctx); /* asked about once a second; false ends it. May be NULL */
+    void *alive_ctx;
 };
 /* Whether it could be fetched at all: EMT_EMALFORMED. */
 EMT_CHECKED enum emt_err fetch_check(const char *url, struct emt_diag *diag);
