@@ -27,7 +27,8 @@ START_TEST(check_digits_of_a_location_are_verified)
         { "{\"code\":\"" MELO "\",\"kind\":\"malo\"}", "code" },
         { "{\"code\":\"de0009991011500000000000000000001\",\"kind\":\"melo\"}", "code" },
         { "{\"code\":\"DE00099910115000000000000000000A!\",\"kind\":\"melo\"}", "code" },
-        { "{\"code\":\"" MALO "\",\"kind\":\"nelo\"}", "kind" },
+        { "{\"code\":\"" MALO "\",\"kind\":\"nelo\"}", "code" },
+        { "{\"code\":\"" MALO "\",\"kind\":\"house\"}", "kind" },
         { "{\"code\":\"" MALO "\"}", "kind" },
         { "{\"code\":\"" MALO "\",\"kind\":\"malo\",\"receiver_mp_id\":\"9900\"}",
           "receiver_mp_id" },
@@ -269,7 +270,7 @@ START_TEST(an_export_that_makes_no_sense_is_refused)
     static const char *const bad[] = {
         "{}",
         "{\"pid\":13018,\"from\":\"2026-11-01\",\"to\":\"2026-11-02\"}",
-        "{\"pid\":\"13019\",\"from\":\"2026-11-01\",\"to\":\"2026-11-02\"}",
+        "{\"pid\":\"13020\",\"from\":\"2026-11-01\",\"to\":\"2026-11-02\"}",
         "{\"pid\":\"13018\",\"from\":\"2026-11-01\"}",
         "{\"pid\":\"13018\",\"from\":\"2026-02-30\",\"to\":\"2026-11-02\"}",
         "{\"pid\":\"13018\",\"from\":\"2026-11-01\",\"to\":\"2026-13-01\"}",
