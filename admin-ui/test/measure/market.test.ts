@@ -22,11 +22,16 @@ describe('codes of locations', () => {
     expect(locationFault('melo', 'DEX009991011500000000000000000001')).toBe('operator');
     expect(locationFault('melo', 'DE000999101150000000000000000000_')).toBe('characters');
     expect(locationFault('melo', 'DE0009991011500000000000000000001')).toBeUndefined();
+    expect(locationFault('nelo', 'E1234848431')).toBeUndefined();
+    expect(locationFault('nelo', 'E1234848432')).toBe('check-digit');
+    expect(locationFault('nelo', 'X1234848431')).toBe('characters');
+    expect(locationFault('tranche', '50820849851')).toBe('check-digit');
   });
 
   it('say by their shape what they are', () => {
     expect(guessKind('508')).toBe('malo');
     expect(guessKind('DE0')).toBe('melo');
+    expect(guessKind('E1')).toBe('nelo');
     expect(guessKind('x')).toBeUndefined();
   });
 });

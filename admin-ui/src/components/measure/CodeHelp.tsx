@@ -1,12 +1,14 @@
 import { Group, Stack, Text } from '@mantine/core';
 import { useTranslation } from 'react-i18next';
-import { maloSum } from './marketId';
+import { maloSum, type LocationKind } from './marketId';
 import classes from './measure.module.css';
 import { Tone } from './Tone';
 
 /** How the code is built, with the digits that were typed so far. */
-export function CodeHelp({ kind, code }: { kind: 'malo' | 'melo'; code: string }) {
-  return kind === 'malo' ? <MaloHelp code={code} /> : <MeloHelp code={code} />;
+export function CodeHelp({ kind, code }: { kind: LocationKind; code: string }) {
+  const { t } = useTranslation('measure');
+  if (kind === 'nelo') return <Hint text={t('codeHelp.nelo')} />;
+  return kind === 'melo' ? <MeloHelp code={code} /> : <MaloHelp code={code} />;
 }
 
 function MaloHelp({ code }: { code: string }) {

@@ -3,6 +3,10 @@
 export type LocationFault =
   'length' | 'digits' | 'leading-zero' | 'check-digit' | 'country' | 'operator' | 'characters';
 
+/** A tranche is numbered as a market location; NeLo is a grid location. */
+export const LOCATION_KINDS = ['malo', 'melo', 'nelo', 'tranche'] as const;
+export type LocationKind = (typeof LOCATION_KINDS)[number];
+
 export interface Digit {
   digit: number;
   weight: 1 | 2;
@@ -39,13 +43,26 @@ export function meloFault(code: string): LocationFault | undefined {
   return /^[A-Z0-9]{20}$/.test(code.slice(13)) ? undefined : 'characters';
 }
 
-export function locationFault(kind: 'malo' | 'melo', code: string): LocationFault | undefined {
-  return kind === 'malo' ? maloFault(code) : meloFault(code);
+/** E and ten more; letters count as their ASCII number, those at even places twice. */
+export function neloFault(code: string): LocationFault | undefined {
+  if (code.length !== 11) return 'length';
+  if (!/^E[A-Z0-9]{9}\d$/.test(code)) return 'characters';
+  const sum = [...code.slice(0, 10)].reduce((total, character, i) => {
+    const value = /\d/.test(character) ? Number(character) : character.charCodeAt(0);
+    return total + value * (i % 2 === 0 ? 1 : 2);
+  }, 0);
+  return (10 - (sum % 10)) % 10 === Number(code[10]) ? undefined : 'check-digit';
 }
 
-/** What was meant, from the code's own shape. */
-export function guessKind(code: string): 'malo' | 'melo' | undefined {
+export function locationFault(kind: LocationKind, code: string): LocationFault | undefined {
+  if (kind === 'melo') return meloFault(code);
+  return kind === 'nelo' ? neloFault(code) : maloFault(code);
+}
+
+/** What was meant, from the code's own shape; a tranche looks as a MaLo does. */
+export function guessKind(code: string): Exclude<LocationKind, 'tranche'> | undefined {
   if (/^\d+$/.test(code)) return 'malo';
+  if (code.startsWith('E')) return 'nelo';
   return /^[A-Z]{2}/.test(code) ? 'melo' : undefined;
 }
 

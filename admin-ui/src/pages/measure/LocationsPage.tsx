@@ -14,7 +14,7 @@ import { Time } from '@/components/Time';
 import { CodeHelp } from '@/components/measure/CodeHelp';
 import { CsvImport } from '@/components/measure/CsvImport';
 import { FilterBar, FilterSelect, FilterText } from '@/components/measure/FilterBar';
-import { guessKind, locationFault } from '@/components/measure/marketId';
+import { LOCATION_KINDS, guessKind, locationFault } from '@/components/measure/marketId';
 import { useFilters } from '@/components/measure/useFilters';
 import { checkMpId } from '@/lib/mpId';
 import { useTenant } from '@/session/context';
@@ -103,10 +103,7 @@ export default function LocationsPage() {
           all={t('filter.all')}
           value={kind}
           onChange={(value) => change({ kind: value })}
-          options={[
-            { value: 'malo', label: t('locationKind.malo') },
-            { value: 'melo', label: t('locationKind.melo') },
-          ]}
+          options={LOCATION_KINDS.map((value) => ({ value, label: t(`locationKind.${value}`) }))}
         />
       </FilterBar>
       <DataTable
@@ -208,10 +205,7 @@ function AddLocation({ close }: { close: () => void }) {
       <Stack gap={4}>
         <SegmentedControl
           aria-label={t('location.kind')}
-          data={[
-            { value: 'malo', label: t('locationKind.malo') },
-            { value: 'melo', label: t('locationKind.melo') },
-          ]}
+          data={LOCATION_KINDS.map((value) => ({ value, label: t(`locationKind.${value}`) }))}
           {...form.getInputProps('kind')}
         />
         <Text size="xs" c="var(--emt-dimmed)">
@@ -230,7 +224,7 @@ function AddLocation({ close }: { close: () => void }) {
           const next = event.currentTarget.value.replace(/\s/g, '').toUpperCase();
           form.setFieldValue('code', next);
           const meant = guessKind(next);
-          if (meant) form.setFieldValue('kind', meant);
+          if (meant && !(meant === 'malo' && kind === 'tranche')) form.setFieldValue('kind', meant);
         }}
       />
       <CodeHelp kind={kind} code={code} />
