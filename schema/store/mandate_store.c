@@ -96,17 +96,18 @@ static const struct store_statement statements[STATEMENTS] = {
     /* Both ends count: the register at the end of a mandate is still the receiver's. */
     [FILE_MISSING] = { "mandate_file_missing", 3,
         "WITH f AS (SELECT f.* FROM export_file f JOIN tenant t ON t.id = $1 WHERE f.tenant_id = $1 AND f.file_id = $2"
-        "  AND ($3 OR (t.mandates_required AND f.receiver IS DISTINCT FROM t.own_mp_id))"
+        "  AND ($3::text IS NOT NULL OR (t.mandates_required AND f.receiver IS DISTINCT FROM t.own_mp_id))"
         "), shown AS ("
         " SELECT m.location AS code, m.period_from AS shown_from, m.period_to AS shown_to, true AS whole FROM f"
         " JOIN export_message m ON m.tenant_id = $1 AND m.file_id = f.file_id"
         " UNION ALL SELECT l.code, f.period_from, f.period_to, false FROM f JOIN location l ON l.tenant_id = $1"
-        "  AND l.receiver_mp_id = f.receiver AND position(convert_to(l.code, 'UTF8') IN f.content) > 0"
+        "  AND ($3 IS NOT NULL OR l.receiver_mp_id = f.receiver) AND position(convert_to(l.code, 'UTF8') IN f.content) > 0"
         " WHERE NOT EXISTS (SELECT FROM export_message m WHERE m.tenant_id = $1 AND m.file_id = f.file_id)"
         ") SELECT s.code, s.shown_from, s.shown_to FROM shown s, f, LATERAL ("
         " SELECT coalesce(range_agg(tstzrange(d.valid_from, d.valid_to, '[]')), '{}') AS r FROM mandate d"
         " JOIN location l ON l.tenant_id = $1 AND l.location_id = d.location_id"
-        " WHERE d.tenant_id = $1 AND l.code = s.code AND d.recipient = f.receiver) m"
+        " WHERE d.tenant_id = $1 AND l.code = s.code AND d.recipient = f.receiver"
+        "  AND ($3 IS NULL OR d.purpose = $3)) m"
         " WHERE NOT CASE WHEN s.whole THEN m.r @> tstzrange(s.shown_from, s.shown_to, '[]')"
         "  ELSE m.r && tstzrange(s.shown_from, s.shown_to) END ORDER BY 1, 2 LIMIT 1" },
 };
@@ -232,13 +233,13 @@ enum emt_err mandate_permissions(struct store *s, int32_t tenant, const struct m
     return store_run(s, &statements[PERMISSIONS], p, out);
 }
 
-enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file, bool always,
-                                  struct store_result **out)
+enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file,
+                                  const char *purpose, struct store_result **out)
 {
     struct store_param p[3];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], file);
-    p_bool(&p[2], always);
+    p_text(&p[2], purpose);
     return store_run_row(s, &statements[FILE_MISSING], p, out);
 }

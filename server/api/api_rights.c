@@ -149,7 +149,7 @@ bool api_may_read_file(struct api_call *c, int64_t file, const char *kind, const
         *err = api_problem(c, 403, "mandate", NULL, "a %s is handed out by the tenant only", kind);
         return false;
     }
-    *err = mandate_file_missing(c->store, c->tenant, file, true, &gap);
+    *err = mandate_file_missing(c->store, c->tenant, file, c->who.purpose, &gap);
     if (*err == EMT_ENOTFOUND) {
         *err = EMT_OK;
         return true;

@@ -314,7 +314,7 @@ static enum emt_err ask_mandates(struct try *t)
 {
     struct store_result *gap = NULL;
     char from[32], to[32];
-    enum emt_err err = mandate_file_missing(t->app, t->job->tenant, t->row.file, false, &gap);
+    enum emt_err err = mandate_file_missing(t->app, t->job->tenant, t->row.file, NULL, &gap);
 
     if (err == EMT_ENOTFOUND)
         return EMT_OK;

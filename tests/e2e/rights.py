@@ -169,6 +169,7 @@ def check_files(node, t, party, a):
     file = made['files'][0] if isinstance(made['files'][0], int) else made['files'][0]['id']
     assert b'UNB' in party.rest.raw('GET', f'{party.path}/exports/{file}/content')[2]
     problem(lambda: Party(t, recipient='somebody').get(f'/exports/{file}/content'), 404, 'not-found')
+    problem(lambda: Party(t, 'research').get(f'/exports/{file}/content'), 403, 'mandate', a.melo)
     target = t.post('/targets', {'name': 'folder', 'kind': 'local', 'path': 'edi'})['id']
 
     def delivered(state):

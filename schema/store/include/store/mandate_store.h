@@ -62,12 +62,12 @@ EMT_CHECKED enum emt_err mandate_permissions(struct store *s, int32_t tenant,
                                              int limit, struct store_result **out);
 
 /* Asked before a file leaves: a row (location code, from, to) of what it shows and its receiver has
- * no mandate for any more. EMT_ENOTFOUND: it may leave. always: also where the tenant requires no
- * mandates, because the receiver itself asks. Of a file without noted messages, as reports are, it
- * is known only which of its receiver's locations it names: one mandate within its period will do.
- */
+ * no mandate for any more. EMT_ENOTFOUND: it may leave. purpose: the receiver itself asks, also
+ * where the tenant requires no mandates, and has those for this purpose only; NULL: any will do. Of
+ * a file without noted messages, as reports are, it is known only which locations it names (of its
+ * receiver alone unless that asks): one mandate within its period will do. */
 EMT_CHECKED enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file,
-                                              bool always, struct store_result **out);
+                                              const char *purpose, struct store_result **out);
 
 const struct store_statement *mandate_store_statements(size_t *n);
 
