@@ -104,15 +104,17 @@ static const struct store_statement statements[STATEMENTS] = {
         "UPDATE export_message m SET cancelled_by = c.message_id FROM export_message c"
         " WHERE c.tenant_id = $1 AND c.file_id = $2 AND m.tenant_id = $1"
         " AND m.message_id = c.cancels_id" },
-    /* Of a profile that was sent several times the latest counts. */
+    /* Of a profile that was sent several times the latest counts. What a rejected message was to take
+       back stands. */
     [MESSAGE_SENT] = { "export_message_sent", 6,
         "SELECT m.* FROM unnest($4::text[]) AS l (code), LATERAL ("
         " SELECT DISTINCT ON (config_id, period_from, period_to, device_number, document, obis)"
         "  message_id, file_id, number, document, location, device_number, config_id, period_from,"
-        "  period_to, version, digest, array_to_string(obis, ' ') FROM export_message"
+        "  period_to, version, digest, array_to_string(obis, ' ') FROM export_message s"
         " WHERE tenant_id = $1 AND location = l.code AND use_case = $2::int4"
         "  AND period_to >= $5 AND period_from <= $6 AND receiver = $3::text"
-        "  AND cancels_id IS NULL AND cancelled_by IS NULL AND state NOT IN (3, 4)"
+        "  AND cancels_id IS NULL AND state NOT IN (3, 4) AND (cancelled_by IS NULL OR EXISTS ("
+        "   SELECT FROM export_message x WHERE x.tenant_id = $1 AND x.message_id = s.cancelled_by AND x.state IN (3, 4)))"
         " ORDER BY config_id, period_from, period_to, device_number, document, obis,"
         "  version DESC, message_id DESC) m"
         " ORDER BY m.location COLLATE \"C\", m.config_id, m.period_from, m.period_to, m.message_id" },

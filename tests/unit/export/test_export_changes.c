@@ -241,6 +241,32 @@ START_TEST(a_reading_that_changed_is_taken_back_and_sent_anew)
 }
 END_TEST
 
+START_TEST(what_a_rejected_message_took_back_is_taken_back_again)
+{
+    int32_t tenant = reading_tenant("back-again");
+    char old[60];
+
+    run(1, 2);
+    snprintf(old, sizeof old, "RFF+ACW:%.20s", strstr(t.content[0], "BGM+7+") + 6);
+    old[strcspn(old + 8, "+") + 8] = '\0';
+    export_sql(fixture,
+               "update reading set mantissa = mantissa + 7 where tenant_id = %d and ts ="
+               " '" DAY_START "'",
+               (int)tenant);
+    run(1, 2);
+    holds(old);
+    export_sql(fixture,
+               "update export_message set state = 3 where tenant_id = %d and file_id ="
+               " (select max(file_id) from export_file where tenant_id = %d)",
+               (int)tenant, (int)tenant);
+    run(1, 2);
+    holds(old);
+    holds("RFF+Z13:13006'");
+    holds("QTY+220:1000.007'");
+    run(0, 0);
+}
+END_TEST
+
 START_TEST(all_readings_of_a_period_can_be_taken_back)
 {
     int32_t tenant = reading_tenant("all-back");
@@ -434,6 +460,7 @@ int main(void)
     tcase_add_test(c, a_rejected_message_was_never_sent);
     tcase_add_test(c, a_correction_is_later_than_what_it_corrects);
     tcase_add_test(c, a_reading_that_changed_is_taken_back_and_sent_anew);
+    tcase_add_test(c, what_a_rejected_message_took_back_is_taken_back_again);
     tcase_add_test(c, all_readings_of_a_period_can_be_taken_back);
     tcase_add_test(c, an_energy_that_changed_is_taken_back);
     tcase_add_test(c, files_end_before_they_are_too_large);
