@@ -100,12 +100,15 @@ static const struct store_statement statements[STATEMENTS] = {
     [REVOKE_ONE] = { "certificate_revoke", 3,
         "UPDATE gateway_certificate SET revoked_at = now(), revoke_reason = $3"
         " WHERE tenant_id = $1 AND fingerprint = $2 AND revoked_at IS NULL" },
+    /* One list of each tenant at a time: many servers that keep us waiting are that tenant's loss. */
     [CRL_DUE] = { "import_crl_due", 2,
-        "SELECT i.tenant_id, i.import_id, i.crl_url, coalesce(f.tries, 0) FROM imported_certificate i"
+        "SELECT tenant_id, import_id, crl_url, tries FROM ("
+        " SELECT DISTINCT ON (i.tenant_id) i.tenant_id, i.import_id, i.crl_url, coalesce(f.tries, 0) AS tries,"
+        "  coalesce(f.next_try_at, '-infinity') AS due FROM imported_certificate i"
         " JOIN tenant t ON t.id = i.tenant_id AND t.state = 0"
         " LEFT JOIN imported_crl_fetch f ON f.tenant_id = i.tenant_id AND f.import_id = i.import_id"
         " WHERE i.crl_url IS NOT NULL AND coalesce(f.next_try_at, '-infinity') <= $1"
-        " ORDER BY coalesce(f.next_try_at, '-infinity') LIMIT $2::int8" },
+        " ORDER BY i.tenant_id, due) d ORDER BY due LIMIT $2::int8" },
     [CRL_TRIED] = { "import_crl_tried", 4,
         "INSERT INTO imported_crl_fetch AS f (tenant_id, import_id, next_try_at, tries, error)"
         " SELECT tenant_id, import_id, $4, CASE WHEN $3 = '' THEN 0 ELSE 1 END, $3 FROM imported_certificate"

@@ -4,6 +4,7 @@
 #include "model/block.h"
 #include "pg_fixture.h"
 #include "store/audit_store.h"
+#include "store/certificate_store.h"
 #include "store/entitlement_store.h"
 #include "store/erasure_store.h"
 #include "store/mandate_store.h"
@@ -396,6 +397,31 @@ START_TEST(the_audit_is_cut_behind_an_old_anchor_only)
 }
 END_TEST
 
+START_TEST(lists_of_one_tenant_are_fetched_one_at_a_time)
+{
+    struct store_result *r = NULL;
+
+    for (int i = 0; i < 9; i++)
+        run_sql("insert into imported_certificate (tenant_id, purpose, pinned, name, fingerprint,"
+                " subject, serial, not_before, not_after, pem, crl_url) values (%d, 'gateway',"
+                " false, 'x', sha256('%d'), '', '', now(), now(), '', 'http://h/')",
+                i < 8 ? tenant : other, i);
+    ck_assert_int_eq(import_crl_due(admin, MARCH, 8, &r), EMT_OK);
+    ck_assert_int_eq(store_rows(r), 2);
+    ck_assert_int_ne(c_int(r, 0, 0), c_int(r, 1, 0));
+    /* The next one of it when that was tried. */
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(import_crl_tried(admin, (int32_t)c_int(r, i, 0), c_int(r, i, 1), "slow",
+                                          MARCH + EMT_HOUR),
+                         EMT_OK);
+    store_result_free(r);
+    ck_assert_int_eq(import_crl_due(admin, MARCH, 8, &r), EMT_OK);
+    ck_assert_int_eq(store_rows(r), 1);
+    ck_assert_int_eq(c_int(r, 0, 0), tenant);
+    store_result_free(r);
+}
+END_TEST
+
 int main(void)
 {
     fixture = pg_fixture_start();
@@ -413,6 +439,7 @@ int main(void)
     tcase_add_test(t, agreements_hold_and_unknown_modules_disturb_nobody);
     tcase_add_test(t, a_register_in_another_unit_is_a_version_behind_the_last);
     tcase_add_test(t, the_audit_is_cut_behind_an_old_anchor_only);
+    tcase_add_test(t, lists_of_one_tenant_are_fetched_one_at_a_time);
     suite_add_tcase(s, t);
     srunner_run_all(sr, CK_NORMAL);
     int failed = srunner_ntests_failed(sr);
