@@ -23,7 +23,7 @@ const texts = new Map(
     leaves(file.default),
   ]),
 );
-const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'reports', 'sent'];
+const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'reports', 'sent', 'heard'];
 const placeholders = (text: string) => (text.match(/\{\{\w+\}\}/g) ?? []).sort().join();
 
 describe('texts', () => {

@@ -22,6 +22,11 @@ export const tenantRoutes: PortalRoute[] = [
     page: lazy(() => import('./gateways/GatewayPage')),
     needs: 'getGateway',
   },
+  {
+    path: '/gateways/:gateway/heard',
+    page: lazy(() => import('./gateways/HeardPage')),
+    needs: 'listHeard',
+  },
   { path: '/users', page: lazy(() => import('./tenant/UsersPage')), needs: 'listTenantUsers' },
   { path: '/api-keys', page: lazy(() => import('./tenant/ApiKeysPage')), needs: 'listApiKeys' },
   { path: '/audit', page: lazy(() => import('./tenant/AuditPage')), needs: 'listAudit' },

@@ -14,6 +14,7 @@ export async function deeds(browser, world) {
   await apiKey(browser, world);
   await settings(browser, world);
   await command(browser, world);
+  await heard(browser, world);
   await valueDeeds(browser, world);
   await deliveryDeeds(browser, world);
   await reportDeeds(browser, world);
@@ -80,6 +81,34 @@ async function command(browser, world) {
   await page.getByRole('cell', { name: 'pong' }).waitFor({ timeout: 30_000 });
   await browser.look();
   await browser.shoot('command-done');
+}
+
+/** The gateway is told to leave strangers out, and says that it does; a meter is ignored and adopted. */
+async function heard(browser, world) {
+  browser.name = 'heard meters';
+  const { page } = browser;
+  await browser.go(`/t/${world.tenant}/gateways/gw-1`);
+  await page.getByRole('link', { name: 'Gehörte Zähler' }).click();
+  await page.getByRole('button', { name: 'Nur übernommene senden' }).click();
+  await page.getByText('vom Gateway bestätigt').waitFor({ timeout: 30_000 });
+  await page.getByText(/^Nur übernommene Zähler/).waitFor();
+  await browser.look();
+  await browser.shoot('heard-listed');
+  await page.getByRole('button', { name: 'Alles senden' }).click();
+  await page.getByText('Alles, was es hört').waitFor({ timeout: 30_000 });
+  const menu = page.getByRole('button', { name: /^Aktionen zu/ }).first();
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Ignorieren' }).click();
+  await page.getByRole('cell', { name: 'ignoriert' }).waitFor();
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Übernehmen' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Schlüssel').fill('00');
+  await dialog.getByRole('button', { name: 'Übernehmen' }).click();
+  await dialog.getByText(/Muss 32 Hexziffern/).waitFor();
+  await dialog.getByLabel('Schlüssel').fill('');
+  await dialog.getByRole('button', { name: 'Übernehmen' }).click();
+  await page.getByRole('cell', { name: 'ignoriert' }).waitFor({ state: 'detached' });
 }
 
 async function revoke(browser, world) {

@@ -56,6 +56,7 @@ export async function tenantPages(browser, world) {
     ...(gateway
       ? [
           { name: 'gateway', path: `${base}/gateways/${gateway}` },
+          { name: 'gateway-heard', path: `${base}/gateways/${gateway}/heard` },
           {
             name: 'gateway-enrol',
             path: `${base}/gateways/${gateway}`,

@@ -12,7 +12,7 @@ import { useForm } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { useParams } from 'wouter';
+import { Link, useParams } from 'wouter';
 import { api, call, callFull, newIdempotencyKey, type Schemas } from '@/api/client';
 import { tenantKey, useAction } from '@/api/query';
 import { usePolling } from '@/api/stream';
@@ -73,6 +73,15 @@ export default function GatewayPage() {
           </>
         }
       >
+        {may('listHeard') && (
+          <Button
+            variant="default"
+            component={Link}
+            to={`/t/${tenant}/gateways/${encodeURIComponent(data.id)}/heard`}
+          >
+            {t('gateways.heard')}
+          </Button>
+        )}
         {may('updateGateway') && (
           <Button variant="default" onClick={() => setDialog('edit')}>
             {t('common:edit')}
