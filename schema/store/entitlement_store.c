@@ -15,9 +15,11 @@ static const struct store_statement statements[STATEMENTS] = {
         " FROM tenant t WHERE t.id = $1" },
     [HAS] = { "entitlement_has", 2,
         "SELECT coalesce($2 = ANY (modules), true) FROM tenant WHERE id = $1" },
-    [ROOM] = { "entitlement_room", 2,
+    /* Counted are devices that are active and adopted: whoever stays one or the other short of it needs no room. */
+    [ROOM] = { "entitlement_room", 4,
         "SELECT t.meters_max IS NULL"
-        " OR EXISTS (SELECT FROM device d WHERE d.tenant_id = $1 AND d.ident = $2 AND d.active)"
+        " OR EXISTS (SELECT FROM device d WHERE d.tenant_id = $1 AND d.ident = $2 AND (d.active AND d.assignment = 1"
+        "  OR NOT d.active AND NOT $4::bool OR d.assignment <> 1 AND NOT $3::bool))"
         " OR (SELECT count(*) FROM device d WHERE d.tenant_id = $1 AND d.active AND d.assignment = 1) < t.meters_max"
         " FROM tenant t WHERE t.id = $1" },
     [SET] = { "entitlements_set", 3,
@@ -74,15 +76,11 @@ enum emt_err entitlements_get(struct store *s, int32_t tenant, struct entitlemen
     return EMT_OK;
 }
 
-static enum emt_err ask(struct store *s, unsigned statement, int32_t tenant, const char *text,
-                        bool *yes)
+static enum emt_err ask(struct store *s, unsigned statement, const struct store_param *p, bool *yes)
 {
     struct store_result *r = NULL;
-    struct store_param p[2];
-
-    p_int4(&p[0], tenant);
-    p_text(&p[1], text);
     enum emt_err err = store_run_row(s, &statements[statement], p, &r);
+
     if (err != EMT_OK)
         return err;
     *yes = c_bool(r, 0, 0);
@@ -92,12 +90,23 @@ static enum emt_err ask(struct store *s, unsigned statement, int32_t tenant, con
 
 enum emt_err entitlement_has(struct store *s, int32_t tenant, enum module m, bool *has)
 {
-    return ask(s, HAS, tenant, module_names[m], has);
+    struct store_param p[2];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], module_names[m]);
+    return ask(s, HAS, p, has);
 }
 
-enum emt_err entitlement_has_room(struct store *s, int32_t tenant, const char *ident, bool *room)
+enum emt_err entitlement_has_room(struct store *s, int32_t tenant, const char *ident, bool adopts,
+                                  bool activates, bool *room)
 {
-    return ask(s, ROOM, tenant, ident, room);
+    struct store_param p[4];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], ident);
+    p_bool(&p[2], adopts);
+    p_bool(&p[3], activates);
+    return ask(s, ROOM, p, room);
 }
 
 enum emt_err entitlements_set(struct store *s, int32_t tenant, const struct entitlements *e)

@@ -183,11 +183,13 @@ enum emt_err api_device_update(struct api_call *c)
     bool allows = v[4].present && v[4].flag;
     enum emt_err err;
     bool room = true;
-    if (v[2].present && v[2].flag &&
-        (entitlement_has_room(c->store, c->tenant, c->param[0], &room) != EMT_OK || !room)) {
+    bool activates = v[2].present && v[2].flag;
+    if ((activates || adopts) && (entitlement_has_room(c->store, c->tenant, c->param[0], adopts,
+                                                       activates, &room) != EMT_OK ||
+                                  !room)) {
         json_decref(body);
-        return api_problem(c, 403, "meters", "active",
-                           "active: as many meters are active as are agreed with the tenant");
+        return api_problem(c, 403, "meters", activates ? "active" : "assignment",
+                           "as many meters are active as are agreed with the tenant");
     }
     if (device_unchanged(c, &err))
         err = device_update(c->store, c->tenant, c->param[0], v[0].text, v[1].text,

@@ -8,6 +8,7 @@
 #include "model/frame_state.h"
 #include "store/device_key_store.h"
 #include "store/device_store.h"
+#include "store/entitlement_store.h"
 #include "store/gateway_store.h"
 #include "store/heard_store.h"
 #include "store/job_store.h"
@@ -151,8 +152,16 @@ static enum emt_err decide(struct api_call *c, const struct decision *d, int64_t
                                     .active = -1,
                                     .assignment = d->adopts ? ADOPTED : IGNORED };
     int64_t device = 0, key = 0;
-    enum emt_err err = device_upsert(c->store, c->tenant, &row, &device);
+    bool room = true;
+    enum emt_err err = EMT_OK;
 
+    if (d->adopts)
+        err = entitlement_has_room(c->store, c->tenant, d->ident, true, false, &room);
+    if (err == EMT_OK && !room)
+        return api_problem(c, 403, "meters", "decision",
+                           "as many meters are active as are agreed with the tenant");
+    if (err == EMT_OK)
+        err = device_upsert(c->store, c->tenant, &row, &device);
     if (err == EMT_OK && d->has_key)
         err = api_meter_key_keep(c, &d->key, &key);
     if (err == EMT_OK)
@@ -194,8 +203,8 @@ enum emt_err api_heard_decide(struct api_call *c)
     }
     meter_key_wipe(&d.key);
     api_body_wipe(body);
-    if (!ok)
-        return EMT_OK;
+    if (!ok || c->status != 0)
+        return err;
     if (err == EMT_ELIMIT)
         return api_problem(c, 409, "conflict", NULL,
                            "the gateway's list of meters cannot be ordered again now");

@@ -5,6 +5,7 @@
 #include "model/device_id.h"
 #include "store/device_key_store.h"
 #include "store/device_store.h"
+#include "store/entitlement_store.h"
 #include "store/gateway_store.h"
 #include "store/job_store.h"
 
@@ -233,6 +234,7 @@ enum emt_err api_gateway_import(struct api_call *c)
 /* ---- devices ---- */
 
 enum { DEV_ID, DEV_NAME, DEV_PLACE, DEV_ACTIVE, DEV_ASSIGNMENT };
+#define DEV_ADOPTED 1 /* the place of its name, which is the column's number */
 static const struct csv_name device_names[] = {
     { "id", DEV_ID },
     { "name", DEV_NAME },
@@ -267,6 +269,7 @@ static enum emt_err keep_device(struct api_call *c, const struct import_row *row
     struct device_id ident;
     char canonical[DEVICE_ID_TEXT_MAX];
     int64_t number = 0;
+    bool room = true;
 
     if (device_id_parse(row->cell[DEV_ID], &ident) != EMT_OK)
         return emt_fail(diag, EMT_EMALFORMED, "id: must be an ident as KAM-60723506-19-0c");
@@ -285,7 +288,13 @@ static enum emt_err keep_device(struct api_call *c, const struct import_row *row
     d.version = ident.has_version ? ident.version : -1;
     d.type = ident.has_version ? ident.type : -1;
     snprintf(id, IMPORT_ID_MAX, "%.79s", canonical);
-    return device_upsert(c->store, c->tenant, &d, &number);
+    if (d.active != 0 && (d.assignment == -1 || d.assignment == DEV_ADOPTED))
+        err = entitlement_has_room(c->store, c->tenant, d.ident, d.assignment != -1, d.active == 1,
+                                   &room);
+    if (err == EMT_OK && !room)
+        return emt_fail(diag, EMT_ELIMIT,
+                        "active: as many meters are active as are agreed with the tenant");
+    return err == EMT_OK ? device_upsert(c->store, c->tenant, &d, &number) : err;
 }
 
 /* Frames of meters that were only heard wait; now some are adopted. */

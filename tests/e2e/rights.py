@@ -432,6 +432,19 @@ def check_modules(node, op):
     problem(lambda: t.patch('/devices/EMT00000005', {'active': True}), 403, 'meters')
     t.patch('/devices/EMT00000001', {'active': False})
     assert t.patch('/devices/EMT00000005', {'active': True})['active']
+    # However one more would come to count.
+    t.patch('/devices/EMT00000001', {'assignment': 'ignored'})
+    t.patch('/devices/EMT00000001', {'active': True})
+    problem(lambda: t.patch('/devices/EMT00000001', {'assignment': 'adopted'}), 403, 'meters')
+    t.post('/gateways', {'id': 'gw'})
+    hear = lambda how: t.post('/gateways/gw/heard', {'device': 'EMT-00000009-01-07', 'decision': how})
+    problem(lambda: hear('adopt'), 403, 'meters')
+    assert hear('ignore')['assignment'] == 'ignored'
+    problem(lambda: hear('adopt'), 403, 'meters')
+    result = t.post('/devices/import', b'id,active,assignment\nEMT-00000009-01-07,,adopted\nEMT-00000008-01-07,,\n'
+                    b'EMT-00000007-01-07,false,\n', kind='text/csv')
+    assert (result['accepted'], result['rejected']) == (1, 2), result
+    assert t.get('/entitlements')['meters'] == 3
     assert any(e['action'] == 'tenant.entitle' for e in t.all('/audit')) and any(e['action'] == 'tenant.entitle' for e in op.all('/api/v1/audit'))
 
     # Its end, by REST.

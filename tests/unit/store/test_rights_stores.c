@@ -329,10 +329,14 @@ START_TEST(agreements_hold_and_unknown_modules_disturb_nobody)
     ck_assert(!yes);
     ck_assert_int_eq(entitlement_has(app, tenant, MODULE_REPLAY, &yes), EMT_OK);
     ck_assert(yes);
-    ck_assert_int_eq(entitlement_has_room(app, tenant, "EMT-3", &yes), EMT_OK);
+    ck_assert_int_eq(entitlement_has_room(app, tenant, "EMT-3", false, true, &yes), EMT_OK);
     ck_assert(!yes);
-    ck_assert_int_eq(entitlement_has_room(app, tenant, "EMT-1", &yes), EMT_OK);
+    ck_assert_int_eq(entitlement_has_room(app, tenant, "EMT-3", true, false, &yes), EMT_OK);
+    ck_assert(yes); /* stays passive */
+    ck_assert_int_eq(entitlement_has_room(app, tenant, "EMT-1", true, true, &yes), EMT_OK);
     ck_assert(yes);
+    ck_assert_int_eq(entitlement_has_room(app, tenant, "of-tomorrow", true, false, &yes), EMT_OK);
+    ck_assert(!yes);
     ck_assert_int_eq(entitlement_has(app, 999999, MODULE_EXPORT, &yes), EMT_ENOTFOUND);
     store_rollback(app);
 }

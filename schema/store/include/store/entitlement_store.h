@@ -22,9 +22,10 @@ EMT_CHECKED enum emt_err entitlements_get(struct store *s, int32_t tenant,
                                           struct entitlements *out);
 EMT_CHECKED enum emt_err entitlement_has(struct store *s, int32_t tenant, enum module m,
                                          bool *has);
-/* Whether one more device may be active; one that is active already may. Inside a transaction. */
+/* Whether the device may become what is asked for, as active and adopted ones count; one that counts
+ * already may. A device that is not there yet is an active one. Inside a transaction. */
 EMT_CHECKED enum emt_err entitlement_has_room(struct store *s, int32_t tenant, const char *ident,
-                                              bool *room);
+                                              bool adopts, bool activates, bool *room);
 
 /* As STORE_ADMIN inside a transaction. */
 EMT_CHECKED enum emt_err entitlements_set(struct store *s, int32_t tenant,
