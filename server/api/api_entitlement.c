@@ -21,6 +21,8 @@ static const struct {
 } parts[] = {
     { "/exports", MODULE_EXPORT },
     { "/schedules", MODULE_EXPORT },
+    { "/export-policies", MODULE_EXPORT },
+    { "/market-partners", MODULE_EXPORT },
     { "/acknowledgements", MODULE_EXPORT },
     { "/acknowledgement-rules", MODULE_EXPORT },
     { "/report-templates", MODULE_REPORT },

@@ -47,6 +47,7 @@ static const struct {
     { api_mandate_list, PAGE " location" },
     { api_permission_list, PAGE " recipient purpose" },
     { api_export_list, PAGE },
+    { api_market_partner_list, PAGE },
     { api_import_list, PAGE },
     { api_target_list, PAGE },
     { api_schedule_list, PAGE },

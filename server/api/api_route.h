@@ -188,6 +188,12 @@ enum emt_err api_export_create(struct api_call *c);
 enum emt_err api_export_get(struct api_call *c);
 enum emt_err api_export_content(struct api_call *c);
 enum emt_err api_export_resend(struct api_call *c);
+enum emt_err api_market_policy_list(struct api_call *c); /* api_market_rule.c */
+enum emt_err api_market_policy_put(struct api_call *c);
+enum emt_err api_market_policy_delete(struct api_call *c);
+enum emt_err api_market_partner_list(struct api_call *c);
+enum emt_err api_market_partner_put(struct api_call *c);
+enum emt_err api_market_partner_delete(struct api_call *c);
 enum emt_err api_target_list(struct api_call *c); /* api_target.c */
 enum emt_err api_target_create(struct api_call *c);
 enum emt_err api_target_get(struct api_call *c);

@@ -225,6 +225,8 @@ def populate(op, node, dir, key, gateway, melo):
                                           f"UCI+REF{key}+9900999000106:500+9900999000205:500+7'UNT+3+1'UNZ+1+C1'").encode(), 'application/edifact')
     partner = f'99009990002{len(key):02}'
     t.rest('PUT', f'{t.path}/acknowledgement-rules/{partner}', {'within_s': 60})
+    t.rest('PUT', f'{t.path}/market-partners/{partner}', {'name': '', 'role': 'NB', 'file_bytes_max': None, 'file_messages_max': None})
+    t.rest('PUT', f'{t.path}/export-policies/13018', {'gap': 'hold'})
     return t, own_names(t, gateway, meter_key['id'], file_id, device, energy['id'], melo, binding['id'], api_key['key']['id'],
                         user_id=user['user']['id'], unit=f'crate-{key}', quantity=f'joy-{key}', spool=frame['spool'], seq=frame['seq'], job_id=job, target_id=target['id'], schedule_id=schedule['id'],
                         certificate_id=certificate['id'], triple_id=triple['id'], generation=generation,

@@ -382,6 +382,67 @@ START_TEST(a_mandate_is_of_a_location_and_a_period)
 }
 END_TEST
 
+/* --- settings --- */
+
+START_TEST(policies_and_partners_are_set_listed_and_taken_back)
+{
+    static const struct {
+        const char *path, *body, *field;
+    } bad[] = {
+        { "export-policies/13018", "{}", "gap" },
+        { "export-policies/13018", "{\"gap\":\"none\"}", "gap" },
+        { "export-policies/13018", "{\"gap\":\"hold\",\"method\":\"Z93\"}", "method" },
+        { "export-policies/13018", "{\"gap\":\"hold\",\"reason\":\"z75\"}", "reason" },
+        { "export-policies/13018", "{\"gap\":\"hold\",\"correction\":\"Z'7\"}", "correction" },
+        { "market-partners/" RECEIVER,
+          "{\"name\":\"\",\"role\":\"NB\",\"file_bytes_max\":9999,\"file_messages_max\":null}",
+          "file_bytes_max" },
+        { "market-partners/" RECEIVER,
+          "{\"name\":\"\",\"role\":\"NB\",\"file_bytes_max\":null,\"file_messages_max\":0}",
+          "file_messages_max" },
+    };
+    struct test_tenant t;
+
+    tenant_new(&t, "limits");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ask(400, t.key, "PUT", bad[i].body, "/api/v1/tenants/limits/%s", bad[i].path);
+        check_problem("invalid", bad[i].field);
+    }
+    ask(404, t.key, "PUT", "{\"gap\":\"hold\"}", "/api/v1/tenants/limits/export-policies/13020");
+    ask(404, t.key, "PUT", "{\"gap\":\"hold\"}", "/api/v1/tenants/limits/export-policies/0");
+    ask(404, t.key, "PUT", "{}", "/api/v1/tenants/limits/market-partners/99");
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/limits/export-policies");
+    ck_assert_uint_eq(json_array_size(value_at("items")), 0);
+
+    ask(200, t.key, "PUT", "{\"gap\":\"hold\"}", "/api/v1/tenants/limits/export-policies/default");
+    ck_assert_str_eq(text_at("method"), "Z92");
+    ask(200, t.key, "PUT", "{\"gap\":\"substitute\",\"method\":\"ZJ2\",\"reason\":\"Z74\"}",
+        "/api/v1/tenants/limits/export-policies/13018");
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/limits/export-policies");
+    ck_assert_str_eq(text_at("items.0.use_case"), "default");
+    ck_assert_str_eq(text_at("items.1.use_case"), "13018");
+    ck_assert_str_eq(text_at("items.1.reason"), "Z74");
+    ck_assert_str_eq(text_at("items.1.correction"), "ZA7");
+    ask(204, t.key, "DELETE", NULL, "/api/v1/tenants/limits/export-policies/13018");
+    ask(404, t.key, "DELETE", NULL, "/api/v1/tenants/limits/export-policies/13018");
+
+    ask(200, t.key, "PUT",
+        "{\"name\":\"\",\"role\":\"NB\",\"file_bytes_max\":20000,\"file_messages_max\":null}",
+        "/api/v1/tenants/limits/market-partners/" RECEIVER);
+    ck_assert(json_is_null(value_at("file_messages_max")));
+    ask(200, t.key, "PUT",
+        "{\"name\":\"\",\"role\":\"LF\",\"file_bytes_max\":null,\"file_messages_max\":null}",
+        "/api/v1/tenants/limits/market-partners/" SENDER);
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/limits/market-partners?limit=1");
+    ck_assert_str_eq(text_at("items.0.mp_id"), SENDER);
+    ask(200, t.key, "GET", NULL, "/api/v1/tenants/limits/market-partners?limit=1&cursor=%s",
+        text_at("next"));
+    ck_assert_int_eq(json_integer_value(value_at("items.0.file_bytes_max")), 20000);
+    ask(204, t.key, "DELETE", NULL, "/api/v1/tenants/limits/market-partners/" RECEIVER);
+    ask(404, t.key, "DELETE", NULL, "/api/v1/tenants/limits/market-partners/" RECEIVER);
+}
+END_TEST
+
 TCase *market_tests(void)
 {
     TCase *c = tcase_create("market");
@@ -394,5 +455,6 @@ TCase *market_tests(void)
     tcase_add_test(c, an_export_that_makes_no_sense_is_refused);
     tcase_add_test(c, others_get_values_by_a_mandate_only);
     tcase_add_test(c, a_mandate_is_of_a_location_and_a_period);
+    tcase_add_test(c, policies_and_partners_are_set_listed_and_taken_back);
     return c;
 }
