@@ -29,7 +29,18 @@ import { changedFields, ifMatch, useGuarded, type Versioned } from './versioned'
 
 export type Schedule = Schemas['Schedule'];
 type Body = Schemas['ScheduleNew'];
-const PIDS: readonly NonNullable<Schedule['pid']>[] = ['13018', '13017', '13025'];
+const PIDS: readonly NonNullable<Schedule['pid']>[] = [
+  '13018',
+  '13025',
+  '13017',
+  '13019',
+  '13016',
+  '13027',
+  '13002',
+  '13007',
+  '13008',
+  '13009',
+];
 const ZONES: readonly Schedule['time_zone'][] = ['Europe/Berlin', 'UTC'];
 
 export async function loadSchedule(tenant: string, id: number): Promise<Versioned<Schedule>> {

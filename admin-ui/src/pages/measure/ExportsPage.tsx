@@ -43,7 +43,22 @@ type Result = Schemas['ExportResult'];
 /** The job's number, or the result where the server wrote at once. */
 type Ordered = number | Result;
 type Pid = ExportNew['pid'];
-const PIDS: readonly Pid[] = ['13018', '13017', '13025'];
+/** Of these a message is taken back by 13006, not sent anew over the old one. */
+const CANCELLED = ['13017', '13019', '13016', '13002', '13009'] as const;
+type Cancelled = (typeof CANCELLED)[number];
+const PIDS: readonly Pid[] = [
+  '13018',
+  '13025',
+  '13017',
+  '13019',
+  '13016',
+  '13027',
+  '13002',
+  '13007',
+  '13008',
+  '13009',
+  '13006',
+];
 
 export default function ExportsPage() {
   const { t, i18n } = useTranslation(['measure', 'delivery', 'sent']);
@@ -385,6 +400,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
   const form = useForm({
     initialValues: {
       pid: '13018' as Pid,
+      cancels: '13017' as Cancelled,
       from: dayText(yesterday.from),
       last: dayText(yesterday.from),
       location: '',
@@ -411,13 +427,22 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
     const whole = back === 0 ? at : presetSpan('month', at.from - 1);
     form.setValues({ from: dayText(whole.from), last: dayText(whole.to - 1) });
   };
-  const run = async ({ pid, from, last, location, test, hold_gaps }: typeof form.values) => {
+  const run = async ({
+    pid,
+    cancels,
+    from,
+    last,
+    location,
+    test,
+    hold_gaps,
+  }: typeof form.values) => {
     const { data, response } = await callFull(
       api.POST('/api/v1/tenants/{tenant}/exports', {
         params: { path: { tenant }, header: { 'Idempotency-Key': key } },
         headers: { Prefer: 'respond-async' },
         body: {
           pid,
+          ...(pid === '13006' ? { cancels } : {}),
           from,
           // The API's end is exclusive; people name the last day.
           to: dayText((dayInstant(last) ?? 0) + 1.5 * DAY),
@@ -446,6 +471,13 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
         data-autofocus
         {...form.getInputProps('pid')}
       />
+      {form.values.pid === '13006' && (
+        <NativeSelect
+          label={t('exports.cancels')}
+          data={CANCELLED.map((value) => ({ value, label: `${value} · ${t(`pid.${value}`)}` }))}
+          {...form.getInputProps('cancels')}
+        />
+      )}
       <Stack gap={6}>
         <Group grow align="start">
           <TextInput

@@ -27,6 +27,19 @@ import { useTenant } from '@/session/context';
 import { Mandates } from '../values/Mandates';
 
 type Binding = Schemas['Binding'];
+type UseCase = NonNullable<Schemas['BindingNew']['use_case']>;
+const USE_CASES: readonly UseCase[] = [
+  '13018',
+  '13025',
+  '13017',
+  '13019',
+  '13016',
+  '13027',
+  '13002',
+  '13007',
+  '13008',
+  '13009',
+];
 
 export default function LocationPage() {
   const { t } = useTranslation('measure');
@@ -255,6 +268,12 @@ function AddBinding({ code, close }: { code: string; close: () => void }) {
       device_number: '',
       valid_from: dayText(now),
       valid_to: '',
+      use_case: '',
+      order_number: '',
+      config_id: '',
+      decimals: '',
+      step_s: '',
+      capacity: '',
     },
     validate: {
       device: (value) => (value ? null : t('common:form.required')),
@@ -266,6 +285,13 @@ function AddBinding({ code, close }: { code: string; close: () => void }) {
       ratio: (value) => {
         const ratio = parseDecimal(value.replace(',', '.'));
         return ratio && ratio.mantissa > 0n ? null : t('binding.ratioFault');
+      },
+      decimals: (value) => (/^[0-5]?$/.test(value) ? null : t('binding.decimalsFault')),
+      capacity: (value) => {
+        const capacity = parseDecimal(value.replace(',', '.'));
+        return value === '' || (capacity && capacity.mantissa > 0n)
+          ? null
+          : t('binding.capacityFault');
       },
       valid_from: (value) => (dayInstant(value) === undefined ? t('day.fault') : null),
       valid_to: (value, { valid_from }) => {
@@ -308,6 +334,12 @@ function AddBinding({ code, close }: { code: string; close: () => void }) {
           valid_from: instant(values.valid_from),
           ...(values.device_number ? { device_number: values.device_number } : {}),
           ...(values.valid_to ? { valid_to: instant(values.valid_to) } : {}),
+          ...(values.use_case ? { use_case: values.use_case as UseCase } : {}),
+          ...(values.order_number ? { order_number: values.order_number } : {}),
+          ...(values.config_id ? { config_id: values.config_id } : {}),
+          ...(values.decimals ? { decimals: Number(values.decimals) } : {}),
+          ...(values.step_s ? { step_s: values.step_s === '900' ? 900 : 3600 } : {}),
+          ...(values.capacity ? { capacity: values.capacity.replace(',', '.') } : {}),
         },
       }),
     );
@@ -398,6 +430,54 @@ function AddBinding({ code, close }: { code: string; close: () => void }) {
           label={t('binding.to')}
           description={t('binding.toHint')}
           {...form.getInputProps('valid_to')}
+        />
+      </Group>
+      <Group grow align="start">
+        <NativeSelect
+          label={t('binding.useCase')}
+          description={t('binding.useCaseHint')}
+          data={[
+            { value: '', label: t('binding.everyUseCase') },
+            ...USE_CASES.map((value) => ({ value, label: `${value} · ${t(`pid.${value}`)}` })),
+          ]}
+          {...form.getInputProps('use_case')}
+        />
+        <TextInput
+          label={t('binding.capacity')}
+          description={t('binding.capacityHint')}
+          {...form.getInputProps('capacity')}
+        />
+      </Group>
+      <Group grow align="start">
+        <TextInput
+          label={t('binding.config')}
+          description={t('binding.configHint')}
+          maxLength={70}
+          {...form.getInputProps('config_id')}
+        />
+        <TextInput
+          label={t('binding.order')}
+          description={t('binding.orderHint')}
+          maxLength={70}
+          {...form.getInputProps('order_number')}
+        />
+      </Group>
+      <Group grow align="start">
+        <TextInput
+          label={t('binding.decimals')}
+          description={t('binding.decimalsHint')}
+          maxLength={1}
+          {...form.getInputProps('decimals')}
+        />
+        <NativeSelect
+          label={t('binding.step')}
+          description={t('binding.stepHint')}
+          data={[
+            { value: '', label: t('binding.stepUsual') },
+            { value: '900', label: t('binding.step900') },
+            { value: '3600', label: t('binding.step3600') },
+          ]}
+          {...form.getInputProps('step_s')}
         />
       </Group>
     </FormDialog>
