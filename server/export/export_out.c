@@ -78,6 +78,7 @@ enum emt_err out_open(struct export_out *o, struct store *s,
                               .messages_max = INT32_MAX,
                               .part = 1,
                               .created = whole_minute(req->now) };
+    snprintf(o->holder, sizeof o->holder, "%s%s", req->test ? "test:" : "", receiver);
     writer_init_heap(&o->note_text, EXPORT_NOTES_BYTES_MAX);
     writer_init_heap(&o->content, FILE_BYTES_MAX);
     o->sink = sink_to_writer(&o->content);
@@ -150,7 +151,7 @@ static enum emt_err keep(struct export_out *o, const char *name, const char *nex
     snprintf(pid, sizeof pid, "%u", o->req->pid);
     enum emt_err err = export_file_insert(o->store, o->req->tenant, &row, id);
     if (err == EMT_OK)
-        err = export_messages_insert(o->store, o->req->tenant, *id, o->receiver, o->head.created,
+        err = export_messages_insert(o->store, o->req->tenant, *id, o->holder, o->head.created,
                                      o->messages);
     if (err == EMT_OK && o->handler->keep != NULL)
         err = o->handler->keep(o->handler->ctx, o->store, *id, name, row.messages);

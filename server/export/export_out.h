@@ -18,6 +18,8 @@ struct export_out {
     const struct mscons_export_handler *handler;
     const struct export_tenant *tenant;
     const char *receiver;
+    char holder[64]; /* who holds the messages: the receiver, "test:" before it in test files, which
+                        are nothing that was sent */
     struct export_notes notes; /* to the caller and into the file's row */
     struct writer note_text;
     size_t bytes_max;

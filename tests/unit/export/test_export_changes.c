@@ -185,6 +185,18 @@ START_TEST(a_rejected_message_was_never_sent)
 }
 END_TEST
 
+START_TEST(what_was_sent_as_a_test_is_not_sent)
+{
+    (void)profile_tenant("as-test");
+    req.test = true;
+    run(1, 2);
+    run(0, 0);
+    req.test = false;
+    run(1, 2);
+    run(0, 0);
+}
+END_TEST
+
 START_TEST(a_correction_is_later_than_what_it_corrects)
 {
     int32_t tenant = profile_tenant("later");
@@ -458,6 +470,7 @@ int main(void)
     tcase_add_test(c, the_true_value_that_was_waited_for_has_no_reason_a_substitute_has);
     tcase_add_test(c, a_gap_that_closes_sends_the_day_whole);
     tcase_add_test(c, a_rejected_message_was_never_sent);
+    tcase_add_test(c, what_was_sent_as_a_test_is_not_sent);
     tcase_add_test(c, a_correction_is_later_than_what_it_corrects);
     tcase_add_test(c, a_reading_that_changed_is_taken_back_and_sent_anew);
     tcase_add_test(c, what_a_rejected_message_took_back_is_taken_back_again);

@@ -175,7 +175,8 @@ void export_messages_clear(struct export_messages *m);
 /* EMT_ENOMEM, EMT_ELIMIT. */
 EMT_CHECKED enum emt_err export_messages_add(struct export_messages *m,
                                              const struct export_message_row *row);
-/* Inserts them as those of the file, and notes at the ones that they take back who does. */
+/* Inserts them as those of the file, and notes at the ones that they take back who does. receiver:
+ * who holds them then, as export_messages_sent() asks; of test files "test:" and its MP-ID. */
 EMT_CHECKED enum emt_err export_messages_insert(struct store *s, int32_t tenant, int64_t file_id,
                                                 const char *receiver, emt_time version,
                                                 struct export_messages *m);
