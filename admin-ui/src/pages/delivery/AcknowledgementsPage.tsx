@@ -19,6 +19,7 @@ import classes from '@/components/measure/measure.module.css';
 import { useFilters } from '@/components/measure/useFilters';
 import { useTenant } from '@/session/context';
 import { Deadlines } from './Deadlines';
+import { GapPolicies, PartnerLimits } from './MarketRules';
 import { Notes } from './Notes';
 import { VerdictTone } from './sent';
 
@@ -140,6 +141,8 @@ export default function AcknowledgementsPage() {
           }
         />
         <Deadlines />
+        <GapPolicies />
+        <PartnerLimits />
       </Stack>
       {uploading && (
         <Upload
