@@ -1,5 +1,6 @@
 #include "resend_job.h"
 
+#include "connectors/edi_reader.h"
 #include "delivery_job.h"
 #include "export_job.h"
 #include "model/local_day.h"
@@ -21,7 +22,7 @@
 #define RETRIES 3
 #define RETRY_S 500
 /* Columns of export_file_get() that are needed here. */
-enum { FILE_PID = 2, FILE_RECEIVER = 4, FILE_FROM = 7, FILE_TO = 8 };
+enum { FILE_PID = 2, FILE_RECEIVER = 4, FILE_FROM = 7, FILE_TO = 8, FILE_CONTENT = 13 };
 
 struct resend {
     const struct job *job;
@@ -37,8 +38,7 @@ static enum emt_err load_targets(struct resend *r, struct store *app)
 {
     struct store_result *d = NULL;
     bool arrived = false;
-    enum emt_err err =
-        delivery_list(app, r->job->tenant, r->job->subject, -1, 0, TARGETS_MAX, &d);
+    enum emt_err err = delivery_list(app, r->job->tenant, r->job->subject, -1, 0, TARGETS_MAX, &d);
 
     for (int i = 0; err == EMT_OK && i < store_rows(d); i++)
         arrived = arrived || c_int(d, i, DELIVERY_STATE) == DELIVERY_STATE_DELIVERED;
@@ -69,6 +69,18 @@ static enum emt_err check_state(const struct resend *r, struct store *app, char 
     return err;
 }
 
+/* UNB DE0035 of what was sent: the place of a test file is not taken by one in earnest. */
+static bool was_test(const struct store_result *f)
+{
+    struct edi_reader in;
+    struct edi_segment unb;
+    size_t n = 0;
+    const uint8_t *p = c_bytes(f, 0, FILE_CONTENT, &n);
+
+    return edi_reader_init(&in, p, n) == EMT_OK && edi_reader_next(&in, &unb) == EMT_OK &&
+           strcmp(edi_value(&unb, 11, 1), "1") == 0;
+}
+
 static enum emt_err load(struct resend *r, struct store *app, char *error, size_t size)
 {
     struct store_result *f = NULL;
@@ -83,6 +95,7 @@ static enum emt_err load(struct resend *r, struct store *app, char *error, size_
         r->order.pid = (unsigned)strtoul(c_text(f, 0, FILE_PID), NULL, 10);
         r->order.from = local_date_of(c_time(f, 0, FILE_FROM));
         r->order.to = local_date_of(c_time(f, 0, FILE_TO));
+        r->order.test = was_test(f);
         err = load_targets(r, app);
     }
     store_result_free(f);

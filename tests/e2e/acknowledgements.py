@@ -2,6 +2,7 @@
 """What becomes of a file behind its delivery: answers by REST, folder and command line, matched to files and messages of their own partner
 only; states, alarms, deadlines; sending rejected ones once more; and from a value to everything that carried it."""
 import datetime
+import re
 import time
 import zoneinfo
 
@@ -141,6 +142,12 @@ def rejected_and_sent_again(a, target, outbox):
     a.post('/acknowledgements', contrl(twice, '4+26')[1], kind=EDIFACT)
     job = job_done(a, a.post(f"/exports/{twice['id']}/resend"))
     assert job['result']['files'] == [] and 'holds the same' in job['result']['notes'][0], job
+    # In the place of a test file comes a test file.
+    day = datetime.datetime.now(BERLIN).date() - datetime.timedelta(days=1)
+    test = a.post('/exports', {'pid': '13018', 'from': str(day), 'to': str(day + datetime.timedelta(days=1)), 'test': True})['files'][0]
+    a.post('/acknowledgements', contrl(test, '4+26')[1], kind=EDIFACT)
+    made = job_done(a, a.post(f"/exports/{test['id']}/resend"))['result']['files'][0]
+    assert re.search(r"^(UNA.{6})?UNB[^']*\+1'", a.get(f"/exports/{made['id']}/content")), 'sent in earnest'
     emt.say('rejected and refused, and sent again with new numbers')
     return file, new
 
