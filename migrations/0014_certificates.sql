@@ -193,17 +193,23 @@ begin
 end
 $$;
 
--- As before, and what is issued by a CA of the tenant that counts no more.
+-- As before, and what is issued by a CA of the tenant that counts no more. An imported certificate that one tenant has given up and
+-- another has in use is not revoked: nobody takes away another's device by pinning its certificate and letting it go.
 create or replace function certificates_revoked() returns setof bytea
 language sql stable security definer set search_path = public, pg_temp as $$
-    select c.fingerprint from gateway_certificate c where c.revoked_at is not null and c.not_after > now()
-    union
-    select c.fingerprint from gateway g
-    join gateway_certificate c on c.tenant_id = g.tenant_id and c.gateway_id = g.gateway_id
-    where g.state = 2 and c.not_after > now()
-    union
-    select c.fingerprint from tenant t join gateway_certificate c on c.tenant_id = t.id
-    where t.state = 2 and c.not_after > now()
+    with gone as (
+        select c.tenant_id, c.fingerprint, c.import_id from gateway_certificate c where c.revoked_at is not null and c.not_after > now()
+        union all
+        select c.tenant_id, c.fingerprint, c.import_id from gateway g
+        join gateway_certificate c on c.tenant_id = g.tenant_id and c.gateway_id = g.gateway_id
+        where g.state = 2 and c.not_after > now()
+        union all
+        select c.tenant_id, c.fingerprint, c.import_id from tenant t join gateway_certificate c on c.tenant_id = t.id
+        where t.state = 2 and c.not_after > now())
+    select g.fingerprint from gone g where g.import_id is null or not exists (
+        select from tenant t join gateway_certificate o on o.tenant_id = t.id and o.fingerprint = g.fingerprint
+        join gateway w on w.tenant_id = o.tenant_id and w.gateway_id = o.gateway_id
+        where t.id <> g.tenant_id and t.state <> 2 and w.state <> 2 and o.revoked_at is null)
     union
     select a.fingerprint from tenant_ca a where a.revoked_at is not null and a.fingerprint is not null
 $$;

@@ -223,6 +223,34 @@ START_TEST(an_identity_belongs_to_one_tenant)
 }
 END_TEST
 
+#define REVOKED(byte)                                                                              \
+    "select count(*) from certificates_revoked() f where f = decode(repeat('" byte "', 32), 'hex')"
+
+/* Somebody else's certificate, pinned and let go again, is not taken away from its owner; the own
+ * one is revoked as ever. */
+START_TEST(who_lets_go_of_a_certificate_takes_it_from_nobody_else)
+{
+    pg_fixture_sql(
+        fixture,
+        "insert into tenant (key, name) values ('pin-a', 'A'), ('pin-b', 'B');"
+        "insert into gateway (tenant_id, external_id) select id, 'gw' from tenant"
+        " where key in ('pin-a', 'pin-b');"
+        "insert into gateway_certificate (tenant_id, fingerprint, gateway_id, serial, not_before,"
+        " not_after, import_id, revoked_at)"
+        " select g.tenant_id, decode(repeat(c.byte, 32), 'hex'), g.gateway_id, '1', now(),"
+        " now() + interval '1 year', c.import, c.revoked from gateway g"
+        " join tenant t on t.id = g.tenant_id join (values"
+        " ('pin-a', 'c1', 1, now()), ('pin-b', 'c1', 1, null), ('pin-a', 'c2', 2, now()),"
+        " ('pin-a', 'c3', null, now())) c (key, byte, import, revoked) on c.key = t.key");
+    ck_assert_int_eq(pg_fixture_number(fixture, REVOKED("c1")), 0);
+    ck_assert_int_eq(pg_fixture_number(fixture, REVOKED("c2")), 1);
+    ck_assert_int_eq(pg_fixture_number(fixture, REVOKED("c3")), 1);
+    pg_fixture_sql(fixture,
+                   "update gateway_certificate set revoked_at = now() where import_id = 1");
+    ck_assert_int_eq(pg_fixture_number(fixture, REVOKED("c1")), 1);
+}
+END_TEST
+
 START_TEST(a_one_time_password_is_exchanged_once)
 {
     struct store *s = pg_fixture_store(fixture, STORE_ADMIN);
@@ -445,6 +473,7 @@ int main(void)
     tcase_add_test(t, the_newest_authority_of_a_tenant_is_loaded);
     tcase_add_test(t, an_identity_belongs_to_one_tenant);
     tcase_add_test(t, a_revocation_catches_the_certificate_of_an_enrolment_under_way);
+    tcase_add_test(t, who_lets_go_of_a_certificate_takes_it_from_nobody_else);
     tcase_add_test(t, a_one_time_password_is_exchanged_once);
     tcase_add_test(t, a_platform_key_ends_by_time_revocation_or_its_user);
     tcase_add_test(t, sessions_of_an_expired_node_are_lost_until_it_comes_back);
