@@ -79,7 +79,7 @@ export default function GatewayPage() {
             component={Link}
             to={`/t/${tenant}/gateways/${encodeURIComponent(data.id)}/heard`}
           >
-            {t('gateways.heard')}
+            {t('gateways.heardMeters')}
           </Button>
         )}
         {may('updateGateway') && (
