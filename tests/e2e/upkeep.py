@@ -156,9 +156,10 @@ def main():
                 g.process.stop()
             for g in gateways:
                 g.owes_nothing()
-            crash.check(node, [tenant], gateways)
             arrivals.step()  # the day whose answer was lost
             check(node, number, tenant, arrivals)
+            # What is left as rows is what the gateways sent.
+            crash.check(node, [tenant], gateways)
         finally:
             for w in workers:
                 w.stopping.set()
