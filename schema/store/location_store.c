@@ -18,8 +18,8 @@ enum {
 
 #define LOCATION_SELECT                                                                            \
     "SELECT code, code, kind, name, receiver_mp_id, created_at, location_id FROM location"
-#define BINDING_SELECT                                                                             \
-    "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent,"       \
+#define BINDING_SELECT                                                                              \
+    "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent,"        \
     " device_number, valid_from, valid_to, use_case::text, order_number, config_id, decimals,"      \
     " step_s, capacity_mantissa, capacity_exponent, first_mantissa, first_exponent, last_mantissa," \
     " last_exponent FROM location_channel"

@@ -123,10 +123,10 @@ const struct store_statement *tenant_archive_store_statements(size_t *n)
 
 const char *const *archive_sealed_columns(void)
 {
-    static const char *const names[] = { "tenant_ca.key_blob", "device_key.blob",
-                                         "device_key.authentication_blob", "delivery_secret.blob",
-                                         "emt_certificate.key_blob",
-                                         NULL };
+    static const char *const names[] = {
+        "tenant_ca.key_blob",   "device_key.blob",          "device_key.authentication_blob",
+        "delivery_secret.blob", "emt_certificate.key_blob", NULL
+    };
 
     static_assert(COUNT(names) == COUNT(sealed) + 1, "every wrapped column is listed");
     return names;

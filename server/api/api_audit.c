@@ -60,10 +60,10 @@ static enum emt_err verify(struct api_call *c, struct store *s)
         v.ok ? json_null()
              : json_pack("{s:I, s:s}", "entry_id", (json_int_t)v.bad_entry, "reason", v.reason);
     return api_json(c, 200,
-                    json_pack("{s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "entries", (json_int_t)v.entries,
-                              "chained", (json_int_t)v.chained, "anchors", (json_int_t)v.anchors,
-                              "cut_up_to", (json_int_t)v.base,
-                              "ok", v.ok, "first_bad", bad, "checked_at", api_time(v.checked_at)));
+                    json_pack("{s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "entries",
+                              (json_int_t)v.entries, "chained", (json_int_t)v.chained, "anchors",
+                              (json_int_t)v.anchors, "cut_up_to", (json_int_t)v.base, "ok", v.ok,
+                              "first_bad", bad, "checked_at", api_time(v.checked_at)));
 }
 
 enum emt_err api_audit_verify(struct api_call *c)

@@ -22,7 +22,9 @@
 #define BINDING_USE_CASE 9
 
 /* Numbers of enum location_kind. */
-static const char *const location_kind_names[] = { "none", "melo", "malo", "nelo", "tranche", NULL };
+static const char *const location_kind_names[] = {
+    "none", "melo", "malo", "nelo", "tranche", NULL
+};
 static const char *const new_kind_names[] = { "melo", "malo", "nelo", "tranche", NULL };
 
 static const struct api_column location_columns[] = {
@@ -389,9 +391,9 @@ static enum emt_err end_binding(struct api_call *c, int64_t id, emt_time to,
     if (to <= from)
         err = api_problem(c, 400, "invalid", "valid_to", "valid_to: must lie behind valid_from");
     else
-        err = binding_overlap(c->store, c->tenant, location, c_text(r, 0, BINDING_OBIS), from, to,
-                              id, strcmp(c_text(r, 0, BINDING_USE_CASE), "13027") == 0,
-                              &overlapping);
+        err =
+            binding_overlap(c->store, c->tenant, location, c_text(r, 0, BINDING_OBIS), from, to, id,
+                            strcmp(c_text(r, 0, BINDING_USE_CASE), "13027") == 0, &overlapping);
     store_result_free(r);
     if (c->status != 0)
         return err;

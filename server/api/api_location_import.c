@@ -39,15 +39,15 @@ enum {
     LOC_LAST
 };
 static const struct csv_name names[] = {
-    { "code", LOC_CODE },         { "kind", LOC_KIND },
-    { "name", LOC_NAME },         { "receiver_mp_id", LOC_RECEIVER },
-    { "channel", LOC_CHANNEL },   { "device", LOC_DEVICE },
-    { "register", LOC_REGISTER }, { "obis", LOC_OBIS },
-    { "ratio", LOC_RATIO },       { "device_number", LOC_DEVICE_NUMBER },
-    { "valid_from", LOC_FROM },   { "valid_to", LOC_TO },
-    { "use_case", LOC_USE_CASE }, { "order_number", LOC_ORDER },
-    { "config_id", LOC_CONFIG },  { "decimals", LOC_DECIMALS },
-    { "step_s", LOC_STEP },       { "capacity", LOC_CAPACITY },
+    { "code", LOC_CODE },           { "kind", LOC_KIND },
+    { "name", LOC_NAME },           { "receiver_mp_id", LOC_RECEIVER },
+    { "channel", LOC_CHANNEL },     { "device", LOC_DEVICE },
+    { "register", LOC_REGISTER },   { "obis", LOC_OBIS },
+    { "ratio", LOC_RATIO },         { "device_number", LOC_DEVICE_NUMBER },
+    { "valid_from", LOC_FROM },     { "valid_to", LOC_TO },
+    { "use_case", LOC_USE_CASE },   { "order_number", LOC_ORDER },
+    { "config_id", LOC_CONFIG },    { "decimals", LOC_DECIMALS },
+    { "step_s", LOC_STEP },         { "capacity", LOC_CAPACITY },
     { "first_reading", LOC_FIRST }, { "last_reading", LOC_LAST },
 };
 

@@ -183,7 +183,7 @@ enum emt_err api_mandate_get(struct api_call *c);
 enum emt_err api_mandate_update(struct api_call *c);
 enum emt_err api_mandate_delete(struct api_call *c);
 enum emt_err api_permission_list(struct api_call *c); /* api_rights.c */
-enum emt_err api_export_list(struct api_call *c); /* api_export.c */
+enum emt_err api_export_list(struct api_call *c);     /* api_export.c */
 enum emt_err api_export_create(struct api_call *c);
 enum emt_err api_export_get(struct api_call *c);
 enum emt_err api_export_content(struct api_call *c);

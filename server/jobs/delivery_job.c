@@ -14,8 +14,8 @@
 #include "store/event_store.h"
 #include "store/export_store.h"
 #include "store/job_store.h"
-#include "store/report_store.h"
 #include "store/mandate_store.h"
+#include "store/report_store.h"
 #include "store/secret_store.h"
 #include "store/store.h"
 
@@ -47,7 +47,7 @@ try {
     struct store_result *mail_row; /* a report's own recipients; NULL: the target's */
     char *secrets[SECRETS];
     char *sign_chain; /* of the market participant's certificate, where that signs */
-    char *lists[3]; /* cut into lines */
+    char *lists[3];   /* cut into lines */
     const char *addresses[3][DELIVERY_ADDRESSES_MAX + 2];
     char path[PATH_BYTES];
     struct delivery_target target;
@@ -105,7 +105,8 @@ static enum emt_err open_secret(struct try *t, const struct seal_key *key, const
 }
 
 /* "emt" in the place of a certificate: the youngest of the market participant that is valid now, so
- * that a new triple signs from its first day on. None: the message is refused, not sent unsigned. */
+ * that a new triple signs from its first day on. None: the message is refused, not sent unsigned.
+ */
 static bool signs_as_emt(const struct try *t)
 {
     return strcmp(c_text(t->target_row, 0, TARGET_SIGN_PEM), "emt") == 0;

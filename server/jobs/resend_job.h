@@ -1,6 +1,6 @@
-/* The job "resend": what a partner rejected goes out once more, as it is now, in a new file with new
- * numbers that says which one it takes the place of, to where that one went. What the partner has
- * accepted of the old file stays out. */
+/* The job "resend": what a partner rejected goes out once more, as it is now, in a new file with
+ * new numbers that says which one it takes the place of, to where that one went. What the partner
+ * has accepted of the old file stays out. */
 #ifndef EMT_JOBS_RESEND_JOB_H
 #define EMT_JOBS_RESEND_JOB_H
 

@@ -1,11 +1,11 @@
 #include "bootstrap.h"
 
-#include "base/password.h"
 #include "base/cipher.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "base/writer.h"
 #include "platform_pki.h"
 #include "store/audit_store.h"

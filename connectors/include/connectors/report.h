@@ -104,7 +104,7 @@ struct report_text {
     bool letterhead;       /* title, company, contact and period stand in the file */
     bool cell_status;      /* matrix: each value is followed by its status */
     int decimals;          /* -1: as stored */
-    int step_s;            /* of energies and of a matrix: a divisor of an hour from 300, or 86400 */
+    int step_s; /* of energies and of a matrix: a divisor of an hour from 300, or 86400 */
 };
 
 #define REPORT_TEXT_MAX 200

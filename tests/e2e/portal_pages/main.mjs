@@ -51,9 +51,7 @@ const STYLES = given.quick
         { language: 'de', theme: 'light' },
         { language: 'en', theme: 'dark' },
       ]
-    : ['de', 'en'].flatMap((language) =>
-        ['light', 'dark'].map((theme) => ({ language, theme })),
-      );
+    : ['de', 'en'].flatMap((language) => ['light', 'dark'].map((theme) => ({ language, theme })));
 
 async function walkAll(browser, world) {
   for (const style of STYLES) {
@@ -62,8 +60,7 @@ async function walkAll(browser, world) {
       ...(await platformPages(browser, world)),
       ...(await tenantPages(browser, world)),
     ];
-    for (const { name, path, open } of lists)
-      await browser.visit(name, path, open);
+    for (const { name, path, open } of lists) await browser.visit(name, path, open);
   }
 }
 
@@ -72,15 +69,13 @@ async function againstRunning(browser, out) {
     name: given.user,
     password: passwordIn(given['password-file']),
   };
-  if (given['new-password-file'])
-    user.newPassword = passwordIn(given['new-password-file']);
+  if (given['new-password-file']) user.newPassword = passwordIn(given['new-password-file']);
   const world = { url: given.against, tenant: given.tenant, out };
   await browser.visit('login', '/login');
   await signIn(browser, user);
   const session = await browser.get('/api/v1/session');
   world.tenant ??= session.tenants[0]?.key;
-  if (!world.tenant)
-    throw new Error('no tenant to look at: name one with --tenant');
+  if (!world.tenant) throw new Error('no tenant to look at: name one with --tenant');
   await walkAll(browser, world);
 }
 
@@ -112,9 +107,7 @@ async function main() {
     out,
   });
   try {
-    await (given.against
-      ? againstRunning(browser, out)
-      : fromNothing(browser, out));
+    await (given.against ? againstRunning(browser, out) : fromNothing(browser, out));
   } catch (error) {
     browser.fail('run', error.stack ?? String(error));
     await browser.shoot('at-the-end');
@@ -122,10 +115,7 @@ async function main() {
     await browser.stop();
   }
   const { failures, looked, figures } = browser;
-  writeFileSync(
-    `${out}/report.json`,
-    JSON.stringify({ looked, figures, failures }, null, 2),
-  );
+  writeFileSync(`${out}/report.json`, JSON.stringify({ looked, figures, failures }, null, 2));
   for (const { at, what } of failures) console.error(`FAIL ${at}: ${what}`);
   console.log(
     `portal: ${looked} pages looked at, ${failures.length} failures, ${JSON.stringify(figures)}`,

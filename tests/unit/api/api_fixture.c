@@ -2,10 +2,10 @@
 #include "api_fixture.h"
 
 #include "api/api.h"
-#include "base/password.h"
 #include "api_route.h"
 #include "base/cipher.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "http/http_server.h"
 #include "http_client.h"
 #include "loop/metrics.h"

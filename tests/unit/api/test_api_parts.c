@@ -1,10 +1,10 @@
 /* Pieces of the REST interface that need no server: the routes and the document, rights, cookies,
  * passwords, texts, keys as CSV. */
-#include "base/password.h"
 #include "api_auth.h"
 #include "api_query.h"
 #include "api_route.h"
 #include "api_text.h"
+#include "base/password.h"
 #include "login_guard.h"
 #include "meter_key_csv.h"
 #include "openapi.h"

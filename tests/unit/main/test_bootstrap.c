@@ -1,5 +1,5 @@
-#include "base/password.h"
 #include "base/file.h"
+#include "base/password.h"
 #include "bootstrap.h"
 #include "pg_fixture.h"
 #include "pki/tls_context.h"

@@ -161,7 +161,7 @@ static void scramble(uint8_t *frame, size_t n, const char *key_hex)
 
 #define PRIOS_BODY "a2 13 4d 40 00 4b 39300000 10270000 7f2c"
 #define PRIOS_VALUES                                                                               \
-    "volume 12.345 m3, volume 10.000 m3 @2019-12-31 s=1, battery 6.5 year remaining,"                  \
+    "volume 12.345 m3, volume 10.000 m3 @2019-12-31 s=1, battery 6.5 year remaining,"              \
     " duration 32 s transmission-period, status 2 leakage-and-blocked, status 64 alarms"
 
 START_TEST(diehl_scrambled)

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /* Four hourly rows: the clock of the first, then nulls. */
-static const char hourly[] = "01040204090c07e30c1f0217000000ffc400 1106 06000005ed 0600000654"
-                             "0204 00 1106 06000005ee 0600000654 0204 00 1106 06000005ef 00"
-                             "0204 00 1102 00 0600000655";
+static const char hourly[] = "01040204090c07e9061e0117000000ff8880 1106 060000a1f3 06000002b7"
+                             "0204 00 1106 060000a1f4 06000002b7 0204 00 1106 060000a1f5 00"
+                             "0204 00 1102 00 06000002b8";
 
 static struct decode_result out;
 
@@ -66,12 +66,12 @@ START_TEST(a_null_clock_is_the_period_later)
 
     ck_assert_uint_eq(put(hourly, &c).timeless, 0);
     ck_assert_uint_eq(out.nreadings, 12);
-    expect(0, "reading 0-0:96.10.1*255 status 6 - 2019-12-31T23:00:00+01:00");
-    expect(1, "reading 1-0:1.8.0*255 energy 15170 Wh 2019-12-31T23:00:00+01:00 q=import"
+    expect(0, "reading 0-0:96.10.1*255 status 6 - 2025-06-30T23:00:00+02:00");
+    expect(1, "reading 1-0:1.8.0*255 energy 414590 Wh 2025-06-30T23:00:00+02:00 q=import"
               " quality=invalid");
-    expect(4, "reading 1-0:1.8.0*255 energy 15180 Wh 2020-01-01T00:00:00+01:00 q=import"
+    expect(4, "reading 1-0:1.8.0*255 energy 414600 Wh 2025-07-01T00:00:00+02:00 q=import"
               " quality=invalid");
-    expect(10, "reading 1-0:1.8.0*255 energy 15190 Wh 2020-01-01T02:00:00+01:00 q=import"
+    expect(10, "reading 1-0:1.8.0*255 energy 414610 Wh 2025-07-01T02:00:00+02:00 q=import"
                " quality=provisional"); /* its clock was not sure */
     dlms_test_release();
 }
@@ -82,9 +82,9 @@ START_TEST(a_null_value_repeats_the_row_above)
     struct dlms_columns c = columns_of_hourly(3600);
 
     (void)put(hourly, &c);
-    expect(8, "reading 1-0:2.8.0*255 energy 1620 - 2020-01-01T01:00:00+01:00 q=export"
+    expect(8, "reading 1-0:2.8.0*255 energy 695 - 2025-07-01T01:00:00+02:00 q=export"
               " quality=invalid");
-    expect(11, "reading 1-0:2.8.0*255 energy 1621 - 2020-01-01T02:00:00+01:00 q=export"
+    expect(11, "reading 1-0:2.8.0*255 energy 696 - 2025-07-01T02:00:00+02:00 q=export"
                " quality=provisional");
     dlms_test_release();
 }

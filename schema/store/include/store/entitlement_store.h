@@ -20,10 +20,9 @@ struct entitlements {
 /* Inside a transaction of the tenant, or as STORE_ADMIN. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err entitlements_get(struct store *s, int32_t tenant,
                                           struct entitlements *out);
-EMT_CHECKED enum emt_err entitlement_has(struct store *s, int32_t tenant, enum module m,
-                                         bool *has);
-/* Whether the device may become what is asked for, as active and adopted ones count; one that counts
- * already may. A device that is not there yet is an active one. Inside a transaction. */
+EMT_CHECKED enum emt_err entitlement_has(struct store *s, int32_t tenant, enum module m, bool *has);
+/* Whether the device may become what is asked for, as active and adopted ones count; one that
+ * counts already may. A device that is not there yet is an active one. Inside a transaction. */
 EMT_CHECKED enum emt_err entitlement_has_room(struct store *s, int32_t tenant, const char *ident,
                                               bool adopts, bool activates, bool *room);
 

@@ -52,7 +52,7 @@ struct job {
     char created_by[160];
     /* Payload of "schedule" and "delivery": whose run it is; 0 where not said. */
     int64_t subject;
-    bool slow; /* payload of "delivery": for those who may wait long */
+    bool slow;          /* payload of "delivery": for those who may wait long */
     bool read_first;    /* of "schedule": as ordered by hand, besides what the schedule says */
     int32_t deadline_s; /* 0: the schedule's */
 };

@@ -43,8 +43,8 @@ EMT_CHECKED enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t
 struct binding_market {
     unsigned use_case; /* the only one that it serves; 0: each that its OBIS number is listed for */
     const char *order_number, *config_id; /* NULL: none */
-    int decimals;   /* fewer than the use case permits; -1: as many */
-    int32_t step_s; /* 900 or 3600; 0: the use case's */
+    int decimals;                         /* fewer than the use case permits; -1: as many */
+    int32_t step_s;                       /* 900 or 3600; 0: the use case's */
     /* In the unit of the channel; NULL: not known. The register begins again at 0 when it reaches
      * capacity; it showed first_reading when it was mounted and last_reading when it was taken
      * down. */
@@ -53,8 +53,8 @@ struct binding_market {
 /* EMT_ENOTFOUND; EMT_ELIMIT a number out of range. */
 EMT_CHECKED enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t location_id,
                                             int64_t binding_id, const struct binding_market *m);
-/* How many bindings of this place and code, but one (0: none), overlap the period; ordered: of those
- * for type-2 values, which have registers of their own. */
+/* How many bindings of this place and code, but one (0: none), overlap the period; ordered: of
+ * those for type-2 values, which have registers of their own. */
 EMT_CHECKED enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_t location_id,
                                          const char *obis, emt_time valid_from, emt_time valid_to,
                                          int64_t except, bool ordered, int64_t *n);

@@ -32,7 +32,7 @@ struct tenant {
     int32_t raw_pack_after_days;    /* then raw frames become packs (raw_pack_store.h) */
     bool mandates_required;         /* exports to others need a mandate (mandate_store.h) */
     int32_t audit_retention_days;
-    char own_mp_id[32];             /* "" for none */
+    char own_mp_id[32]; /* "" for none */
     emt_time created_at;
 };
 

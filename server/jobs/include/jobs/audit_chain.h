@@ -27,7 +27,7 @@ struct audit_verdict {
     int64_t entries; /* also those not linked yet */
     int64_t chained; /* recomputed */
     int64_t anchors; /* checked */
-    int64_t base;    /* the chain begins behind this number: older entries are cut. 0: it is whole */
+    int64_t base; /* the chain begins behind this number: older entries are cut. 0: it is whole */
     bool ok;
     int64_t bad_entry; /* 0: no entry is left to name */
     char reason[160];  /* "" when ok */
