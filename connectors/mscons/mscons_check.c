@@ -184,16 +184,6 @@ static void check_version(struct checker *c)
                            local ? local->name : "an older one");
 }
 
-static void check_split(struct checker *c)
-{
-    bool given = edi_components(&c->seg, 3) > 0 || edi_components(&c->seg, 4) > 0;
-
-    /* DE0068 and S010 exist for lists split over several messages; which use case that is, is known
-     * later. */
-    if (given && strcmp(c->application, "EM") != 0)
-        mscons_checker_add(c, c->seg.position, "UNH", "only 13013 is split over several messages");
-}
-
 static void on_unh(struct checker *c)
 {
     struct message_state *m = &c->msg;
@@ -227,7 +217,9 @@ static void on_unh(struct checker *c)
         strcmp(edi_value(&c->seg, 2, 3), "04B") != 0 || strcmp(edi_value(&c->seg, 2, 4), "UN") != 0)
         mscons_checker_add(c, c->seg.position, "UNH", "not MSCONS:D:04B:UN");
     check_version(c);
-    check_split(c);
+    /* DE0068 and S010 are for lists split over several messages; which use case this is, is known
+     * later. */
+    m->split = edi_components(&c->seg, 3) > 0 || edi_components(&c->seg, 4) > 0;
     mscons_message_begin(c);
 }
 

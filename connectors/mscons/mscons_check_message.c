@@ -1,5 +1,6 @@
 #include "mscons/mscons_checker.h"
 #include "mscons/mscons_id.h"
+#include "mscons/mscons_value_rule.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,8 +118,31 @@ static bool may_repeat(const struct checker *c, unsigned key)
     return false;
 }
 
+/* What a message has to have, in its order, but the use case: without it nothing is judged. */
+static void check_skipped(struct checker *c, unsigned key)
+{
+    static const struct {
+        unsigned key;
+        const char *name;
+    } must[] = { { KEY(AT_BGM, 0), "BGM" },       { KEY(AT_DATE, 0), "DTM+137" },
+                 { KEY(AT_SENDER, 0), "NAD+MS" }, { KEY(AT_RECIPIENT, 0), "NAD+MR" },
+                 { KEY(AT_UNS, 0), "UNS" },       { KEY(AT_PARTY, 0), "NAD of the place" },
+                 { KEY(AT_PLACE, 1), "LOC" },     { KEY(AT_LINE, 0), "LIN" },
+                 { KEY(AT_PRODUCT, 0), "PIA" },   { KEY(AT_QUANTITY, 0), "QTY" } };
+
+    for (size_t i = 0; i < sizeof(must) / sizeof(must[0]); i++) {
+        if (c->msg.key < must[i].key && must[i].key < key) {
+            mscons_checker_add(c, c->seg.position, "ORDER", "%s+%.3s stands where %s has to",
+                               edi_value(&c->seg, 0, 1), edi_value(&c->seg, 1, 1), must[i].name);
+            return;
+        }
+    }
+}
+
 static void check_order(struct checker *c, unsigned key)
 {
+    if (key > c->msg.key)
+        check_skipped(c, key);
     if (key > c->msg.key || may_repeat(c, key)) {
         c->msg.key = key;
         return;
@@ -136,6 +160,7 @@ void mscons_message_begin(struct checker *c)
     m->date = EMT_TIME_NONE;
     m->from = EMT_TIME_NONE;
     m->to = EMT_TIME_NONE;
+    m->use = EMT_TIME_NONE;
     m->version = mscons_version_named(edi_value(&c->seg, 2, 5));
 }
 
@@ -333,6 +358,12 @@ static void head_end(struct checker *c)
     if (c->seen_unb && !mscons_list_has(r->applications, c->application, "", NULL))
         mscons_checker_add(c, m->pid_position, "APP", "application '%s' in UNB, %u belongs to %s",
                            c->application, r->pid, r->applications);
+    /* Readings alone are no energies. */
+    if (r->pid == 13006 && strcmp(c->application, "VL") == 0 && strcmp(m->bgm, "7") != 0)
+        mscons_checker_add(c, m->pid_position, "APP",
+                           "application VL in UNB, a cancelled %s belongs to EM", m->bgm);
+    if (m->split && r->pid != 13013)
+        mscons_checker_add(c, m->start, "UNH", "only 13013 is split over several messages");
     /* The version stamp of SG1 belongs to the allocation list alone. */
     if (m->stamp_position && r->pid != 13013)
         mscons_checker_add(c, m->stamp_position, "DTM", "DTM+293 of the head is not for %u",
@@ -355,7 +386,7 @@ static bool seen(char (*list)[4], unsigned n, const char *code)
 
 static void check_details(struct checker *c)
 {
-    const struct message_state *m = msg(c);
+    struct message_state *m = msg(c);
     const struct mscons_use_case *r = m->rules;
     unsigned at = m->place_position;
     bool device_must = false;
@@ -375,6 +406,10 @@ static void check_details(struct checker *c)
         mscons_checker_add(c, at, "RFF", "RFF+MG (device number) is missing");
     if (m->device && r->pid == 13017 && m->config)
         mscons_checker_add(c, at, "RFF", "RFF+MG and RFF+AGK exclude each other");
+    if (mscons_is_correction(r, m->place_len, m->config) &&
+        !seen(m->references, m->n_references, "AGI"))
+        mscons_checker_add(c, m->pid_position, "RFF",
+                           "RFF+AGI is missing: a correction energy names what it corrects");
 }
 
 /* What must stand in an SG5 that ends here. */
@@ -421,6 +456,8 @@ static void on_place_party(struct checker *c)
     m->to = EMT_TIME_NONE;
     m->device = m->config = m->series_kind = false;
     m->lines = 0;
+    m->total = m->part = false;
+    m->use = EMT_TIME_NONE;
     if (!m->rules)
         return;
     if (strcmp(role, m->rules->party) != 0)
@@ -514,6 +551,9 @@ static void on_line(struct checker *c)
     mscons_line_end(c);
     m->lines++;
     m->line = (struct line_state){ .open = true, .position = c->seg.position, .expected = m->from };
+    /* The energy and up to two maxima (condition 502). */
+    if (m->rules && m->rules->pid == 13009 && strcmp(m->bgm, "Z27") == 0 && m->lines == 4)
+        mscons_checker_add(c, c->seg.position, "LIN", "more than three registers with BGM+Z27");
     if (c->fits && strtoul(number, NULL, 10) != m->lines)
         mscons_checker_add(c, c->seg.position, "LIN", "running number is %s, must be %u", number,
                            m->lines);
@@ -534,6 +574,21 @@ static void on_medium(struct checker *c, const char *text)
             mscons_checker_add(c, c->seg.position, "PIA", "medium '%.20s' is not for %u", text,
                                m->rules->pid);
     }
+}
+
+/* An energy of gas stands alone: state number and calorific value belong to volumes (51). */
+static void check_company(struct checker *c)
+{
+    struct message_state *m = msg(c);
+    struct obis o = m->line.obis;
+
+    if (!m->rules || m->rules->pid != 13009)
+        return;
+    m->total = m->total || (o.c == 33 && o.d == 86);
+    m->part = m->part || mscons_is_state_or_calorific(o);
+    if (m->total && m->part)
+        mscons_checker_add(c, c->seg.position, "OBIS",
+                           "7-0:33.86.0 and state number or calorific value in one message");
 }
 
 static void on_product(struct checker *c)
@@ -561,10 +616,12 @@ static void on_product(struct checker *c)
     m->line.obis_ok = mscons_obis_parse(text, &m->line.obis);
     if (!m->line.obis_ok)
         mscons_checker_add(c, c->seg.position, "OBIS", "'%.35s' is not written as A-B:C.D.E", text);
-    else if (m->rules && (!mscons_obis_allowed(m->rules->pid, m->line.obis, product) ||
+    else if (m->rules && (!mscons_obis_allowed(m->rules->pid, m->line.obis, product, m->bgm) ||
                           mscons_obis_ended(m->rules->pid, m->line.obis, m->to)))
-        mscons_checker_add(c, c->seg.position, "OBIS", "%.35s (%.3s) is not listed for %u", text,
-                           product, m->rules->pid);
+        mscons_checker_add(c, c->seg.position, "OBIS", "%.35s (%.3s) is not listed for %u with %s",
+                           text, product, m->rules->pid, m->bgm);
+    else
+        check_company(c);
 }
 
 static void on_uns(struct checker *c)

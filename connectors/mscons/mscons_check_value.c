@@ -218,14 +218,16 @@ static void basis_status(struct checker *c, const char *code)
     struct value_state *v = &msg(c)->value;
     bool begin = strcmp(code, "Z36") == 0 || strcmp(code, "Z38") == 0;
     bool end = strcmp(code, "Z37") == 0 || strcmp(code, "Z39") == 0;
+    struct mscons_value_place at = place_of(msg(c));
 
     v->basis++;
     v->basis_begin += begin;
     v->basis_end += end;
     if (!begin && !end)
         mscons_checker_add(c, c->seg.position, "STS", "STS+10+%.3s is not known", code);
-    else if (!msg(c)->rules->basis)
-        mscons_checker_add(c, c->seg.position, "STS", "STS+10 is not for %u", msg(c)->rules->pid);
+    else if (!mscons_needs_basis(&at))
+        mscons_checker_add(c, c->seg.position, "STS", "STS+10 is not for this value of %u",
+                           msg(c)->rules->pid);
 }
 
 void mscons_value_status(struct checker *c)
@@ -238,8 +240,14 @@ void mscons_value_status(struct checker *c)
 
     if (!m->rules || !c->fits)
         return;
+    struct mscons_value_place at = place_of(m);
     if (strcmp(category, "10") == 0) {
         basis_status(c, edi_value(&c->seg, 2, 1));
+        return;
+    }
+    if (!mscons_has_status(&at)) {
+        mscons_checker_add(c, c->seg.position, "STS", "STS+%.3s does not go with BGM+%s", category,
+                           m->bgm);
         return;
     }
     if (strcmp(category, "Z31") == 0) {
@@ -315,13 +323,28 @@ static void check_day_line(struct checker *c, enum mscons_time_shape shape)
     }
 }
 
-static void check_use_date(struct checker *c)
+/* All registers of a meter at one time are one message; each shows one value then (569). */
+static void check_one_time(struct checker *c)
+{
+    struct message_state *m = msg(c);
+
+    if (m->use != EMT_TIME_NONE && m->use != m->value.use)
+        mscons_checker_add(c, m->value.position, "USEDATE",
+                           "another DTM+7 than before in this message");
+    m->use = m->value.use;
+    if (m->line.values == 2)
+        mscons_checker_add(c, m->value.position, "QTY", "a second reading of the register");
+}
+
+static void check_use_date(struct checker *c, enum mscons_time_shape shape)
 {
     const struct value_state *v = &msg(c)->value;
     bool ok = true;
 
     if (v->use == EMT_TIME_NONE)
         return;
+    if (shape == SHAPE_READING)
+        check_one_time(c);
     if (v->exchange != EMT_TIME_NONE)
         ok = mscons_within_a_day(v->exchange, v->use);
     if (ok && v->read != EMT_TIME_NONE)
@@ -362,10 +385,11 @@ static void check_status(struct checker *c)
     bool proposed = strcmp(v->qualifier, "201") == 0;
     struct mscons_value_place at = place_of(m);
 
-    if (m->rules->methods && (substitute || proposed) && !(v->seen & SEEN_METHOD))
+    if (m->rules->methods && mscons_has_status(&at) && (substitute || proposed) &&
+        !(v->seen & SEEN_METHOD))
         mscons_checker_add(c, v->position, "STS",
                            "STS+Z32 (method) is missing at a value of qualifier %s", v->qualifier);
-    if (m->rules->reasons && substitute && !(v->seen & SEEN_REASON))
+    if (m->rules->reasons && mscons_has_status(&at) && substitute && !(v->seen & SEEN_REASON))
         mscons_checker_add(c, v->position, "STS",
                            "STS+Z40 (reason) is missing at a value of qualifier 67");
     if (mscons_needs_basis(&at) && (v->basis != 2 || v->basis_begin != 1 || v->basis_end != 1))
@@ -382,15 +406,14 @@ void mscons_value_end(struct checker *c)
     m->value.open = false;
     if (!m->rules)
         return;
+    struct mscons_value_place at = place_of(m);
+    enum mscons_time_shape shape = mscons_time_shape(&at, (m->value.seen & SEEN_7) != 0);
     /* Without a readable OBIS number the shape is a guess, and the number has been reported. */
     if (m->line.obis_ok || m->rules->times == TIMES_INTERVAL) {
-        struct mscons_value_place at = place_of(m);
-        enum mscons_time_shape shape = mscons_time_shape(&at, (m->value.seen & SEEN_7) != 0);
-
         check_times_present(c, shape);
         check_day_line(c, shape);
     }
-    check_use_date(c);
+    check_use_date(c, shape);
     check_tiling(c);
     check_status(c);
 }

@@ -81,6 +81,7 @@ struct message_state {
     bool open;
     bool judged; /* MSCONS: otherwise only the envelope */
     bool head_done;
+    bool split;     /* DE0068 or S010 stand in UNH */
     unsigned start; /* position of UNH */
     unsigned key;   /* place and order of the last segment */
     char reference[16];
@@ -108,6 +109,8 @@ struct message_state {
     emt_time from, to;
     bool device, config, series_kind;
     uint32_t lines;
+    bool total, part; /* 13009: an energy of the place, and what belongs to volumes */
+    emt_time use;     /* of the readings; EMT_TIME_NONE: none yet */
     struct line_state line;
     struct value_state value;
 };

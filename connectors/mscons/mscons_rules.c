@@ -255,7 +255,7 @@ static const struct mscons_use_case use_cases[] = {
       .applications = "EM",
       .documents = "7 Z41",
       .function = "9",
-      .references = "AGI",
+      .references = "AGI@7",
       .party = "DP",
       .locations = "172!",
       .places = PLACE_MALO | PLACE_MELO | PLACE_EMPTY,
@@ -490,7 +490,8 @@ bool mscons_status_allowed(const char *list, const char *code, const char *quali
 struct obis_rule {
     unsigned pid;
     uint8_t a, b[2], c[2], d[2], e[2];
-    bool z02; /* product qualifier Z02, OBIS-like, in the place of SRW */
+    bool z02;        /* product qualifier Z02, OBIS-like, in the place of SRW */
+    const char *bgm; /* only with this kind of document; NULL: with each */
 };
 
 #define B_POWER                                                                                    \
@@ -512,79 +513,82 @@ struct obis_rule {
 
 /* clang-format off */
 static const struct obis_rule obis_rules[] = {
-    { 13002, 7, B_GAS, IS(3), { 0, 2 }, IS(0), false },
-    { 13002, 7, B_GAS, IS(6), { 0, 2 }, IS(0), false },
-    { 13002, 7, B_GAS, IS(13), IS(2), IS(0), false },
-    { 13002, 7, B_GAS, IS(16), IS(2), IS(0), false },
-    { 13002, 7, IS(0), IS(52), IS(0), IS(22), false },
-    { 13002, 7, IS(0), IS(54), IS(0), IS(16), false },
-    { 13002, 7, IS(0), IS(54), IS(0), IS(20), false },
-    { 13002, 7, IS(0), IS(54), IS(0), IS(22), false },
-    { 13003, 1, IS(1), { 1, 2 }, IS(29), IS(0), false },
-    { 13005, 1, IS(1), IS(1), IS(29), IS(0), false },
+    { 13002, 7, B_GAS, IS(3), { 0, 2 }, IS(0), false, NULL },
+    { 13002, 7, B_GAS, IS(6), { 0, 2 }, IS(0), false, NULL },
+    { 13002, 7, B_GAS, IS(13), IS(2), IS(0), false, NULL },
+    { 13002, 7, B_GAS, IS(16), IS(2), IS(0), false, NULL },
+    { 13002, 7, IS(0), IS(52), IS(0), IS(22), false, NULL },
+    { 13002, 7, IS(0), IS(54), IS(0), IS(16), false, NULL },
+    { 13002, 7, IS(0), IS(54), IS(0), IS(20), false, NULL },
+    { 13002, 7, IS(0), IS(54), IS(0), IS(22), false, NULL },
+    { 13003, 1, IS(1), { 1, 2 }, IS(29), IS(0), false, NULL },
+    { 13005, 1, IS(1), IS(1), IS(29), IS(0), false, NULL },
     /* Gas quality; 13 to 18 are named by the conditions on negative values, not by the list. */
-    { 13007, 7, IS(0), IS(54), IS(0), { 16, 22 }, false },
-    { 13007, 7, IS(30), IS(54), IS(0), { 16, 22 }, false },
-    { 13007, 7, IS(40), IS(54), IS(0), { 16, 22 }, false },
-    { 13007, 7, B_GAS, IS(99), IS(45), { 0, 62 }, false },
-    { 13007, 7, B_GAS, IS(70), { 8, 18 }, { 16, 22 }, false },
-    { 13007, 7, B_GAS, IS(70), { 60, 84 }, { 16, 22 }, false },
-    { 13007, 7, B_GAS, IS(70), { 90, 92 }, { 16, 22 }, false },
-    { 13008, 7, IS(10), IS(99), IS(33), IS(17), false },
-    { 13008, 7, IS(20), IS(99), IS(33), IS(17), false },
-    { 13008, 7, IS(10), IS(99), IS(36), IS(17), false },
-    { 13008, 7, IS(20), IS(99), IS(36), IS(17), false },
-    { 13008, 7, IS(0), IS(52), IS(0), IS(22), false },
-    { 13008, 7, IS(0), IS(54), IS(0), IS(16), false },
-    { 13008, 7, IS(0), IS(54), IS(0), IS(20), false },
-    { 13008, 7, IS(0), IS(54), IS(0), IS(22), false },
-    { 13008, 7, IS(30), IS(54), IS(0), { 16, 22 }, false },
-    { 13008, 7, IS(40), IS(54), IS(0), { 16, 22 }, false },
-    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(0), false },
-    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(15), false },
-    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(2), false },
-    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(17), false },
-    { 13008, 7, B_GAS, IS(99), { 31, 36 }, IS(2), false },
-    { 13008, 7, B_GAS, IS(99), { 31, 36 }, IS(17), false },
-    { 13008, 7, B_GAS, IS(99), { 61, 66 }, IS(0), false },
-    { 13008, 7, B_GAS, IS(99), { 61, 66 }, IS(15), false },
-    { 13008, 7, B_GAS, IS(99), { 41, 42 }, IS(16), false },
-    { 13008, 7, B_GAS, IS(53), IS(0), IS(16), false },
-    { 13008, 7, B_GAS, IS(55), IS(0), { 16, 22 }, false },
-    { 13009, 7, B_GAS, IS(3), { 21, 23 }, IS(0), false },
-    { 13009, 7, B_GAS, IS(6), { 21, 23 }, IS(0), false },
-    { 13009, 7, B_GAS, IS(13), IS(21), IS(0), false },
-    { 13009, 7, B_GAS, IS(16), IS(21), IS(0), false },
-    { 13009, 7, IS(0), IS(33), IS(86), IS(0), false },
-    { 13009, 7, IS(0), IS(33), IS(47), IS(0), false },
-    { 13009, 7, IS(0), IS(52), IS(0), IS(22), false },
-    { 13009, 7, IS(0), IS(54), IS(0), IS(16), false },
-    { 13009, 7, IS(0), IS(54), IS(0), IS(20), false },
-    { 13009, 7, IS(0), IS(54), IS(0), IS(22), false },
-    { 13010, 1, B_POWER, IS(1), IS(29), IS(0), false },
-    { 13011, 1, B_POWER, IS(1), IS(4), IS(0), false },
-    { 13011, 1, B_POWER, IS(1), IS(29), IS(0), false },
-    { 13011, 1, B_POWER, IS(9), IS(99), IS(0), true },
-    { 13012, 1, B_POWER, IS(1), IS(29), IS(0), false },
-    { 13013, 7, B_GAS, IS(9), IS(98), IS(0), true },
-    { 13014, 1, B_POWER, { 1, 2 }, IS(98), IS(0), true },
-    { 13014, 7, B_GAS, IS(9), IS(98), IS(1), true },
-    { 13015, 1, IS(1), IS(1), IS(6), IS(0), false },
-    { 13015, 1, IS(1), IS(1), IS(9), IS(0), false },
-    { 13016, 1, B_POWER, IS(1), IS(9), E_TARIFF, false },
-    { 13016, 1, B_POWER, { 3, 4 }, IS(9), IS(0), false },
-    { 13016, 1, B_POWER, { 1, 8 }, IS(6), IS(0), false },
-    { 13016, 1, IS(66), { 13, 14 }, IS(9), IS(0), true },
-    { 13016, 1, IS(66), { 13, 14 }, IS(6), IS(0), true },
-    { 13017, 1, B_POWER, { 1, 8 }, IS(8), E_TARIFF, false },
-    { 13017, 1, B_POWER, { 1, 2 }, IS(8), IS(63), false }, /* error register */
-    { 13017, 1, B_POWER, { 1, 8 }, IS(6), IS(0), false },
-    { 13018, 1, B_POWER, { 1, 8 }, IS(29), IS(0), false },
-    { 13019, 1, B_POWER, IS(1), IS(9), E_TARIFF, false },
-    { 13019, 1, B_POWER, { 2, 8 }, IS(9), IS(0), false },
-    { 13025, 1, B_POWER, { 1, 8 }, IS(29), IS(0), false }, /* 3 to 8: see mscons_check.c */
-    { 13027, 1, { 0, 255 }, { 0, 255 }, { 0, 255 }, { 0, 255 }, false }, /* by agreement */
-    { 13028, 1, IS(1), IS(1), IS(9), IS(0), false },
+    { 13007, 7, IS(0), IS(54), IS(0), { 16, 22 }, false, NULL },
+    { 13007, 7, IS(30), IS(54), IS(0), { 16, 22 }, false, NULL },
+    { 13007, 7, IS(40), IS(54), IS(0), { 16, 22 }, false, NULL },
+    { 13007, 7, B_GAS, IS(99), IS(45), { 0, 62 }, false, NULL },
+    { 13007, 7, B_GAS, IS(70), { 8, 18 }, { 16, 22 }, false, NULL },
+    { 13007, 7, B_GAS, IS(70), { 60, 84 }, { 16, 22 }, false, NULL },
+    { 13007, 7, B_GAS, IS(70), { 90, 92 }, { 16, 22 }, false, NULL },
+    { 13008, 7, IS(10), IS(99), IS(33), IS(17), false, NULL },
+    { 13008, 7, IS(20), IS(99), IS(33), IS(17), false, NULL },
+    { 13008, 7, IS(10), IS(99), IS(36), IS(17), false, NULL },
+    { 13008, 7, IS(20), IS(99), IS(36), IS(17), false, NULL },
+    { 13008, 7, IS(0), IS(52), IS(0), IS(22), false, NULL },
+    { 13008, 7, IS(0), IS(54), IS(0), IS(16), false, NULL },
+    { 13008, 7, IS(0), IS(54), IS(0), IS(20), false, NULL },
+    { 13008, 7, IS(0), IS(54), IS(0), IS(22), false, NULL },
+    { 13008, 7, IS(30), IS(54), IS(0), { 16, 22 }, false, NULL },
+    { 13008, 7, IS(40), IS(54), IS(0), { 16, 22 }, false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(0), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(15), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(2), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 21, 26 }, IS(17), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 31, 36 }, IS(2), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 31, 36 }, IS(17), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 61, 66 }, IS(0), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 61, 66 }, IS(15), false, NULL },
+    { 13008, 7, B_GAS, IS(99), { 41, 42 }, IS(16), false, NULL },
+    { 13008, 7, B_GAS, IS(53), IS(0), IS(16), false, NULL },
+    { 13008, 7, B_GAS, IS(55), IS(0), { 16, 22 }, false, NULL },
+    { 13009, 7, B_GAS, IS(3), { 21, 23 }, IS(0), false, "7" },
+    { 13009, 7, B_GAS, IS(6), { 21, 23 }, IS(0), false, "7" },
+    { 13009, 7, B_GAS, IS(13), IS(21), IS(0), false, "7" },
+    { 13009, 7, B_GAS, IS(16), IS(21), IS(0), false, "7" },
+    { 13009, 7, IS(0), IS(33), IS(86), IS(0), false, NULL },
+    { 13009, 7, IS(0), IS(33), IS(47), IS(0), false, "Z27" },
+    { 13009, 7, IS(0), IS(52), IS(0), IS(22), false, "7" },
+    { 13009, 7, IS(0), IS(54), IS(0), IS(16), false, "7" },
+    { 13009, 7, IS(0), IS(54), IS(0), IS(20), false, "7" },
+    { 13009, 7, IS(0), IS(54), IS(0), IS(22), false, "7" },
+    { 13010, 1, B_POWER, IS(1), IS(29), IS(0), false, NULL },
+    { 13011, 1, B_POWER, IS(1), IS(4), IS(0), false, NULL },
+    { 13011, 1, B_POWER, IS(1), IS(29), IS(0), false, NULL },
+    { 13011, 1, B_POWER, IS(9), IS(99), IS(0), true, NULL },
+    { 13012, 1, B_POWER, IS(1), IS(29), IS(0), false, NULL },
+    { 13013, 7, B_GAS, IS(9), IS(98), IS(0), true, NULL },
+    { 13014, 1, B_POWER, { 1, 2 }, IS(98), IS(0), true, NULL },
+    { 13014, 7, B_GAS, IS(9), IS(98), IS(1), true, NULL },
+    { 13015, 1, IS(1), IS(1), IS(6), IS(0), false, NULL },
+    { 13015, 1, IS(1), IS(1), IS(9), IS(0), false, NULL },
+    { 13016, 1, B_POWER, IS(1), IS(9), E_TARIFF, false, NULL },
+    { 13016, 1, B_POWER, { 1, 8 }, IS(6), IS(0), false, "Z28" },
+    { 13016, 1, B_POWER, IS(1), IS(6), IS(0), false, "Z42" },
+    /* Reactive energy of delivery notes on old periods, excess of it among them. */
+    { 13016, 1, B_POWER, { 3, 4 }, IS(9), IS(0), false, "Z42" },
+    { 13016, 1, B_POWER, { 3, 4 }, IS(6), IS(0), false, "Z42" },
+    { 13016, 1, IS(66), { 13, 14 }, IS(9), IS(0), true, "Z42" },
+    { 13016, 1, IS(66), { 13, 14 }, IS(6), IS(0), true, "Z42" },
+    { 13017, 1, B_POWER, { 1, 8 }, IS(8), E_TARIFF, false, NULL },
+    { 13017, 1, B_POWER, { 1, 2 }, IS(8), IS(63), false, NULL }, /* error register */
+    { 13017, 1, B_POWER, { 1, 8 }, IS(6), IS(0), false, NULL },
+    { 13018, 1, B_POWER, { 1, 8 }, IS(29), IS(0), false, NULL },
+    { 13019, 1, B_POWER, IS(1), IS(9), E_TARIFF, false, NULL },
+    { 13019, 1, B_POWER, { 2, 8 }, IS(9), IS(0), false, NULL },
+    { 13025, 1, B_POWER, { 1, 8 }, IS(29), IS(0), false, NULL }, /* 3 to 8: see mscons_check.c */
+    { 13027, 1, { 0, 255 }, { 0, 255 }, { 0, 255 }, { 0, 255 }, false, NULL }, /* by agreement */
+    { 13028, 1, IS(1), IS(1), IS(9), IS(0), false, NULL },
 };
 /* clang-format on */
 
@@ -593,7 +597,7 @@ static bool in(uint8_t v, const uint8_t range[2])
     return v >= range[0] && v <= range[1];
 }
 
-bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product)
+bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product, const char *bgm)
 {
     bool z02 = strcmp(product, "Z02") == 0;
 
@@ -601,7 +605,8 @@ bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product)
         const struct obis_rule *r = &obis_rules[i];
 
         if (r->pid == pid && r->z02 == z02 && r->a == obis.a && in(obis.b, r->b) &&
-            in(obis.c, r->c) && in(obis.d, r->d) && in(obis.e, r->e))
+            in(obis.c, r->c) && in(obis.d, r->d) && in(obis.e, r->e) &&
+            (!bgm || !r->bgm || strcmp(bgm, r->bgm) == 0))
             return true;
     }
     return false;

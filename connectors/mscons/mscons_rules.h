@@ -77,8 +77,9 @@ bool mscons_status_allowed(const char *list, const char *code, const char *quali
 /* An OBIS number as the market writes it, A-B:C.D.E, strictly: no F, no leading zeros, nothing
  * behind it. */
 bool mscons_obis_parse(const char *text, struct obis *out);
-/* Whether the code list names it for this use case with this product qualifier. */
-bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product);
+/* Whether the code list names it for this use case with this product qualifier; bgm: the kind of
+ * document, NULL for any that the use case has. */
+bool mscons_obis_allowed(unsigned pid, struct obis obis, const char *product, const char *bgm);
 
 /* Whether it was taken from the list before a period that ends at `to`. */
 bool mscons_obis_ended(unsigned pid, struct obis obis, emt_time to);

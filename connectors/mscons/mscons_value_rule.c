@@ -53,9 +53,9 @@ bool mscons_negative_allowed(const struct mscons_value_place *p)
     case 13008:
         return obis_is(o, 99, 41, 16);
     case 13009:
-        return p->place_len == MELO_LEN;
+        return p->place_len == MELO_LEN && strcmp(p->bgm, "7") == 0;
     case 13019:
-        return p->place_len == MELO_LEN || p->config;
+        return mscons_is_correction(p->rules, p->place_len, p->config);
     case 13020:
     case 13022:
     case 13023:
@@ -120,6 +120,16 @@ bool mscons_on_day_line(const struct mscons_use_case *rules, bool gas_sender, em
     bool gas = rules->line == LINE_GAS || (rules->line == LINE_SECTOR && gas_sender);
 
     return gas ? gas_day_start(d) == t : local_day_start(d) == t;
+}
+
+bool mscons_is_correction(const struct mscons_use_case *rules, size_t place_len, bool config)
+{
+    return rules->pid == 13019 && (place_len == MELO_LEN || config);
+}
+
+bool mscons_has_status(const struct mscons_value_place *p)
+{
+    return p->rules->pid != 13009 || strcmp(p->bgm, "Z27") != 0;
 }
 
 bool mscons_needs_basis(const struct mscons_value_place *p)

@@ -35,7 +35,12 @@ enum mscons_time_shape mscons_time_shape(const struct mscons_value_place *p, boo
 bool mscons_needs_day_line(const struct mscons_value_place *p, enum mscons_time_shape shape);
 /* Whether t is that line; gas_sender decides where the use case is for both sectors. */
 bool mscons_on_day_line(const struct mscons_use_case *rules, bool gas_sender, emt_time t);
-/* STS+10 stands twice: Z36 or Z38, and Z37 or Z39. */
+/* STS+10 stands twice: Z36 or Z38, and Z37 or Z39; where it need not it must not. */
 bool mscons_needs_basis(const struct mscons_value_place *p);
+/* Correction energy between two readings: 13019 at a MeLo or behind a configuration id. */
+bool mscons_is_correction(const struct mscons_use_case *rules, size_t place_len, bool config);
+/* Whether the values say how they came about (STS of category Z..): what was moved before a supply
+ * began does not (13009 with BGM Z27, condition 152). */
+bool mscons_has_status(const struct mscons_value_place *p);
 
 #endif

@@ -54,7 +54,8 @@ const char *mscons_application(unsigned kind)
 
 bool mscons_register_allowed(unsigned kind, struct obis obis, emt_time to)
 {
-    return (mscons_obis_allowed(kind, obis, "SRW") || mscons_obis_allowed(kind, obis, "Z02")) &&
+    return (mscons_obis_allowed(kind, obis, "SRW", NULL) ||
+            mscons_obis_allowed(kind, obis, "Z02", NULL)) &&
            !mscons_obis_ended(kind, obis, to);
 }
 
@@ -392,6 +393,10 @@ static enum emt_err check_document(const struct mscons_message *m, struct emt_di
         err = check_period(m, diag);
     if (err == EMT_OK)
         err = check_location(m, diag);
+    if (err == EMT_OK && !d->order &&
+        mscons_is_correction(r, d->location ? strlen(d->location) : 0, d->config_id != NULL))
+        err = emt_fail(diag, EMT_EMALFORMED,
+                       "a correction energy names the order or the reading that it corrects");
     if (err == EMT_OK && (d->n_series == 0) != (r->products == NULL))
         err = emt_fail(diag, EMT_EMALFORMED, "%s",
                        r->products ? "document without a register"

@@ -161,8 +161,8 @@ static enum emt_err check_basis(const struct line *l, const struct export_value 
 
     if (!given && !mscons_needs_basis(&l->place))
         return EMT_OK;
-    if (!l->m->rules->basis)
-        return emt_fail(diag, EMT_EMALFORMED, "use case %u has no basis of a value",
+    if (!mscons_needs_basis(&l->place))
+        return emt_fail(diag, EMT_EMALFORMED, "this value of use case %u has no basis",
                         l->m->rules->pid);
     if (is_one_of(v->basis_begin, "Z36", "Z38") && is_one_of(v->basis_end, "Z37", "Z39"))
         return EMT_OK;
@@ -177,8 +177,13 @@ static enum emt_err check_status(const struct line *l, const struct export_value
     const struct mscons_use_case *r = l->m->rules;
     bool substitute = strcmp(qualifier, "67") == 0;
     bool proposed = strcmp(qualifier, "201") == 0;
+    bool given = v->note || v->method || v->correction || v->reason || v->gas_quality_changed;
     enum emt_err err = EMT_OK;
 
+    if (!mscons_has_status(&l->place))
+        return given ? emt_fail(diag, EMT_EMALFORMED, "a value of document %s has no status",
+                                l->m->bgm)
+                     : EMT_OK;
     if (r->methods && (substitute || proposed) && (!v->method || !*v->method))
         return emt_fail(diag, EMT_EMALFORMED, "a substitute value needs method and reason");
     if (r->reasons && substitute && (!v->reason || !*v->reason))
@@ -395,13 +400,13 @@ static enum emt_err put_values(struct line *l, const struct export_series *s, st
 }
 
 /* "SRW", or "Z02" for registers that only look like an OBIS number; NULL: not for this use case. */
-static const char *product_of(const struct mscons_use_case *r, struct obis obis)
+static const char *product_of(const struct mscons_use_case *r, struct obis obis, const char *bgm)
 {
     static const char *const products[] = { "SRW", "Z02" };
 
     for (size_t i = 0; i < 2; i++) {
         if (mscons_list_has(r->products, products[i], "", NULL) &&
-            mscons_obis_allowed(r->pid, obis, products[i]))
+            mscons_obis_allowed(r->pid, obis, products[i], bgm))
             return products[i];
     }
     return NULL;
@@ -411,7 +416,7 @@ enum emt_err mscons_write_series(struct mscons_message *m, size_t i, struct emt_
 {
     const struct export_document *d = m->document;
     const struct export_series *s = &d->series[i];
-    const char *product = product_of(m->rules, s->obis);
+    const char *product = product_of(m->rules, s->obis, m->bgm);
     struct edi_writer *e = &m->w->edi;
     struct line l = { .m = m,
                       .place = { .rules = m->rules,

@@ -133,11 +133,10 @@ static enum emt_err stored_value(struct period *p, const struct export_line *lin
     return EMT_OK;
 }
 
-/* Energy of a metering location is sent as correction only, on order or of a configuration. */
+/* Energy of a metering location is a correction, which names its order (13019, RFF+AGI). */
 static bool is_for_place(const struct period *p, const struct place_register *r)
 {
-    return p->run->use->pid != 13019 || p->place->kind != LOCATION_MELO || r->order[0] != '\0' ||
-           r->config[0] != '\0';
+    return p->run->use->pid != 13019 || p->place->kind != LOCATION_MELO || r->order[0] != '\0';
 }
 
 /* An energy of a market location says that the readings at its ends were sent, not formed. */

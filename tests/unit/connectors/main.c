@@ -14,6 +14,7 @@ int main(void)
     srunner_add_suite(runner, mscons_write_suite());
     srunner_add_suite(runner, mscons_kinds_suite());
     srunner_add_suite(runner, mscons_check_suite());
+    srunner_add_suite(runner, mscons_mutation_suite());
     srunner_add_suite(runner, mscons_show_suite());
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

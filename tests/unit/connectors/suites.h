@@ -11,6 +11,7 @@ Suite *mscons_number_suite(void);
 Suite *mscons_write_suite(void);
 Suite *mscons_kinds_suite(void);
 Suite *mscons_check_suite(void);
+Suite *mscons_mutation_suite(void);
 Suite *mscons_show_suite(void);
 
 #endif

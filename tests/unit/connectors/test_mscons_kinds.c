@@ -146,6 +146,8 @@ START_TEST(correction_energy_of_a_melo_may_be_negative_and_between_any_times)
                                             decimal_of(-125, -1), QUALITY_MEASURED);
     struct export_document *d = of(13019, MELO, (struct obis){ 1, 1, 1, 9, 0, 255 }, &v, 1);
 
+    refused(d, EMT_EMALFORMED, "names the order");
+    d->order = "ORD-1";
     clean(d, 13019, "QTY+220:-12.5'");
     d->location = NULL;
     d->config_id = "KONF-1";
@@ -189,7 +191,9 @@ START_TEST(energy_and_maximum_of_a_month)
     most.from += EMT_DAY;
     refused(d, EMT_EMALFORMED, "first day");
     d = of(13016, MALO, (struct obis){ 1, 66, 13, 9, 0, 255 }, &energy, 1);
-    clean(d, 13016, "PIA+5+1-66?:13.9.0:Z02'");
+    refused(d, EMT_EMALFORMED, "is not for use case 13016");
+    d->type = "Z42";
+    clean(d, 13016, "PIA+5+1-66?:13.9.0:Z02'QTY+Z31:");
     d->device = "1EMH0012345678";
     refused(d, EMT_EMALFORMED, "no device number");
 }
