@@ -1,26 +1,21 @@
 #include "keeper.h"
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "delivery/fetch.h"
 #include "jobs/crl_import.h"
 #include "loop/metrics.h"
 #include "own_crl.h"
+#include "stepper.h"
 #include "store/certificate_store.h"
 #include "store/store.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
 #define STEP_MS 3000
-#define CONNECT_MS 10000
 #define WARN_MS (60 * 60 * 1000)
 #define FETCH_S 30
 #define FETCHES_AT_ONCE 8
@@ -33,55 +28,13 @@
 #define RETRY_MOST EMT_HOUR
 
 struct keeper {
-    char *conninfo;
+    struct stepper stepper;
     struct seal_key master;
     bool private_networks;
-    pthread_mutex_t mutex;
-    pthread_cond_t cond;
-    pthread_t thread;
-    bool started, stopping;
-    struct store *admin;
-    struct backoff backoff;
+    struct store *admin; /* of the step under way */
     int64_t warn_ms;
     struct metric *made, *taken, *failed, *revoked, *stale, *errors;
 };
-
-/* False: the process stops. */
-static bool rest(struct keeper *k, int64_t ms)
-{
-    struct timespec until;
-    int rc = 0;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_mutex_lock(&k->mutex);
-    while (rc != ETIMEDOUT && !k->stopping)
-        rc = pthread_cond_timedwait(&k->cond, &k->mutex, &until);
-    bool go_on = !k->stopping;
-    pthread_mutex_unlock(&k->mutex);
-    return go_on;
-}
-
-static bool connect_admin(struct keeper *k)
-{
-    struct emt_diag diag = { 0 };
-
-    if (k->admin && !store_is_broken(k->admin))
-        return true;
-    store_close(k->admin);
-    k->admin = NULL;
-    if (store_open(k->conninfo, STORE_ADMIN, CONNECT_MS, &k->admin, &diag) != EMT_OK) {
-        k->admin = NULL;
-        return false; /* the job engine says so already */
-    }
-    backoff_reset(&k->backoff);
-    return true;
-}
 
 /* ---- our own lists ---- */
 
@@ -138,7 +91,9 @@ static enum emt_err take(struct keeper *k, int32_t tenant, int64_t import, const
 /* A server that keeps us waiting does not hold up the end of the process. */
 static bool goes_on(void *ctx)
 {
-    return rest(ctx, 0);
+    struct keeper *k = ctx;
+
+    return stepper_goes_on(&k->stepper);
 }
 
 static void fetch_one(struct keeper *k, const struct store_result *due, int row)
@@ -185,7 +140,7 @@ static void fetch_due(struct keeper *k)
 
     if (import_crl_due(k->admin, clock_now(), FETCHES_AT_ONCE, &due) != EMT_OK)
         return;
-    for (int i = 0; i < store_rows(due) && !store_is_broken(k->admin) && rest(k, 0); i++)
+    for (int i = 0; i < store_rows(due) && !store_is_broken(k->admin) && goes_on(k); i++)
         fetch_one(k, due, i);
     store_result_free(due);
 }
@@ -217,26 +172,17 @@ static void warn(struct keeper *k)
 
 /* ---- life ---- */
 
-static int64_t step(struct keeper *k)
+static int64_t step(void *ctx, struct store *admin)
 {
-    if (!connect_admin(k))
-        return backoff_next(&k->backoff);
+    struct keeper *k = ctx;
+
+    k->admin = admin;
     publish(k);
     fetch_due(k);
     look_for_stale(k);
     warn(k);
-    return STEP_MS;
-}
-
-static void *keeper_main(void *arg)
-{
-    struct keeper *k = arg;
-
-    while (rest(k, step(k)))
-        ;
-    store_close(k->admin);
     k->admin = NULL;
-    return NULL;
+    return STEP_MS;
 }
 
 static void make_metrics(struct keeper *k, struct metrics *m)
@@ -260,24 +206,16 @@ enum emt_err keeper_start(const char *conninfo, const struct seal_key *master,
                           struct emt_diag *diag)
 {
     struct keeper *k = calloc(1, sizeof *k);
-    pthread_condattr_t attr;
 
     if (!k)
         return emt_fail(diag, EMT_ENOMEM, "out of memory");
-    pthread_mutex_init(&k->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->cond, &attr);
-    pthread_condattr_destroy(&attr);
     k->master = *master;
     k->private_networks = private_networks;
-    k->backoff = (struct backoff){ 1000, 30000, 0 };
     make_metrics(k, m);
-    k->conninfo = strdup(conninfo);
-    k->started = k->conninfo && pthread_create(&k->thread, NULL, keeper_main, k) == 0;
-    if (!k->started) {
+    enum emt_err err = stepper_start(&k->stepper, conninfo, step, k, "the certificates'", diag);
+    if (err != EMT_OK) {
         keeper_stop(k);
-        return emt_fail(diag, EMT_ENOMEM, "the certificates' thread does not start");
+        return err;
     }
     *out = k;
     return EMT_OK;
@@ -287,15 +225,7 @@ void keeper_stop(struct keeper *k)
 {
     if (!k)
         return;
-    pthread_mutex_lock(&k->mutex);
-    k->stopping = true;
-    pthread_cond_broadcast(&k->cond);
-    pthread_mutex_unlock(&k->mutex);
-    if (k->started)
-        pthread_join(k->thread, NULL);
+    stepper_stop(&k->stepper);
     seal_key_wipe(&k->master);
-    pthread_cond_destroy(&k->cond);
-    pthread_mutex_destroy(&k->mutex);
-    free(k->conninfo);
     free(k);
 }
