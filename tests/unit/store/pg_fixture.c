@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "pg_template.h"
 #include "store/migrate.h"
 
 #include <errno.h>
@@ -206,6 +207,15 @@ static void start_server(struct pg_fixture *f)
     }
 }
 
+static void stop_server(struct pg_fixture *f, int how)
+{
+    if (f->postmaster > 0) {
+        kill(f->postmaster, how);
+        (void)waitpid(f->postmaster, NULL, 0);
+    }
+    f->postmaster = 0;
+}
+
 static void run_sql(const struct pg_fixture *f, const char *database, const char *sql)
 {
     PGconn *c = superuser(f, database);
@@ -283,12 +293,37 @@ static void apply_migrations(struct pg_fixture *f)
     pg_fixture_sql(f, "select partitions_ensure(now(), 92)");
 }
 
+/* Roles, database and migrations of their own, or as another test program made them. */
+static void fill_cluster(struct pg_fixture *f)
+{
+    int lock = pg_template_lock();
+    char data[80];
+
+    snprintf(data, sizeof data, "%s/data", f->dir);
+    if (lock < 0 || !pg_template_take(f->bin, data)) {
+        init_cluster(f);
+        start_server(f);
+        apply_roles(f);
+        apply_migrations(f);
+        if (lock >= 0) {
+            stop_server(f, SIGINT);
+            pg_template_keep(f->bin, data);
+        }
+    }
+    pg_template_unlock(lock);
+    if (f->postmaster == 0) {
+        start_server(f);
+        /* It may have been made on another day. */
+        pg_fixture_sql(f, "select partitions_ensure(now(), 92)");
+    }
+}
+
 static void stop_at_exit(void)
 {
     pg_fixture_stop(to_stop);
 }
 
-static struct pg_fixture *start_cluster(void)
+static struct pg_fixture *make_folder(void)
 {
     struct pg_fixture *f = calloc(1, sizeof *f);
 
@@ -306,24 +341,23 @@ static struct pg_fixture *start_cluster(void)
     f->owner = getpid();
     to_stop = f;
     atexit(stop_at_exit);
-    init_cluster(f);
-    start_server(f);
     return f;
 }
 
 struct pg_fixture *pg_fixture_start(void)
 {
-    struct pg_fixture *f = start_cluster();
+    struct pg_fixture *f = make_folder();
 
-    apply_roles(f);
-    apply_migrations(f);
+    fill_cluster(f);
     return f;
 }
 
 struct pg_fixture *pg_fixture_start_empty(void)
 {
-    struct pg_fixture *f = start_cluster();
+    struct pg_fixture *f = make_folder();
 
+    init_cluster(f);
+    start_server(f);
     run_sql(f, "postgres", "create database emt");
     return f;
 }
@@ -350,10 +384,7 @@ void pg_fixture_stop(struct pg_fixture *f)
     if (!f || f->owner != getpid())
         return;
     to_stop = NULL;
-    if (f->postmaster > 0) {
-        kill(f->postmaster, SIGQUIT); /* nothing here is worth a checkpoint */
-        (void)waitpid(f->postmaster, NULL, 0);
-    }
+    stop_server(f, SIGQUIT); /* nothing here is worth a checkpoint */
     remove_folder(f->dir);
     free(f);
 }
@@ -389,9 +420,6 @@ void pg_fixture_crash(struct pg_fixture *f)
 
 void pg_fixture_restart(struct pg_fixture *f)
 {
-    if (f->postmaster > 0) {
-        kill(f->postmaster, SIGINT);
-        (void)waitpid(f->postmaster, NULL, 0);
-    }
+    stop_server(f, SIGINT);
     start_server(f);
 }
