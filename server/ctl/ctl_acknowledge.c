@@ -6,14 +6,14 @@
 #include "base/file.h"
 #include "connectors/acknowledgement.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
 #include "store/store.h"
 
-#include <pwd.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -27,48 +27,36 @@ static const char usage[] =
     "               " CTL_CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
     "One line per file; the same file once more changes nothing.\n"
     "exit: 0 all taken, 1 one was not, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl acknowledge",
+                                       .usage = usage,
+                                       .words = INT_MAX };
 
 struct options {
-    const char *tenant, *embedded, *config, *conninfo;
+    const char *tenant;
+    struct ctl_where where;
     char **files;
     int n_files;
     int32_t tenant_id;
-    char actor[96];
+    char actor[CTL_ACTOR_MAX];
 };
 
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl acknowledge: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
-
-/* 0, or the exit code. Options stand before the files. */
+/* 0, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    int i = 1;
+    const struct ctl_option known[] = {
+        { "--tenant", &o->tenant, NULL },
+        CTL_WHERE(&o->where),
+    };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 1, known, sizeof known / sizeof known[0], &words);
 
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        const char **text = strcmp(argv[i], "--tenant") == 0     ? &o->tenant
-                            : strcmp(argv[i], "--embedded") == 0 ? &o->embedded
-                            : strcmp(argv[i], "--config") == 0   ? &o->config
-                            : strcmp(argv[i], "--conninfo") == 0 ? &o->conninfo
-                                                                 : NULL;
-
-        if (text == NULL)
-            return wrong_usage("unknown option ", argv[i]);
-        if (i + 1 == argc)
-            return wrong_usage(argv[i], " needs a value");
-        *text = argv[++i];
-    }
-    o->files = argv + i;
-    o->n_files = argc - i;
+    if (code != 0)
+        return code;
+    o->files = argv + 1;
+    o->n_files = words;
     if (o->tenant == NULL || o->n_files == 0)
-        return wrong_usage("--tenant and a file are needed", NULL);
-    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
-        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
-    return 0;
+        return ctl_wrong_usage(&me, "--tenant and a file are needed", NULL);
+    return ctl_where_check(&me, &o->where);
 }
 
 static enum emt_err take(struct store *s, const struct options *o, const char *path,
@@ -128,18 +116,15 @@ int ctl_acknowledge(int argc, char **argv)
     struct emt_diag diag = { 0 };
     struct store *s = NULL;
     char *conninfo = NULL;
-    char text[512];
 
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     int code = read_options(argc, argv, &o);
     if (code != 0)
         return code;
-    const struct passwd *who = getpwuid(getuid());
-    (void)snprintf(o.actor, sizeof o.actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
-    enum emt_err err = ctl_conninfo(o.embedded, o.config, o.conninfo, &conninfo, &diag);
+    (void)ctl_actor(o.actor);
+    enum emt_err err =
+        ctl_conninfo(o.where.embedded, o.where.config, o.where.conninfo, &conninfo, &diag);
     if (err == EMT_OK)
         err = ctl_tenant(conninfo, o.tenant, &o.tenant_id, &diag);
     if (err == EMT_OK)
@@ -147,9 +132,6 @@ int ctl_acknowledge(int argc, char **argv)
     bool good = err == EMT_OK && take_all(s, &o);
     store_close(s);
     free(conninfo);
-    if (err != EMT_OK) {
-        (void)emt_diag_format(&diag, text, sizeof text);
-        (void)fprintf(stderr, "emtctl acknowledge: %s\n", *text ? text : emt_err_name(err));
-    }
-    return good ? 0 : 1;
+    code = ctl_end(&me, err, &diag);
+    return good ? code : 1;
 }

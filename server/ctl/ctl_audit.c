@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
 #include "jobs/audit_chain.h"
 #include "store/store.h"
 #include "store/tenant_store.h"
@@ -26,50 +27,24 @@ static const char usage[] =
     "  TENANT: ok: N entries, M linked, K signatures[, begins behind NUMBER]\n"
     "  TENANT: broken: entry E: reason\n"
     "exit: 0 all hold, 1 one is broken or cannot be read, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl audit", .usage = usage };
 
 struct options {
-    const char *tenant, *embedded, *config, *conninfo;
+    const char *tenant;
+    struct ctl_where where;
 };
-
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl audit: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
 
 /* 0, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    const struct {
-        const char *name;
-        const char **text;
-    } texts[] = {
-        { "--tenant", &o->tenant },
-        { "--embedded", &o->embedded },
-        { "--config", &o->config },
-        { "--conninfo", &o->conninfo },
+    const struct ctl_option known[] = {
+        { "--tenant", &o->tenant, NULL },
+        CTL_WHERE(&o->where),
     };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 2, known, sizeof known / sizeof known[0], &words);
 
-    for (int i = 2; i < argc; i++) {
-        const char **text = NULL;
-
-        for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
-            if (strcmp(argv[i], texts[k].name) == 0)
-                text = texts[k].text;
-        }
-        if (text == NULL)
-            return wrong_usage("unknown option ", argv[i]);
-        if (*text != NULL)
-            return wrong_usage("given twice: ", argv[i]);
-        if (i + 1 == argc)
-            return wrong_usage("a value is missing behind ", argv[i]);
-        *text = argv[++i];
-    }
-    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
-        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
-    return 0;
+    return code != 0 ? code : ctl_where_check(&me, &o->where);
 }
 
 /* *broken is set, never cleared. */
@@ -120,10 +95,10 @@ static int verify(const struct options *o)
     struct emt_diag diag = { 0 };
     struct store *admin = NULL;
     char *conninfo = NULL;
-    char text[512];
     bool broken = false;
     int32_t tenant = 0;
-    enum emt_err err = ctl_conninfo(o->embedded, o->config, o->conninfo, &conninfo, &diag);
+    enum emt_err err =
+        ctl_conninfo(o->where.embedded, o->where.config, o->where.conninfo, &conninfo, &diag);
 
     if (err == EMT_OK && o->tenant != NULL && strcmp(o->tenant, PLATFORM_NAME) != 0)
         err = ctl_tenant(conninfo, o->tenant, &tenant, &diag);
@@ -134,30 +109,20 @@ static int verify(const struct options *o)
                                 : verify_all(admin, &broken, &diag);
     store_close(admin);
     free(conninfo);
-    if (err != EMT_OK) {
-        (void)emt_diag_format(&diag, text, sizeof text);
-        (void)fprintf(stderr, "emtctl audit: %s\n", *text ? text : emt_err_name(err));
-        return 1;
-    }
-    return broken || fflush(stdout) != 0 ? 1 : 0;
+    int code = ctl_end(&me, err, &diag);
+    return broken ? 1 : code;
 }
 
 int ctl_audit(int argc, char **argv)
 {
     struct options o = { 0 };
 
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2)
-        return wrong_usage(NULL, NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, NULL, NULL);
     if (strcmp(argv[1], "verify") != 0)
-        return wrong_usage("unknown command ", argv[1]);
-    if (argc == 3 && strcmp(argv[2], "--help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, "unknown command ", argv[1]);
     int code = read_options(argc, argv, &o);
     return code == 0 ? verify(&o) : code;
 }

@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "base/seal.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
 #include "jobs/crl_import.h"
 #include "pki/import.h"
 #include "store/audit_store.h"
@@ -16,12 +17,10 @@
 #include "store/store.h"
 
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -45,77 +44,47 @@ static const char usage[] =
     "  crl       takes the list of revoked certificates of an imported CA\n"
     "  emt-add   a new triple of the market participant; the ones before stay beside it\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl certificate", .usage = usage };
 
 struct options {
     const char *tenant, *name, *file, *gateway, *url, *policy, *id;
     const char *emt[3], *emt_key[3];
-    const char *embedded, *config, *conninfo, *master;
+    const char *master;
+    struct ctl_where where;
     bool logger;
 };
 
 static const char *const uses[] = { "sig", "enc", "tls" };
 
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl certificate: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
-
-static const char **text_of(struct options *o, const char *name)
-{
-    const struct {
-        const char *name;
-        const char **text;
-    } texts[] = {
-        { "--tenant", &o->tenant },
-        { "--name", &o->name },
-        { "--file", &o->file },
-        { "--gateway", &o->gateway },
-        { "--crl-url", &o->url },
-        { "--crl-policy", &o->policy },
-        { "--id", &o->id },
-        { "--sig", &o->emt[0] },
-        { "--sig-key", &o->emt_key[0] },
-        { "--enc", &o->emt[1] },
-        { "--enc-key", &o->emt_key[1] },
-        { "--tls", &o->emt[2] },
-        { "--tls-key", &o->emt_key[2] },
-        { "--embedded", &o->embedded },
-        { "--config", &o->config },
-        { "--conninfo", &o->conninfo },
-        { "--master-key", &o->master },
-    };
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (strcmp(name, texts[i].name) == 0)
-            return texts[i].text;
-    return NULL;
-}
-
 /* 0, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    for (int i = 2; i < argc; i++) {
-        const char **text = text_of(o, argv[i]);
+    const struct ctl_option known[] = {
+        { "--tenant", &o->tenant, NULL },
+        { "--name", &o->name, NULL },
+        { "--file", &o->file, NULL },
+        { "--gateway", &o->gateway, NULL },
+        { "--crl-url", &o->url, NULL },
+        { "--crl-policy", &o->policy, NULL },
+        { "--id", &o->id, NULL },
+        { "--sig", &o->emt[0], NULL },
+        { "--sig-key", &o->emt_key[0], NULL },
+        { "--enc", &o->emt[1], NULL },
+        { "--enc-key", &o->emt_key[1], NULL },
+        { "--tls", &o->emt[2], NULL },
+        { "--tls-key", &o->emt_key[2], NULL },
+        { "--master-key", &o->master, NULL },
+        { "--logger", NULL, &o->logger },
+        CTL_WHERE(&o->where),
+    };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 2, known, sizeof known / sizeof known[0], &words);
 
-        if (strcmp(argv[i], "--logger") == 0)
-            o->logger = true;
-        else if (text == NULL)
-            return wrong_usage("unknown option ", argv[i]);
-        else if (*text != NULL)
-            return wrong_usage("given twice: ", argv[i]);
-        else if (i + 1 == argc)
-            return wrong_usage("a value is missing behind ", argv[i]);
-        else
-            *text = argv[++i];
-    }
+    if (code != 0)
+        return code;
     if (o->tenant == NULL)
-        return wrong_usage("--tenant is missing", NULL);
-    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
-        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
-    return 0;
+        return ctl_wrong_usage(&me, "--tenant is missing", NULL);
+    return ctl_where_check(&me, &o->where);
 }
 
 /* What a command works with: an open transaction of the tenant. */
@@ -129,13 +98,12 @@ struct work {
 static enum emt_err note(const struct work *w, const char *action, const char *object,
                          const char *detail)
 {
-    const struct passwd *who = getpwuid(getuid());
-    char actor[96];
+    char actor[CTL_ACTOR_MAX];
     const struct audit_entry e = {
         .tenant = w->tenant, .actor = actor, .action = action, .object = object, .detail = detail
     };
 
-    (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
+    (void)ctl_actor(actor);
     return audit_append(w->s, &e);
 }
 
@@ -282,8 +250,8 @@ static enum emt_err data_key(const struct work *w, struct seal_key *out)
     const struct options *o = w->o;
     struct seal_key master;
     char path[PATH_LEN];
-    enum emt_err err =
-        ctl_master_path(o->embedded, o->config, o->conninfo, o->master, path, sizeof path, w->diag);
+    enum emt_err err = ctl_master_path(o->where.embedded, o->where.config, o->where.conninfo,
+                                       o->master, path, sizeof path, w->diag);
 
     if (err == EMT_OK)
         err = seal_key_read(path, &master, w->diag);
@@ -420,32 +388,26 @@ int ctl_certificate(int argc, char **argv)
 {
     struct options o = { 0 };
     struct emt_diag diag = { 0 };
-    char text[512];
     char *conninfo = NULL;
     size_t i = 0;
 
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2)
-        return wrong_usage(NULL, NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, NULL, NULL);
     while (i < sizeof commands / sizeof commands[0] && strcmp(argv[1], commands[i].name) != 0)
         i++;
     if (i == sizeof commands / sizeof commands[0])
-        return wrong_usage("unknown command ", argv[1]);
+        return ctl_wrong_usage(&me, "unknown command ", argv[1]);
     int code = read_options(argc, argv, &o);
     if (code != 0)
         return code;
     if (!commands[i].complete(&o))
-        return wrong_usage("options are missing, or do not go together: ", argv[1]);
-    enum emt_err err = ctl_conninfo(o.embedded, o.config, o.conninfo, &conninfo, &diag);
+        return ctl_wrong_usage(&me, "options are missing, or do not go together: ", argv[1]);
+    enum emt_err err =
+        ctl_conninfo(o.where.embedded, o.where.config, o.where.conninfo, &conninfo, &diag);
     if (err == EMT_OK)
         err = run_on(conninfo, &o, commands[i].run, &diag);
     free(conninfo);
-    if (err == EMT_OK)
-        return fflush(stdout) != 0 ? 1 : 0;
-    (void)emt_diag_format(&diag, text, sizeof text);
-    (void)fprintf(stderr, "emtctl certificate: %s\n", *text ? text : emt_err_name(err));
-    return 1;
+    return ctl_end(&me, err, &diag);
 }

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/cipher.h"
+#include "ctl_options.h"
 #include "decode_json.h"
 #include "decode_line.h"
 #include "format_cache.h"
@@ -16,6 +17,17 @@
 
 #define ARENA_LIMIT ((size_t)64 * 1024 * 1024)
 #define ANSWER_LIMIT ((size_t)64 * 1024 * 1024)
+
+static const char usage[] =
+    "usage: emtctl decode [--explain[=text]]\n"
+    "\n"
+    "Reads telegrams from stdin, one JSON object a line, and answers each with a line of JSON, in\n"
+    "order: what was measured, or why it could not be read.\n"
+    "  --explain       each answer tells what every byte means, too\n"
+    "  --explain=text  the same for people, instead of JSON\n"
+    "docs/architecture.md has the members.\n"
+    "exit: 0 every line was answered, 1 reading or writing failed, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl decode", .usage = usage };
 
 enum explain_form { EXPLAIN_NOT, EXPLAIN_JSON, EXPLAIN_TEXT };
 
@@ -211,12 +223,10 @@ int ctl_decode(int argc, char **argv)
     enum explain_form explain = EXPLAIN_NOT;
     int code = 0;
 
-    if (argc > 2 || (argc == 2 && !read_explain(argv[1], &explain))) {
-        (void)fprintf(stderr,
-                      "emtctl decode: takes --explain or --explain=text, \"%s\" was given\n",
-                      argv[argc - 1]);
-        return 2;
-    }
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
+    if (argc > 2 || (argc == 2 && !read_explain(argv[1], &explain)))
+        return ctl_wrong_usage(&me, "takes --explain or --explain=text, not ", argv[argc - 1]);
     if (!run_init(&run, explain)) {
         (void)fprintf(stderr, "emtctl decode: out of memory\n");
         code = 1;

@@ -1,6 +1,7 @@
 #include "ctl_deliver.h"
 
 #include "base/error.h"
+#include "ctl_options.h"
 #include "deliver_target.h"
 
 #include <libgen.h>
@@ -24,44 +25,30 @@ static const char usage[] =
     "  --type   media type (application/octet-stream)\n"
     "  --again  an earlier try may have brought it: look for its name first\n"
     "exit: 0 delivered, 1 not delivered, 2 wrong usage or target\n";
+static const struct ctl_command me = { .name = "emtctl deliver", .usage = usage, .words = 1 };
 
 struct options {
     const char *to, *name, *type, *file;
     bool again;
 };
 
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl deliver: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
-
 /* 0, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    for (int i = 1; i < argc; i++) {
-        const char **text = strcmp(argv[i], "--to") == 0     ? &o->to
-                            : strcmp(argv[i], "--name") == 0 ? &o->name
-                            : strcmp(argv[i], "--type") == 0 ? &o->type
-                                                             : NULL;
+    const struct ctl_option known[] = {
+        { "--to", &o->to, NULL },
+        { "--name", &o->name, NULL },
+        { "--type", &o->type, NULL },
+        { "--again", NULL, &o->again },
+    };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 1, known, sizeof known / sizeof known[0], &words);
 
-        if (text != NULL && i + 1 == argc)
-            return wrong_usage(argv[i], " needs a value");
-        if (text != NULL)
-            *text = argv[++i];
-        else if (strcmp(argv[i], "--again") == 0)
-            o->again = true;
-        else if (argv[i][0] == '-')
-            return wrong_usage("unknown option ", argv[i]);
-        else if (o->file != NULL)
-            return wrong_usage("one file at a time: ", argv[i]);
-        else
-            o->file = argv[i];
-    }
-    if (o->to == NULL || o->file == NULL)
-        return wrong_usage("--to and a file are needed", NULL);
+    if (code != 0)
+        return code;
+    if (o->to == NULL || words == 0)
+        return ctl_wrong_usage(&me, "--to and a file are needed", NULL);
+    o->file = argv[1];
     return 0;
 }
 
@@ -107,10 +94,8 @@ int ctl_deliver(int argc, char **argv)
     struct emt_diag diag = { 0 };
     char text[512];
 
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     int code = read_options(argc, argv, &o);
     if (code != 0)
         return code;

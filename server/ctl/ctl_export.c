@@ -4,16 +4,15 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
 #include "export/mscons_export.h"
 #include "store/audit_store.h"
 #include "store/store.h"
 
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -38,69 +37,40 @@ static const char usage[] =
     "               " CTL_CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
     "The paths written go to stdout, what did not go out and why to stderr.\n"
     "exit: 0 files written, 1 failed or nothing to write, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl export", .usage = usage };
 
 struct options {
     const char *tenant, *pid, *from, *to, *location, *out;
-    const char *embedded, *config, *conninfo, *cancels;
+    const char *cancels;
+    struct ctl_where where;
     bool test, hold_gaps, only_changes;
     struct mscons_export_request request;
 };
 
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl export: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
-
-/* Where the text behind an option goes; NULL: no such option. */
-static const char **text_of(struct options *o, const char *name)
-{
-    const struct {
-        const char *name;
-        const char **text;
-    } texts[] = {
-        { "--tenant", &o->tenant },     { "--pid", &o->pid },
-        { "--from", &o->from },         { "--to", &o->to },
-        { "--location", &o->location }, { "--out", &o->out },
-        { "--embedded", &o->embedded }, { "--config", &o->config },
-        { "--conninfo", &o->conninfo }, { "--cancels", &o->cancels },
-    };
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (strcmp(name, texts[i].name) == 0)
-            return texts[i].text;
-    }
-    return NULL;
-}
-
 /* 0, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    for (int i = 2; i < argc; i++) {
-        const char **text = text_of(o, argv[i]);
+    const struct ctl_option known[] = {
+        { "--tenant", &o->tenant, NULL },
+        { "--pid", &o->pid, NULL },
+        { "--from", &o->from, NULL },
+        { "--to", &o->to, NULL },
+        { "--location", &o->location, NULL },
+        { "--out", &o->out, NULL },
+        { "--cancels", &o->cancels, NULL },
+        { "--test", NULL, &o->test },
+        { "--hold-gaps", NULL, &o->hold_gaps },
+        { "--only-changes", NULL, &o->only_changes },
+        CTL_WHERE(&o->where),
+    };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 2, known, sizeof known / sizeof known[0], &words);
 
-        if (strcmp(argv[i], "--test") == 0)
-            o->test = true;
-        else if (strcmp(argv[i], "--hold-gaps") == 0)
-            o->hold_gaps = true;
-        else if (strcmp(argv[i], "--only-changes") == 0)
-            o->only_changes = true;
-        else if (text == NULL)
-            return wrong_usage("unknown option ", argv[i]);
-        else if (*text != NULL)
-            return wrong_usage("given twice: ", argv[i]);
-        else if (i + 1 == argc)
-            return wrong_usage("a value is missing behind ", argv[i]);
-        else
-            *text = argv[++i];
-    }
+    if (code != 0)
+        return code;
     if (o->tenant == NULL || o->pid == NULL || o->from == NULL || o->to == NULL || o->out == NULL)
-        return wrong_usage("--tenant, --pid, --from, --to and --out are needed", NULL);
-    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
-        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
-    return 0;
+        return ctl_wrong_usage(&me, "--tenant, --pid, --from, --to and --out are needed", NULL);
+    return ctl_where_check(&me, &o->where);
 }
 
 /* 0: no use case that is exported. */
@@ -122,18 +92,19 @@ static int read_request(struct options *o)
 {
     o->request.pid = pid_of(o->pid);
     if (o->request.pid == 0)
-        return wrong_usage("--pid must be a use case that is exported, not ", o->pid);
+        return ctl_wrong_usage(&me, "--pid must be a use case that is exported, not ", o->pid);
     if ((o->cancels != NULL) != (o->request.pid == 13006))
-        return wrong_usage("--cancels belongs to --pid 13006", NULL);
+        return ctl_wrong_usage(&me, "--cancels belongs to --pid 13006", NULL);
     o->request.cancels = o->cancels != NULL ? pid_of(o->cancels) : 0;
     if (o->cancels != NULL && (o->request.cancels == 0 || o->request.cancels == 13006))
-        return wrong_usage("--cancels must be a use case that is exported, not ", o->cancels);
+        return ctl_wrong_usage(&me, "--cancels must be a use case that is exported, not ",
+                               o->cancels);
     if (local_date_parse(o->from, &o->request.from) != EMT_OK)
-        return wrong_usage("--from must be a day as 2026-11-20, not ", o->from);
+        return ctl_wrong_usage(&me, "--from must be a day as 2026-11-20, not ", o->from);
     if (local_date_parse(o->to, &o->request.to) != EMT_OK)
-        return wrong_usage("--to must be a day as 2026-11-20, not ", o->to);
+        return ctl_wrong_usage(&me, "--to must be a day as 2026-11-20, not ", o->to);
     if (local_day_start(o->request.from) >= local_day_start(o->request.to))
-        return wrong_usage("--from must be a day before --to, not ", o->from);
+        return ctl_wrong_usage(&me, "--from must be a day before --to, not ", o->from);
     o->request.location = o->location;
     o->request.test = o->test;
     o->request.hold_gaps = o->hold_gaps;
@@ -155,9 +126,8 @@ static enum emt_err keep_file(void *ctx, struct store *s, int64_t file_id, const
                               int messages)
 {
     const struct run *run = ctx;
-    const struct passwd *who = getpwuid(getuid());
     int32_t tenant = run->options->request.tenant;
-    char actor[96];
+    char actor[CTL_ACTOR_MAX];
     char detail[64];
     struct audit_entry entry = { .tenant = tenant,
                                  .actor = actor,
@@ -165,7 +135,7 @@ static enum emt_err keep_file(void *ctx, struct store *s, int64_t file_id, const
                                  .object = name,
                                  .detail = detail };
 
-    (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
+    (void)ctl_actor(actor);
     (void)snprintf(detail, sizeof detail, "%d messages", messages);
     (void)file_id;
     return audit_append(s, &entry);
@@ -220,18 +190,15 @@ static int export_mscons(struct options *o)
 {
     struct run run = { NULL, o, 0 };
     struct emt_diag diag = { 0 };
-    char text[512];
     char *conninfo = NULL;
-    enum emt_err err = ctl_conninfo(o->embedded, o->config, o->conninfo, &conninfo, &diag);
+    enum emt_err err =
+        ctl_conninfo(o->where.embedded, o->where.config, o->where.conninfo, &conninfo, &diag);
 
     if (err == EMT_OK)
         err = run_export(o, conninfo, &run, &diag);
     free(conninfo);
-    if (err != EMT_OK) {
-        (void)emt_diag_format(&diag, text, sizeof text);
-        (void)fprintf(stderr, "emtctl export: %s\n", *text ? text : emt_err_name(err));
-        return 1;
-    }
+    if (err != EMT_OK)
+        return ctl_end(&me, err, &diag);
     if (run.files == 0)
         (void)fprintf(stderr, "emtctl export: nothing to write\n");
     return run.files > 0 ? 0 : 1;
@@ -241,18 +208,12 @@ int ctl_export(int argc, char **argv)
 {
     struct options o = { 0 };
 
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2)
-        return wrong_usage(NULL, NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, NULL, NULL);
     if (strcmp(argv[1], "mscons") != 0)
-        return wrong_usage("unknown format ", argv[1]);
-    if (argc == 3 && strcmp(argv[2], "--help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, "unknown format ", argv[1]);
     int code = read_options(argc, argv, &o);
     if (code == 0)
         code = read_request(&o);

@@ -2,17 +2,16 @@
 
 #include "base/error.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
 #include "export/mscons_export.h"
 #include "model/market_id.h"
 #include "store/audit_store.h"
 #include "store/export_store.h"
 #include "store/store.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -33,6 +32,7 @@ static const char usage[] =
     "partner says what files somebody takes; 0 or nothing: the product's limit\n"
     "DATABASE: --embedded DIR | --config FILE | --conninfo TEXT, default " CTL_CONFIG_DEFAULT "\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl market", .usage = usage };
 
 enum option {
     TENANT,
@@ -57,27 +57,20 @@ static const char *const names[OPTIONS] = {
     "--file-messages", "--embedded", "--config", "--conninfo",
 };
 
-static int wrong_usage(const char *what, const char *arg)
-{
-    (void)fprintf(stderr, "emtctl market: %s%s\n", what, arg);
-    (void)fputs(usage, stderr);
-    return 2;
-}
-
 static int read_options(int argc, char **argv, const char *o[OPTIONS])
 {
-    for (int i = 2; i < argc; i += 2) {
-        int k = 0;
+    struct ctl_option known[OPTIONS] = { { NULL, NULL, NULL } };
+    int words;
 
-        while (k < OPTIONS && strcmp(argv[i], names[k]) != 0)
-            k++;
-        if (k == OPTIONS)
-            return wrong_usage("unknown option ", argv[i]);
-        if (i + 1 == argc)
-            return wrong_usage("a value is missing behind ", argv[i]);
-        o[k] = argv[i + 1];
-    }
-    return o[TENANT] == NULL ? wrong_usage("--tenant is needed", "") : 0;
+    for (int i = 0; i < OPTIONS; i++)
+        known[i] = (struct ctl_option){ names[i], &o[i], NULL };
+    int code = ctl_options_read(&me, argc, argv, 2, known, OPTIONS, &words);
+    if (code != 0)
+        return code;
+    if (o[TENANT] == NULL)
+        return ctl_wrong_usage(&me, "--tenant is needed", NULL);
+    const struct ctl_where where = { o[EMBEDDED], o[CONFIG], o[CONNINFO] };
+    return ctl_where_check(&me, &where);
 }
 
 /* A code of three characters, Z first. */
@@ -112,15 +105,15 @@ static int check_policy(const char *o[OPTIONS], struct export_policy *p)
     for (size_t i = 0; i < 4; i++)
         known = known || (o[GAP] != NULL && strcmp(o[GAP], gaps[i]) == 0);
     if (!known)
-        return wrong_usage("--gap must be spans, hold, provisional or substitute", "");
+        return ctl_wrong_usage(&me, "--gap must be spans, hold, provisional or substitute", NULL);
     if (!is_exported(number(o[PID])))
-        return wrong_usage("--pid must be a use case that is exported, not ", o[PID]);
+        return ctl_wrong_usage(&me, "--pid must be a use case that is exported, not ", o[PID]);
     if (o[METHOD] != NULL && strcmp(o[METHOD], "Z92") != 0 && strcmp(o[METHOD], "ZJ2") != 0)
-        return wrong_usage("--method must be Z92 or ZJ2, not ", o[METHOD]);
+        return ctl_wrong_usage(&me, "--method must be Z92 or ZJ2, not ", o[METHOD]);
     if (o[REASON] != NULL && !is_code(o[REASON]))
-        return wrong_usage("--reason must be a code as Z75, not ", o[REASON]);
+        return ctl_wrong_usage(&me, "--reason must be a code as Z75, not ", o[REASON]);
     if (o[CORRECTION] != NULL && !is_code(o[CORRECTION]))
-        return wrong_usage("--correction must be a code as ZA7, not ", o[CORRECTION]);
+        return ctl_wrong_usage(&me, "--correction must be a code as ZA7, not ", o[CORRECTION]);
     (void)snprintf(p->gap, sizeof p->gap, "%s", o[GAP]);
     (void)snprintf(p->method, sizeof p->method, "%s", o[METHOD] != NULL ? o[METHOD] : "Z92");
     (void)snprintf(p->reason, sizeof p->reason, "%s", o[REASON] != NULL ? o[REASON] : "Z75");
@@ -134,24 +127,23 @@ static int check_partner(const char *o[OPTIONS], struct export_partner *p)
     struct emt_diag diag = { 0 };
 
     if (o[MP_ID] == NULL || mp_id_check(o[MP_ID], &diag) != EMT_OK)
-        return wrong_usage("--mp-id must be 13 digits", "");
+        return ctl_wrong_usage(&me, "--mp-id must be 13 digits", NULL);
     *p = (struct export_partner){ .mp_id = o[MP_ID],
                                   .name = o[NAME] != NULL ? o[NAME] : "",
                                   .role = o[ROLE] != NULL ? o[ROLE] : "",
                                   .file_bytes_max = number(o[FILE_BYTES]),
                                   .file_messages_max = number(o[FILE_MESSAGES]) };
     if (p->file_bytes_max < 0 || (p->file_bytes_max > 0 && p->file_bytes_max < 10000))
-        return wrong_usage("--file-bytes must be 10000 or more, not ", o[FILE_BYTES]);
+        return ctl_wrong_usage(&me, "--file-bytes must be 10000 or more, not ", o[FILE_BYTES]);
     if (p->file_messages_max < 0 || p->file_messages_max > INT32_MAX)
-        return wrong_usage("--file-messages must be a number, not ", o[FILE_MESSAGES]);
+        return ctl_wrong_usage(&me, "--file-messages must be a number, not ", o[FILE_MESSAGES]);
     return 0;
 }
 
 static enum emt_err keep(struct store *s, int32_t tenant, const char *o[OPTIONS],
                          const struct export_policy *policy, const struct export_partner *partner)
 {
-    const struct passwd *who = getpwuid(getuid());
-    char actor[96];
+    char actor[CTL_ACTOR_MAX];
     struct audit_entry entry = { .tenant = tenant,
                                  .actor = actor,
                                  .action = partner != NULL ? "market.partner" : "market.policy",
@@ -160,7 +152,7 @@ static enum emt_err keep(struct store *s, int32_t tenant, const char *o[OPTIONS]
                                                             : "all",
                                  .detail = partner != NULL ? "limits of files" : policy->gap };
 
-    (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
+    (void)ctl_actor(actor);
     enum emt_err err = store_begin(s, tenant);
     if (err == EMT_OK)
         err = partner != NULL ? export_partner_set(s, tenant, partner)
@@ -179,7 +171,6 @@ static int run(const char *o[OPTIONS], const struct export_policy *policy,
     struct emt_diag diag = { 0 };
     struct store *s = NULL;
     char *conninfo = NULL;
-    char text[512];
     int32_t tenant = 0;
     enum emt_err err = ctl_conninfo(o[EMBEDDED], o[CONFIG], o[CONNINFO], &conninfo, &diag);
 
@@ -194,11 +185,7 @@ static int run(const char *o[OPTIONS], const struct export_policy *policy,
     }
     store_close(s);
     free(conninfo);
-    if (err == EMT_OK)
-        return 0;
-    (void)emt_diag_format(&diag, text, sizeof text);
-    (void)fprintf(stderr, "emtctl market: %s\n", *text ? text : emt_err_name(err));
-    return 1;
+    return ctl_end(&me, err, &diag);
 }
 
 int ctl_market(int argc, char **argv)
@@ -208,12 +195,10 @@ int ctl_market(int argc, char **argv)
     struct export_partner partner;
     bool is_partner = argc > 1 && strcmp(argv[1], "partner") == 0;
 
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2 || (!is_partner && strcmp(argv[1], "policy") != 0))
-        return wrong_usage("policy or partner", "");
+        return ctl_wrong_usage(&me, "policy or partner", NULL);
     int code = read_options(argc, argv, o);
     if (code == 0)
         code = is_partner ? check_partner(o, &partner) : check_policy(o, &policy);

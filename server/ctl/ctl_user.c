@@ -5,16 +5,15 @@
 #include "base/error.h"
 #include "base/password.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
 #include "store/audit_store.h"
 #include "store/store.h"
 #include "store/user_session_store.h"
 #include "store/user_store.h"
 
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -27,54 +26,40 @@ static const char usage[] =
     "portal. A disabled user is enabled again. Sessions and the user's platform keys end. It is\n"
     "noted in the audit under the name of who runs this command. The password goes to stdout.\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
+static const struct ctl_command me = { .name = "emtctl user", .usage = usage, .words = 1 };
 
 struct options {
-    const char *name, *embedded, *config, *conninfo;
+    const char *name;
+    struct ctl_where where;
 };
-
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl user: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
 
 /* 0, or the exit code. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    for (int i = 2; i < argc; i++) {
-        const char **text = strcmp(argv[i], "--embedded") == 0   ? &o->embedded
-                            : strcmp(argv[i], "--config") == 0   ? &o->config
-                            : strcmp(argv[i], "--conninfo") == 0 ? &o->conninfo
-                            : argv[i][0] != '-'                  ? &o->name
-                                                                 : NULL;
-        if (text == NULL)
-            return wrong_usage("unknown option ", argv[i]);
-        if (*text != NULL)
-            return wrong_usage("given twice: ", argv[i]);
-        if (text != &o->name && ++i == argc)
-            return wrong_usage("a value is missing behind ", argv[i - 1]);
-        *text = argv[i];
-    }
-    if (o->name == NULL)
-        return wrong_usage("whose password? A name is missing", NULL);
-    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
-        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
-    return 0;
+    const struct ctl_option known[] = {
+        CTL_WHERE(&o->where),
+    };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 2, known, sizeof known / sizeof known[0], &words);
+
+    if (code != 0)
+        return code;
+    if (words == 0)
+        return ctl_wrong_usage(&me, "whose password? A name is missing", NULL);
+    o->name = argv[2];
+    return ctl_where_check(&me, &o->where);
 }
 
 static enum emt_err note(struct store *admin, const struct platform_user *user)
 {
-    const struct passwd *who = getpwuid(getuid());
-    char actor[96];
+    char actor[CTL_ACTOR_MAX];
     const struct audit_entry e = { .actor = actor,
                                    .action = "user.reset",
                                    .object = user->name,
                                    .detail = user->disabled ? "one-time password; enabled again"
                                                             : "one-time password" };
 
-    (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
+    (void)ctl_actor(actor);
     return audit_append(admin, &e);
 }
 
@@ -129,9 +114,9 @@ static int run(const struct options *o)
     struct emt_diag diag = { 0 };
     char password[PASSWORD_ONE_TIME_MAX];
     char hash[PASSWORD_HASH_MAX];
-    char text[512];
     char *conninfo = NULL;
-    enum emt_err err = ctl_conninfo(o->embedded, o->config, o->conninfo, &conninfo, &diag);
+    enum emt_err err =
+        ctl_conninfo(o->where.embedded, o->where.config, o->where.conninfo, &conninfo, &diag);
 
     if (err == EMT_OK)
         err = password_one_time(password);
@@ -143,26 +128,19 @@ static int run(const struct options *o)
     if (err == EMT_OK)
         (void)printf("%s\n", password);
     cipher_wipe(password, sizeof password);
-    if (err == EMT_OK)
-        return fflush(stdout) != 0 ? 1 : 0;
-    (void)emt_diag_format(&diag, text, sizeof text);
-    (void)fprintf(stderr, "emtctl user: %s\n", *text ? text : emt_err_name(err));
-    return 1;
+    return ctl_end(&me, err, &diag);
 }
 
 int ctl_user(int argc, char **argv)
 {
     struct options o = { 0 };
 
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2)
-        return wrong_usage(NULL, NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
-        (argc == 3 && strcmp(argv[2], "--help") == 0)) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, NULL, NULL);
     if (strcmp(argv[1], "reset") != 0)
-        return wrong_usage("unknown command ", argv[1]);
+        return ctl_wrong_usage(&me, "unknown command ", argv[1]);
     int code = read_options(argc, argv, &o);
     return code == 0 ? run(&o) : code;
 }

@@ -57,6 +57,19 @@ static void put_usage(FILE *out)
     (void)fprintf(out, "\nexit: 0 done, 1 the work failed, 2 wrong usage\n");
 }
 
+/* Whoever asks for help anywhere gets the command's help, and nothing else happens. */
+static int run(const struct command *c, int argc, char **argv)
+{
+    char help[] = "--help";
+    char *instead[] = { argv[0], help, NULL };
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return c->run(2, instead);
+    }
+    return c->run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -73,7 +86,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return run(&commands[i], argc - 1, argv + 1);
     (void)fprintf(stderr, "emtctl: no command \"%s\"; see emtctl --help\n", argv[1]);
     return 2;
 }
