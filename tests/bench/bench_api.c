@@ -559,10 +559,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->streams = (unsigned)v;
         else
             ok = false;
-        if (!ok) {
-            fprintf(stderr, "usage: emt-bench api [--rate N] [--seconds N] [--streams N]\n");
+        if (!ok)
             return false;
-        }
     }
     return true;
 }

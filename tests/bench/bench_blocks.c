@@ -249,10 +249,8 @@ int bench_blocks(int argc, char **argv)
 {
     struct options o = { 5, 2000, 30 };
 
-    if (!parse(argc, argv, &o)) {
-        fprintf(stderr, "usage: emt-bench blocks [--runs N] [--channels N] [--days N]\n");
+    if (!parse(argc, argv, &o))
         return 2;
-    }
     if (measure_memory(o.runs) && measure_database(&o))
         return 0;
     fprintf(stderr, "blocks: failed\n");

@@ -344,7 +344,7 @@ static unsigned number(const char *text)
     return (unsigned)n;
 }
 
-static void read_options(int argc, char **argv, struct options *o)
+static bool read_options(int argc, char **argv, struct options *o)
 {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--full") == 0)
@@ -356,8 +356,9 @@ static void read_options(int argc, char **argv, struct options *o)
         else if (strcmp(argv[i], "--messages") == 0 && i + 1 < argc)
             o->messages = number(argv[++i]);
         else
-            check(false, "options: --sessions N --handshakes N --messages N --full");
+            return false;
     }
+    return true;
 }
 
 int bench_channel(int argc, char **argv)
@@ -367,7 +368,8 @@ int bench_channel(int argc, char **argv)
     struct identities id;
     struct figures ours, bare;
 
-    read_options(argc, argv, &o);
+    if (!read_options(argc, argv, &o))
+        return 2;
     signal(SIGPIPE, SIG_IGN);
     log_open("emt-bench", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, 2);
     getrlimit(RLIMIT_NOFILE, &files);

@@ -545,14 +545,8 @@ static bool parse(int argc, char **argv, struct options *o)
             ok = parse_number(argv[i + 1], &o->seconds);
         else
             ok = false;
-        if (!ok) {
-            fprintf(stderr,
-                    "usage: emt-bench ingest [--frames N] [--tenants N] [--devices N]"
-                    " [--age MONTHS] [--batch-rows N] [--drop-index NAME] [--conninfo TEXT]\n"
-                    "       emt-bench ingest --gateways N [--tenants N] [--rate FRAMES/S]"
-                    " [--seconds N]\n");
+        if (!ok)
             return false;
-        }
     }
     return true;
 }

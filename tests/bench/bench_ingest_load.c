@@ -391,10 +391,8 @@ int bench_ingest_load(int argc, char **argv)
     struct load l = { .epoll = epoll_create1(EPOLL_CLOEXEC) };
     double rate, seconds;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: emt-bench ingest-load DIR PORT RATE SECONDS\n");
+    if (argc != 5)
         return 2;
-    }
     l.port = (uint16_t)strtoul(argv[2], NULL, 10);
     rate = strtod(argv[3], NULL);
     seconds = strtod(argv[4], NULL);

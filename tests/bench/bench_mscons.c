@@ -168,12 +168,8 @@ int bench_mscons(int argc, char **argv)
                       : strcmp(argv[i], "--places") == 0 ? &places
                                                          : NULL;
 
-        if (n == NULL || i + 1 == argc) {
-            fprintf(stderr, "usage: emt-bench mscons [--runs N] [--places N]\n"
-                            "  --places  metering points whose day goes from PostgreSQL to files,\n"
-                            "            in the place of the figures in memory\n");
+        if (n == NULL || i + 1 == argc)
             return 2;
-        }
         *n = (unsigned)strtoul(argv[i + 1], NULL, 10);
         if (*n < 1 || *n > 100000) {
             fprintf(stderr, "emt-bench mscons: %s is 1 to 100000\n", argv[i]);

@@ -106,10 +106,8 @@ int bench_packs(int argc, char **argv)
         frames = (unsigned)strtoul(argv[2], NULL, 10);
     else if (argc != 1)
         frames = 0;
-    if (frames < 1000 || frames > 10000000) {
-        fprintf(stderr, "usage: emt-bench packs [--frames N]\n");
+    if (frames < 1000 || frames > 10000000)
         return 2;
-    }
     struct pg_fixture *f = pg_fixture_start();
     int32_t tenant = pg_fixture_tenant(f, "bench");
     fill(f, tenant, frames);

@@ -327,10 +327,8 @@ int bench_query(int argc, char **argv)
                                                           : NULL;
         long v = to && i + 1 < argc ? strtol(argv[i + 1], NULL, 10) : 0;
 
-        if (v < 1 || v > (to == &b.runs ? 100 : 1000000)) {
-            fprintf(stderr, "usage: emt-bench query [--runs N] [--meters N]\n");
+        if (v < 1 || v > (to == &b.runs ? 100 : 1000000))
             return 2;
-        }
         *to = (unsigned)v;
     }
     log_open("emt-bench", LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, STDERR_FILENO);
