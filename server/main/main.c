@@ -39,7 +39,7 @@ static const char usage[] =
     "       emtd --embedded DIR [--port N]\n"
     "       emtd --embedded DIR --print-config [--port N]\n"
     "\n"
-    "  --config FILE      configuration, default " CONFIG_DEFAULT_PATH "\n"
+    "  -c, --config FILE  configuration, default " CONFIG_DEFAULT_PATH "\n"
     "  --check-config     say whether the configuration is good, and end\n"
     "  --embedded DIR     bring a PostgreSQL, keys and a first operator of our own, in DIR;\n"
     "                     DIR/emtd.yaml is read where it exists\n"
