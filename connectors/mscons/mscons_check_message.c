@@ -258,6 +258,27 @@ static void on_party(struct checker *c, size_t side)
     }
 }
 
+/* SG4: one CTA and one to five COM behind it. */
+static void check_contact(struct checker *c)
+{
+    struct message_state *m = msg(c);
+
+    if (edi_is(&c->seg, "CTA")) {
+        m->seen_contact = true;
+        if (strcmp(edi_value(&c->seg, 1, 1), "IC") != 0)
+            mscons_checker_add(c, c->seg.position, "CTA", "CTA+%.3s, must be CTA+IC",
+                               edi_value(&c->seg, 1, 1));
+        return;
+    }
+    if (!m->seen_contact)
+        mscons_checker_add(c, c->seg.position, "COM", "COM stands without CTA");
+    if (++m->channels == 6)
+        mscons_checker_add(c, c->seg.position, "COM", "more than 5 COM");
+    if (order_in("TE EM AJ AL FX", edi_value(&c->seg, 1, 2)) == 0)
+        mscons_checker_add(c, c->seg.position, "COM", "kind of channel '%.3s' is not known",
+                           edi_value(&c->seg, 1, 2));
+}
+
 static void on_contact(struct checker *c)
 {
     const struct message_state *m = msg(c);
@@ -268,6 +289,8 @@ static void on_contact(struct checker *c)
     if (m->version && !m->version->contact)
         mscons_checker_add(c, c->seg.position, edi_is(&c->seg, "CTA") ? "CTA" : "COM",
                            "version %s has no contact group", m->version->name);
+    if (c->fits)
+        check_contact(c);
     if (!edi_is(&c->seg, "COM") || !c->fits)
         return;
     if (mail && (!strchr(text, '@') || !strchr(text, '.')))
@@ -336,6 +359,8 @@ static void check_head_complete(struct checker *c)
         mscons_checker_add(c, at, "NAD", "NAD+MS is missing");
     if (!m->seen_recipient)
         mscons_checker_add(c, at, "NAD", "NAD+MR is missing");
+    if (m->seen_contact && m->channels == 0)
+        mscons_checker_add(c, at, "COM", "CTA has no COM");
 }
 
 static void head_end(struct checker *c)

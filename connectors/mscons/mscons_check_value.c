@@ -241,7 +241,12 @@ void mscons_value_status(struct checker *c)
     if (!m->rules || !c->fits)
         return;
     struct mscons_value_place at = place_of(m);
-    if (strcmp(category, "10") == 0) {
+    bool basis = strcmp(category, "10") == 0;
+    /* The code stands in DE4405 of category 10, in DE9013 of the others; the other one is empty. */
+    if (*edi_value(&c->seg, basis ? 3 : 2, 1))
+        mscons_checker_add(c, c->seg.position, "STS", "STS+%.3s has its code in element %d alone",
+                           category, basis ? 2 : 3);
+    if (basis) {
         basis_status(c, edi_value(&c->seg, 2, 1));
         return;
     }

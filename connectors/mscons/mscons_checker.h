@@ -97,6 +97,7 @@ struct message_state {
     unsigned n_references;
     unsigned reference_position[8];
     bool seen_bgm, seen_date, seen_pid, seen_sender, seen_recipient, seen_uns, seen_contact;
+    unsigned channels; /* COM */
     char agency[2][4]; /* of sender and recipient */
     unsigned party_position[2];
     unsigned places; /* SG5 */

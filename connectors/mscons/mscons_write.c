@@ -59,6 +59,19 @@ bool mscons_register_allowed(unsigned kind, struct obis obis, emt_time to)
            !mscons_obis_ended(kind, obis, to);
 }
 
+bool mscons_document_register(unsigned kind, const char *document, struct obis obis)
+{
+    const struct mscons_use_case *r = use_case_of(kind);
+    char first[8];
+
+    if (!r)
+        return false;
+    if (!document)
+        document = first_of(r->documents, first);
+    return mscons_obis_allowed(kind, obis, "SRW", document) ||
+           mscons_obis_allowed(kind, obis, "Z02", document);
+}
+
 unsigned mscons_decimals(unsigned kind, const char *document, const char *location,
                          struct obis obis)
 {
@@ -90,6 +103,15 @@ bool mscons_has_methods(unsigned kind)
     const struct mscons_use_case *r = use_case_of(kind);
 
     return r && r->methods;
+}
+
+bool mscons_has_document(unsigned kind, const char *document)
+{
+    const struct mscons_use_case *r = use_case_of(kind);
+    char first[8];
+
+    return r && kind != 13006 && mscons_list_has(r->documents, document, "", NULL) &&
+           strcmp(first_of(r->documents, first), document) != 0;
 }
 
 const char *mscons_version_at(emt_time t)

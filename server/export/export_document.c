@@ -43,6 +43,11 @@ enum emt_err export_sent_load(struct export_run *run, struct emt_diag *diag)
     return EMT_OK;
 }
 
+bool export_is_note(const char *document)
+{
+    return document != NULL && (strcmp(document, "Z41") == 0 || strcmp(document, "Z42") == 0);
+}
+
 /* --- the document --- */
 
 struct pending {
@@ -82,6 +87,9 @@ static void fill_document(struct pending *p, const char *document, emt_time from
                                    .to = to,
                                    .series = p->series,
                                    .n_series = p->lines->n };
+    /* Delivery notes answer nothing. */
+    if (export_is_note(document))
+        d->order = NULL;
     if (u->shape == EXPORT_READING)
         d->device = or_null(first->device);
     if ((u->pid == 13017 || u->pid == 13019) && first->config[0] != '\0' &&
@@ -131,7 +139,7 @@ static bool same_place(const struct pending *p, const struct store_result *sent,
     return strcmp(c_text(sent, i, SENT_LOCATION), r->location) == 0 &&
            strcmp(c_text(sent, i, SENT_DEVICE), r->device != NULL ? r->device : "") == 0 &&
            strcmp(c_text(sent, i, SENT_CONFIG_ID), r->config_id != NULL ? r->config_id : "") == 0 &&
-           (r->document == NULL || strcmp(c_text(sent, i, SENT_DOCUMENT), r->document) == 0);
+           strcmp(c_text(sent, i, SENT_DOCUMENT), r->document != NULL ? r->document : "") == 0;
 }
 
 /* Whether a register of the document stands in the list of the row. */
@@ -235,7 +243,7 @@ static enum emt_err compare(struct pending *p, bool *differs)
     }
     if (err == EMT_OK)
         *differs = sent_values_mark(&was, p->lines, run->use->pid, p->doc.location,
-                                    run->policy->correction);
+                                    p->row.document != NULL ? "" : run->policy->correction);
     sent_values_release(&was);
     return err;
 }
@@ -245,7 +253,6 @@ static enum emt_err compare(struct pending *p, bool *differs)
 static enum emt_err put_cancel(struct export_run *run, int row, unsigned of)
 {
     const struct store_result *sent = run->sent;
-    const char *config = c_text(sent, row, SENT_CONFIG_ID);
     char number[36];
     struct emt_diag diag = { 0 };
     struct export_document doc = { .kind = 13006,
@@ -257,13 +264,13 @@ static enum emt_err put_cancel(struct export_run *run, int row, unsigned of)
                                         .document = doc.type,
                                         .location = c_text(sent, row, SENT_LOCATION),
                                         .device = c_text(sent, row, SENT_DEVICE),
-                                        .config_id = config,
+                                        .config_id = c_text(sent, row, SENT_CONFIG_ID),
                                         .from = c_time(sent, row, SENT_FROM),
                                         .to = c_time(sent, row, SENT_TO),
                                         .cancels = c_int(sent, row, SENT_MESSAGE_ID) };
 
-    if (config[0] == '\0')
-        doc.location = entry.location;
+    /* Also where a configuration stood for it: 13006 has no place for that (LOC is "X"). */
+    doc.location = entry.location;
     out_document_number(run->out, number);
     enum emt_err err = out_put(run->out, &doc, &entry, &diag);
     if (err != EMT_OK && !export_ends(err)) {

@@ -51,6 +51,9 @@ bool export_ends(enum emt_err err);
 /* Asks again what was sent when that may have changed. */
 EMT_CHECKED enum emt_err export_sent_load(struct export_run *run, struct emt_diag *diag);
 
+/* Z41, Z42: quantities as the network bills them, without status, basis or order. */
+bool export_is_note(const char *document);
+
 /* The document for [from, to] (a reading: both its instant) of these lines: device, config_id,
  * order of the lines' first register as far as the use case carries them. What cannot be sent is
  * noted. */

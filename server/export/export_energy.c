@@ -1,5 +1,6 @@
 /* One value for a period: what the registers moved on from its begin to its end, through every
  * exchange; the largest mean power in it; or a stored value that holds for it. */
+#include "connectors/mscons_write.h"
 #include "export_unit.h"
 #include "store/export_store.h"
 
@@ -133,16 +134,46 @@ static enum emt_err stored_value(struct period *p, const struct export_line *lin
     return EMT_OK;
 }
 
-/* Energy of a metering location is a correction, which names its order (13019, RFF+AGI). */
-static bool is_for_place(const struct period *p, const struct place_register *r)
+/* 7-0:33.47.0: of the two highest months of a year, which no chain of readings says alone. */
+static bool is_before_supply_maximum(struct obis o)
 {
+    return o.a == 7 && o.c == 33 && o.d == 47;
+}
+
+/* An energy of gas goes without state number and calorific value of volumes (13009, 51). */
+static bool is_total(struct obis o)
+{
+    return o.a == 7 && o.c == 33 && o.d == 86;
+}
+
+/* Energy of a metering location is a correction, which names its order (13019, RFF+AGI). */
+static bool is_for_place(const struct period *p, const struct export_line *line)
+{
+    const struct place_register *r = line->regs[0];
+    const char *document = p->run->req->document;
+
+    /* A register of another kind of document is no fault of this one. */
+    if (!mscons_document_register(p->run->use->pid, document, r->obis))
+        return false;
+    if (is_before_supply_maximum(r->obis)) {
+        unit_note(p->run, p->place, line, "maxima before a supply are not formed");
+        return false;
+    }
+    if (p->place->kind == LOCATION_MELO && document != NULL)
+        return false;
     return p->run->use->pid != 13019 || p->place->kind != LOCATION_MELO || r->order[0] != '\0';
 }
 
-/* An energy of a market location says that the readings at its ends were sent, not formed. */
+/* An energy of a market location says that the readings at its ends were sent, not formed; what
+ * goes with another document says neither that nor how it was formed. */
 static void set_basis(const struct period *p, struct export_value *v)
 {
-    if (p->run->use->pid == 13019 && p->place->kind != LOCATION_MELO) {
+    const char *document = p->run->req->document;
+
+    if (document != NULL) {
+        v->method = v->reason = NULL;
+        v->qualifier = export_is_note(document) ? "Z31" : NULL;
+    } else if (p->run->use->pid == 13019 && p->place->kind != LOCATION_MELO) {
         v->basis_begin = "Z36";
         v->basis_end = "Z37";
     }
@@ -160,7 +191,7 @@ static enum emt_err add_lines(struct period *p, enum export_source source)
 
         if (!unit_next_line(p->run, p->place, source, p->from, p->to, &next, line))
             break;
-        if (!is_for_place(p, line->regs[0]))
+        if (!is_for_place(p, line))
             continue;
         *v = export_value_of(p->from, p->to, decimal_of(0, 0), QUALITY_MEASURED);
         if (source == SOURCE_COUNTER)
@@ -188,6 +219,7 @@ static bool same_document(const struct export_line *a, const struct export_line 
 {
     return strcmp(a->regs[0]->order, b->regs[0]->order) == 0 &&
            strcmp(a->regs[0]->config, b->regs[0]->config) == 0 &&
+           is_total(a->regs[0]->obis) == is_total(b->regs[0]->obis) &&
            strcmp(a->regs[0]->device, b->regs[0]->device) == 0;
 }
 
@@ -208,7 +240,8 @@ static enum emt_err put_lines(struct period *p)
             done[k] = true;
             together->line[together->n++] = p->lines.line[k];
         }
-        err = export_document_put(p->run, p->place, NULL, p->from, p->to, together);
+        err =
+            export_document_put(p->run, p->place, p->run->req->document, p->from, p->to, together);
     }
     free(together);
     return err;

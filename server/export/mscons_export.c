@@ -55,6 +55,9 @@ static enum emt_err check_request(const struct mscons_export_request *req, struc
     if (to - from > (MSCONS_EXPORT_DAYS_MAX + 1) * EMT_DAY)
         return emt_fail(diag, EMT_EMALFORMED, "period: longer than %d days",
                         MSCONS_EXPORT_DAYS_MAX);
+    if (req->document != NULL && !mscons_has_document(req->pid, req->document))
+        return emt_fail(diag, EMT_EMALFORMED, "document: use case %u has no %.3s", req->pid,
+                        req->document);
     return req->location != NULL ? check_location(u, req->location, diag) : EMT_OK;
 }
 

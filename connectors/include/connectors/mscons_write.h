@@ -89,6 +89,8 @@ const char *mscons_application(unsigned kind);
 /* Whether the code list has this register for the use case in a period that ends at `to`;
  * EMT_TIME_NONE: ever had. */
 bool mscons_register_allowed(unsigned kind, struct obis obis, emt_time to);
+/* Whether it has it for this kind of document; NULL: the use case's first. */
+bool mscons_document_register(unsigned kind, const char *document, struct obis obis);
 /* Decimals that its values may have; document NULL: the use case's first, location NULL: behind a
  * configuration id. */
 unsigned mscons_decimals(unsigned kind, const char *document, const char *location,
@@ -96,6 +98,8 @@ unsigned mscons_decimals(unsigned kind, const char *document, const char *locati
 /* Whether STS+Z34 with this code may stand at a value of this qualifier. */
 bool mscons_correction_allowed(unsigned kind, const char *code, const char *qualifier,
                                const char *location);
+/* Whether the use case has this kind of document (DE1001) beside its first, as "Z41" of 13019. */
+bool mscons_has_document(unsigned kind, const char *document);
 /* Whether a value of this qualifier says how it was formed (STS+Z32, STS+Z40). */
 bool mscons_has_methods(unsigned kind);
 /* DE0057 for files created at t, or NULL. */

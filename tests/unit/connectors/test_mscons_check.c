@@ -104,6 +104,8 @@ static const struct fault faults[] = {
     { "13018_half_hour.edi", "NAD+MS+9900999000106::293", "NAD+MS+9900999000106::9", "NAD" },
     { "13018_half_hour.edi", "RFF+Z13", "RFF+Z30:X'RFF+Z13", "RFF" },
     { "13018_version_2_4c.edi", "messdaten@", "messdaten", "COM" },
+    { "13018_version_2_4c.edi", "CTA+IC", "CTA+XX", "CTA" },
+    { "13018_version_2_4c.edi", ":EM", ":XX", "COM" },
     { "13018_half_hour.edi", "UNS+D", "UNS+S", "UNS" },
     { "13006_cancellation.edi", "RFF+ACW:G-2'", "", "RFF" },
     /* Place. */

@@ -546,6 +546,8 @@ static const struct special specials[] = {
     { "an energy's cancellation in a file of readings", "13006", "BGM+7", "BGM+Z28", "APP" },
     { "a cancellation with values", "13006", "UNT+0", "LIN+1'UNT+0", "LIN" },
     { "contacts since 2.5", "13018", "NAD+MR", "CTA+IC+:X'COM+a@b.c:EM'NAD+MR", "COM" },
+    { "a method in the wrong element", "13018", "STS+Z32++", "STS+Z32+X+", "STS" },
+    { "a basis in two elements", "13019", "STS+10+Z38", "STS+10+Z38+Z36", "STS" },
     { "an unknown segment", "13018", "UNS+D", "FTX+ABO'UNS+D", "SEG" },
     { "five notes", "13018", "STS+Z33++Z84",
       "STS+Z33++Z84'STS+Z33++Z85'STS+Z33++Z86'STS+Z33++Z87'STS+Z33++ZC3", "STS" },

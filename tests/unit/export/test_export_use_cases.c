@@ -313,6 +313,128 @@ START_TEST(a_month_has_its_energy_and_its_maximum)
 }
 END_TEST
 
+/* One file of the document; its text is in t.content[0]. */
+static void noted(int32_t tenant, unsigned pid, const char *document, struct local_date from,
+                  struct local_date to, int messages)
+{
+    struct mscons_export_request req = { .tenant = tenant,
+                                         .pid = pid,
+                                         .document = document,
+                                         .from = from,
+                                         .to = to,
+                                         .now = at(NOW) };
+
+    taken_drop(&t);
+    taken_run(store, &req, &t);
+    ck_assert_msg(t.err == EMT_OK, "%s: %s", emt_err_name(t.err), t.diag.text);
+    ck_assert_msg(t.files == (messages > 0), "%u files: %s", t.files, t.notes);
+    if (messages > 0) {
+        ck_assert_msg(t.messages[0] == messages, "%d messages: %s", t.messages[0], t.content[0]);
+        json_decref(taken_judged(fixture, &t, 0));
+    }
+}
+
+START_TEST(delivery_notes_are_other_documents_beside_the_energies)
+{
+    static const struct local_date from = { 2026, 10, 1 };
+    static const struct local_date to = { 2026, 11, 1 };
+    int32_t tenant = export_tenant_new(fixture, "notes");
+
+    export_place(fixture, tenant, MALO, RECEIVER);
+    int64_t channel = bound(tenant, "NOTE-1", "Wh", MALO, "1-1:1.9.0", "");
+    struct export_bind feed = {
+        .place = MALO, .obis = "1-1:2.6.0", .channel = channel, .from = ALWAYS
+    };
+    export_bind(fixture, tenant, &feed);
+    export_sql(fixture, "update location_channel set order_number = 'ORD-1' where tenant_id = %d",
+               (int)tenant);
+    counts(tenant, channel, "2026-09-30T22:00:00Z", 900, 2980, 5000000, 250, 0);
+    json_decref(exported(tenant, 13019, from, to, 1));
+    holds("RFF+AGI:ORD-1'");
+    /* Without status, basis and order. The energy sent before is another document and stays. */
+    noted(tenant, 13019, "Z41", from, to, 1);
+    holds("BGM+Z41+");
+    holds("QTY+Z31:745'DTM+163:202609302200?+00:303'DTM+164:202610312300?+00:303'UNT+");
+    ck_assert_ptr_null(strstr(t.content[0], "RFF+AGI"));
+    noted(tenant, 13019, "Z41", from, to, 0);
+    /* The maximum of feed-in stands in Z28 only. */
+    noted(tenant, 13016, "Z42", from, to, 1);
+    holds("BGM+Z42+");
+    holds("QTY+Z31:745'");
+    ck_assert_ptr_null(strstr(t.content[0], "2.6.0"));
+    /* What changed is taken back as what it was. */
+    export_sql(fixture,
+               "update reading set mantissa = mantissa + 1000 where tenant_id = %d and ts ="
+               " '2026-10-31T23:00:00Z'",
+               (int)tenant);
+    noted(tenant, 13019, "Z41", from, to, 2);
+    holds("BGM+Z41+");
+    holds("RFF+Z13:13006'");
+    holds("QTY+Z31:746'");
+    ck_assert_ptr_null(strstr(t.content[0], "BGM+7+"));
+    ck_assert_ptr_null(strstr(t.content[0], "STS+"));
+}
+END_TEST
+
+START_TEST(a_document_belongs_to_its_use_case)
+{
+    int32_t tenant = export_tenant_new(fixture, "no-note");
+    struct mscons_export_request req = { .tenant = tenant,
+                                         .pid = 13018,
+                                         .document = "Z41",
+                                         .from = DAY,
+                                         .to = NEXT_DAY,
+                                         .now = at(NOW) };
+
+    taken_run(store, &req, &t);
+    ck_assert_int_eq(t.err, EMT_EMALFORMED);
+    ck_assert_str_eq(t.diag.text, "document: use case 13018 has no Z41");
+    req.pid = 13019;
+    req.document = "7";
+    taken_run(store, &req, &t);
+    ck_assert_int_eq(t.err, EMT_EMALFORMED);
+}
+END_TEST
+
+START_TEST(what_was_moved_before_a_supply_has_no_status)
+{
+    int32_t tenant = gas_tenant("before");
+
+    export_place(fixture, tenant, GAS_MALO, GAS_RECEIVER);
+    int64_t channel = bound(tenant, "B-1", "Wh", GAS_MALO, "7-0:33.86.0", "");
+    struct export_bind most = {
+        .place = GAS_MALO, .obis = "7-0:33.47.0", .channel = channel, .from = ALWAYS
+    };
+    export_bind(fixture, tenant, &most);
+    export_sql(fixture,
+               "insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)"
+               " select %d, %" PRId64 ", t::timestamptz, v, 0, 257 from (values"
+               " ('2026-10-01T04:00:00Z', 1000000), ('2026-11-01T05:00:00Z', 13500000)) x (t, v)",
+               (int)tenant, channel);
+    noted(tenant, 13009, "Z27", (struct local_date){ 2026, 10, 1 },
+          (struct local_date){ 2026, 11, 1 }, 1);
+    holds("BGM+Z27+");
+    holds("QTY+67:12500'DTM+163:202610010400?+00:303'DTM+164:202611010500?+00:303'UNT+");
+    ck_assert_ptr_nonnull(strstr(t.notes, "maxima before a supply are not formed"));
+}
+END_TEST
+
+START_TEST(an_energy_of_gas_and_the_quality_of_volumes_are_two_messages)
+{
+    int32_t tenant = gas_tenant("total");
+
+    export_place(fixture, tenant, GAS_MALO, GAS_RECEIVER);
+    int64_t energy = bound(tenant, "T-1", "Wh", GAS_MALO, "7-0:33.86.0", "");
+    int64_t state = bound(tenant, "T-2", "", GAS_MALO, "7-0:52.0.22", "");
+    counts(tenant, energy, "2026-10-01T04:00:00Z", 3600, 745, 0, 1000, 0);
+    counts(tenant, state, "2026-10-15T05:00:00Z", 3600, 1, 2, 0, 0);
+    json_decref(exported(tenant, 13009, (struct local_date){ 2026, 10, 1 },
+                         (struct local_date){ 2026, 11, 1 }, 2));
+    holds("7-0?:33.86.0:SRW'QTY+220:745'");
+    holds("7-0?:52.0.22:SRW'QTY+220:2'");
+}
+END_TEST
+
 START_TEST(type_two_values_come_as_they_were_ordered)
 {
     int32_t tenant = export_tenant_new(fixture, "type-two");
@@ -550,6 +672,10 @@ int main(void)
     tcase_add_test(c, values_of_a_gateway_stand_behind_its_configuration);
     tcase_add_test(c, energy_of_a_year_runs_through_an_exchange);
     tcase_add_test(c, a_month_has_its_energy_and_its_maximum);
+    tcase_add_test(c, delivery_notes_are_other_documents_beside_the_energies);
+    tcase_add_test(c, a_document_belongs_to_its_use_case);
+    tcase_add_test(c, what_was_moved_before_a_supply_has_no_status);
+    tcase_add_test(c, an_energy_of_gas_and_the_quality_of_volumes_are_two_messages);
     tcase_add_test(c, type_two_values_come_as_they_were_ordered);
     tcase_add_test(c, the_version_is_that_of_the_day_of_sending);
     tcase_add_test(c, the_long_gas_day_has_25_hours);
