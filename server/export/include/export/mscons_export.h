@@ -53,6 +53,7 @@ struct mscons_export_request {
     bool hold_gaps;       /* a day with a gap is held back whole, whatever the policy */
     bool only_changes;    /* of profiles: what is the same as sent before stays out */
     const char *document; /* DE1001 in the place of the use case's first: delivery notes Z41 (13019)
+                             and Z42 (13016), what was moved before a supply Z27 (13009); or NULL */
     unsigned cancels;     /* 13006: the use case that is taken back; else 0 */
     int64_t job; /* that writes the files, 0: none. A job that begins again writes no receiver's
                     file twice: what stands there is handed back with its notes. */
