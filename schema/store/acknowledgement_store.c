@@ -23,6 +23,7 @@ enum {
     FILE_REPLACES,
     FILES_OVERDUE,
     FILE_FACTS,
+    FILES_FACTS,
     MESSAGE_LIST,
     TRACE,
     TRACE_CHANNEL,
@@ -63,6 +64,15 @@ enum {
     " m.device_number, m.config_id, to_jsonb(m.obis)::text, to_jsonb(m.channels)::text," \
     " m.period_from, m.period_to, m.version, m.n_values, m.cancels_id, m.cancelled_by, m.state," \
     " m.state_at, m.state_text"
+
+/* The columns of enum sent_file_column. */
+#define FACTS_SELECT \
+    "SELECT f.file_id, f.state, f.state_at, f.state_text, f.delivered_at," \
+    " CASE WHEN f.kind = 'mscons' AND " WITHIN("f.tenant_id", "f.receiver") " > 0" \
+    " THEN f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") END," \
+    " f.replaces_id," \
+    " (SELECT max(x.file_id) FROM export_file x WHERE x.tenant_id = f.tenant_id AND x.replaces_id = f.file_id)" \
+    " FROM export_file f"
 
 static const struct store_statement statements[STATEMENTS] = {
     [INSERT] = { "acknowledgement_insert", 13,
@@ -124,13 +134,10 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND " WITHIN("f.tenant_id", "f.receiver") " > 0"
         " AND f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") < $1"
         " ORDER BY f.delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED" },
-    [FILE_FACTS] = { "sent_file_facts", 3,
-        "SELECT f.file_id, f.state, f.state_at, f.state_text, f.delivered_at,"
-        " CASE WHEN f.kind = 'mscons' AND " WITHIN("f.tenant_id", "f.receiver") " > 0"
-        " THEN f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") END,"
-        " f.replaces_id,"
-        " (SELECT max(x.file_id) FROM export_file x WHERE x.tenant_id = f.tenant_id AND x.replaces_id = f.file_id)"
-        " FROM export_file f WHERE f.tenant_id = $1 AND f.file_id BETWEEN $2 AND $3"
+    [FILE_FACTS] = { "sent_file_facts", 2,
+        FACTS_SELECT " WHERE f.tenant_id = $1 AND f.file_id = $2" },
+    [FILES_FACTS] = { "sent_files_facts", 2,
+        FACTS_SELECT " WHERE f.tenant_id = $1 AND f.file_id = ANY ($2::int8[])"
         " ORDER BY f.file_id DESC" },
     [MESSAGE_LIST] = { "sent_message_list", 4,
         "SELECT " MESSAGE_COLUMNS " FROM export_message m"
@@ -140,7 +147,7 @@ static const struct store_statement statements[STATEMENTS] = {
         " FROM export_message m"
         " JOIN export_file f ON f.tenant_id = m.tenant_id AND f.file_id = m.file_id"
         " WHERE m.tenant_id = $1 AND m.channels @> ARRAY[$2::int8] AND m.period_to >= $3::timestamptz"
-        " AND m.period_from <= $3 AND (m.period_from < $3 OR m.period_from = m.period_to)"
+        " AND m.period_from <= $3 AND (m.period_from < $3 OR m.period_from = m.period_to OR m.use_case = 0)"
         " ORDER BY m.message_id DESC LIMIT $4" },
     [TRACE_CHANNEL] = { "sent_trace_channel", 2,
         "SELECT d.ident, d.device_id, c.key FROM channel c"
@@ -372,14 +379,23 @@ enum emt_err sent_files_overdue(struct store *s, emt_time now, int limit, struct
     return store_run(s, &statements[FILES_OVERDUE], p, out);
 }
 
-enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t first, int64_t last,
+enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t file,
                              struct store_result **out)
 {
-    struct store_param p[3];
+    struct store_param p[2];
 
-    two(p, tenant, first);
-    p_int8(&p[2], last);
-    return store_run(s, &statements[FILE_FACTS], p, out);
+    two(p, tenant, file);
+    return store_run_row(s, &statements[FILE_FACTS], p, out);
+}
+
+enum emt_err sent_files_facts(struct store *s, int32_t tenant, struct store_array *files,
+                              struct store_result **out)
+{
+    struct store_param p[2];
+
+    p_int4(&p[0], tenant);
+    p_array(&p[1], files);
+    return store_run(s, &statements[FILES_FACTS], p, out);
 }
 
 enum emt_err sent_message_list(struct store *s, int32_t tenant, int64_t file, int64_t after,

@@ -2,13 +2,24 @@
 
 #include <stdio.h>
 
-enum { API_KEY_INSERT, API_KEY_LIST, API_KEY_PRINCIPAL, API_KEY_USED, API_KEY_REVOKE, STATEMENTS };
+enum {
+    API_KEY_INSERT,
+    API_KEY_LIST,
+    API_KEY_PRINCIPAL,
+    API_KEY_USED,
+    API_KEY_REVOKE,
+    API_KEY_REVOKE_USER,
+    API_KEY_REVOKE_LEFT,
+    STATEMENTS
+};
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
-    [API_KEY_INSERT] = { "api_key_insert", 9,
-        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at, scopes, created_by, recipient, purpose)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, '')) RETURNING key_id" },
+    /* A key that a key made is that of its maker. */
+    [API_KEY_INSERT] = { "api_key_insert", 11,
+        "INSERT INTO api_key (tenant_id, name, hash, role, expires_at, scopes, created_by, recipient, purpose, user_id)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, ''), coalesce($10::int8, (SELECT k.user_id FROM api_key k"
+        "  WHERE k.tenant_id = $1 AND k.key_id = $11::int8))) RETURNING key_id" },
     [API_KEY_LIST] = { "api_key_list", 3,
         "SELECT key_id::text, key_id, name, role, scopes, created_at, created_by, expires_at,"
         " revoked_at, last_used_at, recipient, nullif(purpose, '') FROM api_key WHERE tenant_id = $1 AND key_id > $2"
@@ -24,6 +35,12 @@ static const struct store_statement statements[STATEMENTS] = {
     [API_KEY_REVOKE] = { "api_key_revoke", 3,
         "UPDATE api_key SET revoked_at = $3"
         " WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL" },
+    [API_KEY_REVOKE_USER] = { "api_key_revoke_user", 3,
+        "UPDATE api_key SET revoked_at = $3"
+        " WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL" },
+    [API_KEY_REVOKE_LEFT] = { "api_key_revoke_left", 3,
+        "UPDATE api_key k SET revoked_at = $2 WHERE k.user_id = $1 AND k.revoked_at IS NULL AND ($3::bool"
+        " OR NOT EXISTS (SELECT FROM membership m WHERE m.tenant_id = k.tenant_id AND m.user_id = $1))" },
 };
 /* clang-format on */
 
@@ -36,7 +53,7 @@ const struct store_statement *api_key_store_statements(size_t *n)
 enum emt_err api_key_insert(struct store *s, int32_t tenant, const struct api_key_new *k,
                             int64_t *id)
 {
-    struct store_param p[9];
+    struct store_param p[11];
 
     p_int4(&p[0], tenant);
     p_text(&p[1], k->name);
@@ -47,6 +64,10 @@ enum emt_err api_key_insert(struct store *s, int32_t tenant, const struct api_ke
     p_text(&p[6], k->created_by);
     p_text(&p[7], k->recipient);
     p_text(&p[8], k->purpose);
+    p_null(&p[9]);
+    if (k->user_id != 0)
+        p_int8(&p[9], k->user_id);
+    p_int8(&p[10], k->made_by_key);
     return store_run_number(s, &statements[API_KEY_INSERT], p, id);
 }
 
@@ -103,4 +124,35 @@ enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id, emt
     p_int8(&p[1], key_id);
     p_time(&p[2], now);
     return store_run_touch(s, &statements[API_KEY_REVOKE], p);
+}
+
+enum emt_err api_key_revoke_user(struct store *s, int32_t tenant, int64_t user, emt_time now,
+                                 int64_t *n)
+{
+    struct store_result *r = NULL;
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], user);
+    p_time(&p[2], now);
+    enum emt_err err = store_run(s, &statements[API_KEY_REVOKE_USER], p, &r);
+    if (err == EMT_OK)
+        *n = store_affected(r);
+    store_result_free(r);
+    return err;
+}
+
+enum emt_err api_key_revoke_left(struct store *s, int64_t user, bool all, emt_time now, int64_t *n)
+{
+    struct store_result *r = NULL;
+    struct store_param p[3];
+
+    p_int8(&p[0], user);
+    p_time(&p[1], now);
+    p_bool(&p[2], all);
+    enum emt_err err = store_run(s, &statements[API_KEY_REVOKE_LEFT], p, &r);
+    if (err == EMT_OK)
+        *n = store_affected(r);
+    store_result_free(r);
+    return err;
 }

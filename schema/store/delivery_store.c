@@ -23,13 +23,13 @@ enum {
 #define TARGET_COLUMNS                                                                             \
     "name, kind, host, port, path, user_name, host_key, ca_pem, client_pem, sign_pem,"             \
     " encrypt_pem, plain_allowed, implicit_tls, mail_from, mail_to, mail_cc, mail_bcc,"            \
-    " mail_subject, mail_text"
-/* $2 to $20. */
+    " mail_subject, mail_text, partner"
+/* $2 to $21. */
 #define TARGET_VALUES                                                                              \
     "$2::text, $3::text, $4::text, $5::int4, $6::text, $7::text, $8::text, $9::text, $10::text,"   \
     " $11::text, $12::text, $13::bool, $14::bool, $15::text, string_to_array($16::text, E'\\n'),"  \
     " string_to_array($17::text, E'\\n'), string_to_array($18::text, E'\\n'), $19::text,"          \
-    " $20::text"
+    " $20::text, $21::text"
 /* The columns of enum target_column. */
 #define TARGET_SELECT                                                                               \
     "SELECT t.target_id::text, t.target_id, t.name, t.kind, t.host, t.port, t.path, t.user_name,"   \
@@ -38,7 +38,7 @@ enum {
     " array_to_string(t.mail_cc, E'\\n'), array_to_string(t.mail_bcc, E'\\n'), t.mail_subject,"     \
     " t.mail_text, coalesce((SELECT string_agg(x.purpose, ' ' ORDER BY x.purpose)"                  \
     "  FROM delivery_secret x WHERE x.tenant_id = t.tenant_id AND x.target_id = t.target_id), '')," \
-    " t.created_at, t.revision FROM delivery_target t"
+    " t.created_at, t.revision, t.partner FROM delivery_target t"
 /* The columns of enum delivery_column. */
 #define DELIVERY_SELECT                                                                            \
     "SELECT d.delivery_id::text, d.delivery_id, d.file_id, f.file_name, d.target_id, t.name,"      \
@@ -49,14 +49,14 @@ enum {
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
-    [TARGET_INSERT] = { "target_insert", 21,
+    [TARGET_INSERT] = { "target_insert", 22,
         "INSERT INTO delivery_target (tenant_id, " TARGET_COLUMNS ")"
         " SELECT $1::int4, " TARGET_VALUES
-        " WHERE (SELECT count(*) FROM delivery_target WHERE tenant_id = $1) < $21"
+        " WHERE (SELECT count(*) FROM delivery_target WHERE tenant_id = $1) < $22"
         " RETURNING target_id" },
-    [TARGET_UPDATE] = { "target_update", 21,
+    [TARGET_UPDATE] = { "target_update", 22,
         "UPDATE delivery_target SET (" TARGET_COLUMNS ") = ROW(" TARGET_VALUES "),"
-        " revision = revision + 1 WHERE tenant_id = $1 AND target_id = $21" },
+        " revision = revision + 1 WHERE tenant_id = $1 AND target_id = $22" },
     [TARGET_DELETE] = { "target_delete", 2,
         "DELETE FROM delivery_target WHERE tenant_id = $1 AND target_id = $2" },
     [TARGET_LOCK] = { "target_lock", 2,
@@ -72,15 +72,21 @@ static const struct store_statement statements[STATEMENTS] = {
         "DELETE FROM delivery_secret WHERE tenant_id = $1 AND target_id = $2 AND purpose = $3" },
     [SECRET_LIST] = { "target_secret_list", 2,
         "SELECT purpose, blob FROM delivery_secret WHERE tenant_id = $1 AND target_id = $2" },
-    /* What waits, is under way or arrived is left as it is, but its number is told. */
-    [DELIVERY_ADD] = { "delivery_add", 7,
+    /* What waits, is under way or arrived is left as it is, but its number is told; $8: what arrived
+       goes once more, as a further try of it. No row: the target is another party's. */
+    [DELIVERY_ADD] = { "delivery_add", 8,
         "INSERT INTO delivery AS d (tenant_id, file_id, target_id, second_target_id, retries,"
-        " retry_s, created_by) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+        " retry_s, created_by) SELECT $1, $2::int8, $3::int8, $4::int8, $5::int4, $6::int4, $7::text"
+        " WHERE NOT EXISTS (SELECT FROM delivery_target t JOIN export_file f ON f.tenant_id = t.tenant_id"
+        "  WHERE t.tenant_id = $1 AND t.target_id = $3 AND f.file_id = $2"
+        "  AND t.partner <> '' AND t.partner <> f.receiver)"
         " ON CONFLICT (tenant_id, file_id, target_id) DO UPDATE SET"
-        " state = CASE WHEN d.state IN (3, 4) THEN 0 ELSE d.state END,"
+        " state = CASE WHEN d.state IN (3, 4) OR (d.state = 2 AND $8::bool) THEN 0 ELSE d.state END,"
         " tries = CASE WHEN d.state IN (3, 4) THEN 0 ELSE d.tries END,"
-        " ended_at = CASE WHEN d.state IN (3, 4) THEN NULL ELSE d.ended_at END,"
-        " created_by = CASE WHEN d.state IN (3, 4) THEN excluded.created_by ELSE d.created_by END"
+        " retries = CASE WHEN d.state = 2 AND $8 THEN d.tries + excluded.retries ELSE d.retries END,"
+        " ended_at = CASE WHEN d.state IN (3, 4) OR (d.state = 2 AND $8) THEN NULL ELSE d.ended_at END,"
+        " created_by = CASE WHEN d.state IN (3, 4) OR (d.state = 2 AND $8) THEN excluded.created_by"
+        "  ELSE d.created_by END"
         " RETURNING delivery_id" },
     [DELIVERY_BEGIN] = { "delivery_begin", 2,
         "WITH before AS (SELECT d.state FROM delivery d WHERE d.tenant_id = $1"
@@ -115,14 +121,14 @@ const struct store_statement *delivery_store_statements(size_t *n)
     return statements;
 }
 
-/* $1 to $20. */
-static void target_params(struct store_param p[20], int32_t tenant, const struct target_row *row)
+/* $1 to $21. */
+static void target_params(struct store_param p[21], int32_t tenant, const struct target_row *row)
 {
     const char *const before[] = { row->name, row->kind, row->host };
     const char *const between[] = { row->path,       row->user,     row->host_key,   row->ca_pem,
                                     row->client_pem, row->sign_pem, row->encrypt_pem };
-    const char *const after[] = { row->mail_from, row->mail_to,      row->mail_cc,
-                                  row->mail_bcc,  row->mail_subject, row->mail_text };
+    const char *const after[] = { row->mail_from,    row->mail_to,   row->mail_cc, row->mail_bcc,
+                                  row->mail_subject, row->mail_text, row->partner };
     size_t at = 0;
 
     p_int4(&p[at++], tenant);
@@ -133,17 +139,17 @@ static void target_params(struct store_param p[20], int32_t tenant, const struct
         p_text(&p[at++], between[i]);
     p_bool(&p[at++], row->plain_allowed);
     p_bool(&p[at++], row->implicit_tls);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < sizeof after / sizeof after[0]; i++)
         p_text(&p[at++], after[i]);
 }
 
 enum emt_err target_insert(struct store *s, int32_t tenant, const struct target_row *row,
                            int64_t *id)
 {
-    struct store_param p[21];
+    struct store_param p[22];
 
     target_params(p, tenant, row);
-    p_int8(&p[20], TARGETS_MOST);
+    p_int8(&p[21], TARGETS_MOST);
     enum emt_err err = store_run_number(s, &statements[TARGET_INSERT], p, id);
     return err == EMT_ENOTFOUND ? EMT_ELIMIT : err;
 }
@@ -151,10 +157,10 @@ enum emt_err target_insert(struct store *s, int32_t tenant, const struct target_
 enum emt_err target_update(struct store *s, int32_t tenant, int64_t id,
                            const struct target_row *row)
 {
-    struct store_param p[21];
+    struct store_param p[22];
 
     target_params(p, tenant, row);
-    p_int8(&p[20], id);
+    p_int8(&p[21], id);
     return store_run_touch(s, &statements[TARGET_UPDATE], p);
 }
 
@@ -222,7 +228,7 @@ enum emt_err target_secrets(struct store *s, int32_t tenant, int64_t id, struct 
 enum emt_err delivery_add(struct store *s, int32_t tenant, const struct delivery_order *order,
                           int64_t *id)
 {
-    struct store_param p[7];
+    struct store_param p[8];
 
     two(p, tenant, order->file);
     p_int8(&p[2], order->target);
@@ -232,7 +238,9 @@ enum emt_err delivery_add(struct store *s, int32_t tenant, const struct delivery
     p_int4(&p[4], order->retries);
     p_int4(&p[5], order->retry_s);
     p_text(&p[6], order->created_by);
-    return store_run_number(s, &statements[DELIVERY_ADD], p, id);
+    p_bool(&p[7], order->again);
+    enum emt_err err = store_run_number(s, &statements[DELIVERY_ADD], p, id);
+    return err == EMT_ENOTFOUND ? EMT_ESTATE : err;
 }
 
 enum emt_err delivery_begin(struct store *s, int32_t tenant, int64_t id, struct delivery_try *out)

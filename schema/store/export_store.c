@@ -26,6 +26,7 @@ enum {
     MESSAGE_SENT,
     MESSAGE_CONTENT,
     MESSAGE_LIST,
+    CANCELLED_CASE,
     STATEMENTS
 };
 
@@ -51,7 +52,7 @@ static const struct store_statement statements[STATEMENTS] = {
     [LIMITS] = { "export_limits", 2,
         "SELECT coalesce(file_bytes_max, 0), coalesce(file_messages_max, 0) FROM market_partner"
         " WHERE tenant_id = $1 AND mp_id = $2" },
-    [BINDINGS] = { "export_bindings", 5,
+    [BINDINGS] = { "export_bindings", 6,
         "SELECT l.code, coalesce(l.receiver_mp_id, ''), b.binding_id, b.channel_id, b.obis,"
         " b.ratio_mantissa, b.ratio_exponent, b.device_number, coalesce(c.unit, ''),"
         " c.kind, d.active, b.valid_from, b.valid_to, l.kind, b.use_case, b.order_number,"
@@ -64,6 +65,8 @@ static const struct store_statement statements[STATEMENTS] = {
         " LEFT JOIN channel c ON c.tenant_id = b.tenant_id AND c.channel_id = b.channel_id"
         " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
         " WHERE l.tenant_id = $1 AND 1 << l.kind & $2::int4 <> 0 AND ($3::text IS NULL OR l.code = $3)"
+        " AND ($6::int8 = 0 OR EXISTS (SELECT FROM export_message x WHERE x.tenant_id = $1"
+        "  AND x.file_id = $6 AND x.location = l.code))"
         " ORDER BY 2, l.code COLLATE \"C\", b.obis, b.valid_from, b.binding_id" },
     [NUMBER_SEED] = { "export_number_seed", 2,
         "INSERT INTO export_number (tenant_id, sender, last) VALUES ($1, $2, '')"
@@ -81,9 +84,16 @@ static const struct store_statement statements[STATEMENTS] = {
     [FILES_OF_JOB] = { "export_files_of_job", 3,
         "SELECT file_id, notes, part, next_place, next_from FROM export_file"
         " WHERE tenant_id = $1 AND job_id = $2::int8 AND receiver = $3::text ORDER BY part" },
-    [FILE_LIST] = { "export_file_list", 3,
+    [FILE_LIST] = { "export_file_list", 11,
         "SELECT " FILE_COLUMNS " FROM export_file"
         " WHERE tenant_id = $1 AND ($2::int8 = 0 OR file_id < $2)"
+        " AND ($4::int2 IS NULL OR state = $4) AND ($5::text IS NULL OR kind = $5)"
+        " AND ($6::text IS NULL OR (pid = $6 AND kind = 'mscons'))"
+        " AND ($7::text IS NULL OR receiver = $7)"
+        " AND ($8::timestamptz IS NULL OR period_to > $8)"
+        " AND ($9::timestamptz IS NULL OR period_from < $9)"
+        " AND ($10::timestamptz IS NULL OR created_at >= $10)"
+        " AND ($11::timestamptz IS NULL OR created_at < $11)"
         " ORDER BY file_id DESC LIMIT $3" },
     [FILE_GET] = { "export_file_get", 2,
         "SELECT " FILE_COLUMNS ", content FROM export_file"
@@ -106,13 +116,15 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND m.message_id = c.cancels_id" },
     /* Of a profile that was sent several times the latest counts. What a rejected message was to take
        back stands. */
-    [MESSAGE_SENT] = { "export_message_sent", 6,
+    [MESSAGE_SENT] = { "export_message_sent", 7,
         "SELECT m.* FROM unnest($4::text[]) AS l (code), LATERAL ("
         " SELECT DISTINCT ON (config_id, period_from, period_to, device_number, document, obis)"
         "  message_id, file_id, number, document, location, device_number, config_id, period_from,"
         "  period_to, version, digest, array_to_string(obis, ' ') FROM export_message s"
         " WHERE tenant_id = $1 AND location = l.code AND use_case = $2::int4"
         "  AND period_to >= $5 AND period_from <= $6 AND receiver = $3::text"
+        "  AND ($7::int8 = 0 OR message_id IN (SELECT y.cancels_id FROM export_message y"
+        "   WHERE y.tenant_id = $1 AND y.file_id = $7))"
         "  AND cancels_id IS NULL AND state NOT IN (3, 4) AND (cancelled_by IS NULL OR EXISTS ("
         "   SELECT FROM export_message x WHERE x.tenant_id = $1 AND x.message_id = s.cancelled_by AND x.state IN (3, 4)))"
         " ORDER BY config_id, period_from, period_to, device_number, document, obis,"
@@ -126,6 +138,10 @@ static const struct store_statement statements[STATEMENTS] = {
         "SELECT message_id, nth, number, use_case, document, location, device_number, config_id,"
         " period_from, period_to, version, n_values, cancels_id, cancelled_by, state, state_at,"
         " state_text FROM export_message WHERE tenant_id = $1 AND file_id = $2 ORDER BY nth" },
+    [CANCELLED_CASE] = { "export_cancelled_case", 2,
+        "SELECT m.use_case::int8 FROM export_message c"
+        " JOIN export_message m ON m.tenant_id = $1 AND m.message_id = c.cancels_id"
+        " WHERE c.tenant_id = $1 AND c.file_id = $2 LIMIT 1" },
 };
 /* clang-format on */
 
@@ -226,15 +242,16 @@ enum emt_err export_limits_get(struct store *s, int32_t tenant, const char *rece
 }
 
 enum emt_err export_bindings(struct store *s, int32_t tenant, unsigned kinds, const char *location,
-                             emt_time from, emt_time to, struct store_result **out)
+                             int64_t of_file, emt_time from, emt_time to, struct store_result **out)
 {
-    struct store_param p[5];
+    struct store_param p[6];
 
     p_int4(&p[0], tenant);
     p_int4(&p[1], (int32_t)kinds);
     p_text(&p[2], location);
     p_time(&p[3], from);
     p_time(&p[4], to);
+    p_int8(&p[5], of_file);
     return store_run(s, &statements[BINDINGS], p, out);
 }
 
@@ -307,14 +324,24 @@ enum emt_err export_files_of_job(struct store *s, int32_t tenant, int64_t job, c
     return store_run(s, &statements[FILES_OF_JOB], p, out);
 }
 
-enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before, int limit,
-                              struct store_result **out)
+enum emt_err export_file_list(struct store *s, int32_t tenant, const struct export_file_filter *f,
+                              int64_t before, int limit, struct store_result **out)
 {
-    struct store_param p[3];
+    struct store_param p[11];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], before);
     p_int8(&p[2], limit);
+    p_null(&p[3]);
+    if (f->state >= 0)
+        p_int2(&p[3], (int16_t)f->state);
+    p_text(&p[4], f->kind);
+    p_text(&p[5], f->pid);
+    p_text(&p[6], f->receiver);
+    p_time(&p[7], f->from);
+    p_time(&p[8], f->to);
+    p_time(&p[9], f->created_from);
+    p_time(&p[10], f->created_to);
     return store_run(s, &statements[FILE_LIST], p, out);
 }
 
@@ -452,9 +479,10 @@ enum emt_err export_messages_insert(struct store *s, int32_t tenant, int64_t fil
 
 enum emt_err export_messages_sent(struct store *s, int32_t tenant, unsigned use_case,
                                   const char *receiver, struct store_array *locations,
-                                  emt_time from, emt_time to, struct store_result **out)
+                                  emt_time from, emt_time to, int64_t taken_back_by,
+                                  struct store_result **out)
 {
-    struct store_param p[6];
+    struct store_param p[7];
 
     p_int4(&p[0], tenant);
     p_int4(&p[1], (int32_t)use_case);
@@ -462,6 +490,7 @@ enum emt_err export_messages_sent(struct store *s, int32_t tenant, unsigned use_
     p_array(&p[3], locations);
     p_time(&p[4], from);
     p_time(&p[5], to);
+    p_int8(&p[6], taken_back_by);
     return store_run(s, &statements[MESSAGE_SENT], p, out);
 }
 
@@ -483,4 +512,14 @@ enum emt_err export_message_list(struct store *s, int32_t tenant, int64_t file_i
     p_int4(&p[0], tenant);
     p_int8(&p[1], file_id);
     return store_run(s, &statements[MESSAGE_LIST], p, out);
+}
+
+enum emt_err export_cancelled_case(struct store *s, int32_t tenant, int64_t file_id,
+                                   int64_t *use_case)
+{
+    struct store_param p[2];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], file_id);
+    return store_run_number(s, &statements[CANCELLED_CASE], p, use_case);
 }

@@ -6,12 +6,14 @@ enum {
     LOCATION_GET,
     LOCATION_FIND,
     LOCATION_LOCK,
+    LOCATION_UPDATE,
     LOCATION_DELETE,
     BINDING_INSERT,
     BINDING_OVERLAP,
     BINDING_LIST,
     BINDING_GET,
-    BINDING_END,
+    BINDING_UPDATE,
+    BINDING_DELETE,
     BINDING_MARKET,
     STATEMENTS
 };
@@ -42,6 +44,8 @@ static const struct store_statement statements[STATEMENTS] = {
         "SELECT location_id FROM location WHERE tenant_id = $1 AND code = $2" },
     [LOCATION_LOCK] = { "location_lock", 2,
         "SELECT location_id FROM location WHERE tenant_id = $1 AND code = $2 FOR UPDATE" },
+    [LOCATION_UPDATE] = { "location_update", 4,
+        "UPDATE location SET name = $3, receiver_mp_id = $4 WHERE tenant_id = $1 AND code = $2" },
     [LOCATION_DELETE] = { "location_delete", 2,
         "DELETE FROM location WHERE tenant_id = $1 AND code = $2" },
     [BINDING_INSERT] = { "binding_insert", 9,
@@ -62,9 +66,12 @@ static const struct store_statement statements[STATEMENTS] = {
     [BINDING_GET] = { "binding_get", 3,
         BINDING_SELECT
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
-    [BINDING_END] = { "binding_end", 6,
-        "UPDATE location_channel SET valid_to = $4, last_mantissa = $5, last_exponent = $6"
+    [BINDING_UPDATE] = { "binding_update", 10,
+        "UPDATE location_channel SET channel_id = $4, obis = $5, ratio_mantissa = $6, ratio_exponent = $7,"
+        " device_number = $8, valid_from = $9, valid_to = $10"
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
+    [BINDING_DELETE] = { "binding_delete", 3,
+        "DELETE FROM location_channel WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
     [BINDING_MARKET] = { "binding_market", 14,
         "UPDATE location_channel SET use_case = $4, order_number = $5, config_id = $6, decimals = $7,"
         " step_s = $8, capacity_mantissa = $9, capacity_exponent = $10, first_mantissa = $11,"
@@ -135,6 +142,18 @@ enum emt_err location_find(struct store *s, int32_t tenant, const char *code, in
 enum emt_err location_lock(struct store *s, int32_t tenant, const char *code, int64_t *id)
 {
     return number_of(s, LOCATION_LOCK, tenant, code, id);
+}
+
+enum emt_err location_update(struct store *s, int32_t tenant, const char *code, const char *name,
+                             const char *receiver)
+{
+    struct store_param p[4];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], code);
+    p_text(&p[2], name);
+    p_text(&p[3], receiver);
+    return store_run_touch(s, &statements[LOCATION_UPDATE], p);
 }
 
 enum emt_err location_delete(struct store *s, int32_t tenant, const char *code)
@@ -237,15 +256,33 @@ enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t locatio
     return store_run_touch(s, &statements[BINDING_MARKET], p);
 }
 
-enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id, int64_t binding_id,
-                         emt_time valid_to, const struct decimal *last)
+enum emt_err binding_update(struct store *s, int32_t tenant, int64_t location_id,
+                            int64_t binding_id, const struct binding_row *row)
 {
-    struct store_param p[6];
+    struct store_param p[10];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
     p_int8(&p[2], binding_id);
-    p_time(&p[3], valid_to);
-    decimal_param(&p[4], last);
-    return store_run_touch(s, &statements[BINDING_END], p);
+    p_int8(&p[3], row->channel_id);
+    p_text(&p[4], row->obis);
+    p_int8(&p[5], row->ratio.mantissa);
+    p_int2(&p[6], row->ratio.exponent);
+    p_text(&p[7], row->device_number);
+    p_time(&p[8], row->valid_from);
+    p_time(&p[9], row->valid_to);
+    enum emt_err err = store_run_touch(s, &statements[BINDING_UPDATE], p);
+    return err == EMT_OK ? binding_market_set(s, tenant, location_id, binding_id, &row->market)
+                         : err;
+}
+
+enum emt_err binding_delete(struct store *s, int32_t tenant, int64_t location_id,
+                            int64_t binding_id)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_int8(&p[1], location_id);
+    p_int8(&p[2], binding_id);
+    return store_run_touch(s, &statements[BINDING_DELETE], p);
 }

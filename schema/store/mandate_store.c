@@ -14,6 +14,7 @@ enum {
     MISSING,
     PERMISSIONS,
     FILE_MISSING,
+    REPORT_MISSING,
     STATEMENTS
 };
 
@@ -35,7 +36,7 @@ enum {
     " JOIN location_channel b ON b.tenant_id = $1 AND b.channel_id = m.channel_id" \
     "), allowed AS (" \
     " SELECT b.top, b.channel_id, range_agg(b.r * tstzrange(d.valid_from, d.valid_to)) AS r FROM bound b" \
-    " JOIN mandate d ON d.tenant_id = $1 AND d.location_id = b.location_id AND d.recipient = $2 AND d.purpose = $3" \
+    " JOIN mandate d ON d.tenant_id = $1 AND d.location_id = b.location_id AND d.recipient = $2 AND ($3::text IS NULL OR d.purpose = $3)" \
     " GROUP BY 1, 2" \
     "), denied AS (" \
     " SELECT p.top, range_agg(x.r) AS r FROM (" \
@@ -64,7 +65,7 @@ static const struct store_statement statements[STATEMENTS] = {
     [STRETCHES] = { "mandate_stretches", 8,
         MEMBERS("SELECT DISTINCT b.channel_id FROM mandate d"
                 " JOIN location_channel b ON b.tenant_id = $1 AND b.location_id = d.location_id"
-                " WHERE d.tenant_id = $1 AND d.recipient = $2 AND d.purpose = $3"
+                " WHERE d.tenant_id = $1 AND d.recipient = $2 AND ($3::text IS NULL OR d.purpose = $3)"
                 " AND b.channel_id > $6 AND ($7::int8 = 0 OR b.channel_id = $7)"
                 " AND tstzrange(b.valid_from, b.valid_to) * tstzrange(d.valid_from, d.valid_to) && tstzrange($4, $5)"
                 " ORDER BY b.channel_id LIMIT $8")
@@ -93,6 +94,17 @@ static const struct store_statement statements[STATEMENTS] = {
         "  AND tstzrange(b.valid_from, b.valid_to) && tstzrange(d.valid_from, d.valid_to))"
         "SELECT place::text, channel_id, code, obis, unit, name, lower(r), upper(r) FROM p WHERE place > $4"
         " ORDER BY place LIMIT $5" },
+    /* Values of the channels that a report shows, and of what these are made of. A stretch goes up to its
+       last value, which may stand at the very end of a mandate. */
+    [REPORT_MISSING] = { "mandate_report_missing", 6,
+        MEMBERS("SELECT DISTINCT x.c AS channel_id FROM export_message s, unnest(s.channels) AS x (c)"
+                " WHERE s.tenant_id = $1 AND s.file_id = $6::int8")
+        "SELECT s.location, lower(g.r), upper(g.r) FROM export_message s CROSS JOIN LATERAL unnest(s.channels) AS x (c)"
+        " LEFT JOIN permitted p ON p.top = x.c, unnest(tstzmultirange(tstzrange(s.period_from,"
+        "  greatest(s.period_to, s.period_from + interval '1 microsecond'))) - coalesce(p.r, '{}')) AS g (r)"
+        " WHERE s.tenant_id = $1 AND s.file_id = $6 AND EXISTS (SELECT FROM tenant t WHERE t.id = $1"
+        "  AND ($3::text IS NOT NULL OR (t.mandates_required AND t.own_mp_id IS DISTINCT FROM $2::text)))"
+        " ORDER BY 1, 2 LIMIT 1" },
     /* Both ends count: the register at the end of a mandate is still the receiver's. */
     [FILE_MISSING] = { "mandate_file_missing", 3,
         "WITH f AS (SELECT f.* FROM export_file f JOIN tenant t ON t.id = $1 WHERE f.tenant_id = $1 AND f.file_id = $2"
@@ -242,4 +254,16 @@ enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file,
     p_int8(&p[1], file);
     p_text(&p[2], purpose);
     return store_run_row(s, &statements[FILE_MISSING], p, out);
+}
+
+enum emt_err mandate_report_missing(struct store *s, int32_t tenant, int64_t file,
+                                    const struct mandate_asker *who, struct store_result **out)
+{
+    struct store_param p[6];
+
+    put_asker(p, tenant, who);
+    p_time(&p[3], EMT_TIME_NONE);
+    p_time(&p[4], EMT_TIME_NONE);
+    p_int8(&p[5], file);
+    return store_run_row(s, &statements[REPORT_MISSING], p, out);
 }

@@ -9,6 +9,7 @@ enum {
     TEMPLATE_LIST,
     SERIES_PAGE,
     SERIES_COUNT,
+    SERIES_PLACES,
     MAIL_SET,
     MAIL_GET,
     READOUT_SEED,
@@ -91,6 +92,16 @@ static const struct store_statement statements[STATEMENTS] = {
         "  ORDER BY e.device_id LIMIT $8))"
         " ORDER BY d.device_id, (" CUMULATES ") DESC, c.storage, c.tariff, c.subunit, c.quantity, c.channel_id" },
     [SERIES_COUNT] = { "report_series_count", 6, "SELECT count(*)" CHOICE },
+    [SERIES_PLACES] = { "report_series_places", 6,
+        "SELECT l.code, b.device_number, b.ratio_mantissa, b.ratio_exponent, lower(x.r), upper(x.r),"
+        " EXISTS (SELECT FROM calculated_channel k WHERE k.tenant_id = $1 AND k.channel_id = $2)"
+        " FROM location_channel b JOIN location l ON l.tenant_id = $1 AND l.location_id = b.location_id,"
+        " unnest(tstzmultirange(tstzrange(b.valid_from, b.valid_to) * tstzrange($4, $5))"
+        "  * CASE WHEN $6::text IS NULL THEN '{(,)}'::tstzmultirange ELSE"
+        "  (SELECT coalesce(range_agg(tstzrange(d.valid_from, d.valid_to)), '{}') FROM mandate d"
+        "   WHERE d.tenant_id = $1 AND d.location_id = b.location_id AND d.recipient = $6) END) AS x (r)"
+        " WHERE b.tenant_id = $1 AND b.channel_id = $2::int8 AND ($3::text IS NULL OR l.code = $3)"
+        " ORDER BY l.kind, lower(x.r), b.binding_id" },
     [MAIL_SET] = { "report_mail_set", 5,
         "INSERT INTO report_mail (tenant_id, file_id, mail_to, mail_cc, mail_bcc)"
         " VALUES ($1, $2, string_to_array($3, E'\\n'), string_to_array($4, E'\\n'), string_to_array($5, E'\\n'))"
@@ -254,6 +265,20 @@ enum emt_err report_series_count(struct store *s, int32_t tenant,
 
     choice_params(p, tenant, choice);
     return store_run_number(s, &statements[SERIES_COUNT], p, n);
+}
+
+enum emt_err report_series_places(struct store *s, int32_t tenant, int64_t channel,
+                                  const char *location, emt_time from, emt_time to,
+                                  const char *recipient, struct store_result **out)
+{
+    struct store_param p[6];
+
+    two(p, tenant, channel);
+    p_text(&p[2], location);
+    p_time(&p[3], from);
+    p_time(&p[4], to);
+    p_text(&p[5], recipient);
+    return store_run(s, &statements[SERIES_PLACES], p, out);
 }
 
 /* --- mail --- */

@@ -1,7 +1,9 @@
 /* What became of files at their targets, and sending one by hand. */
 #include "api_query.h"
 #include "api_route.h"
+#include "store/acknowledgement_store.h"
 #include "store/delivery_store.h"
+#include "store/export_store.h"
 #include "store/job_store.h"
 
 #include <stdio.h>
@@ -56,16 +58,35 @@ static enum emt_err answer_delivery(struct api_call *c, int64_t id)
     return api_json(c, 202, j);
 }
 
+/* The same bytes with the same number: only as long as the partner has said nothing to them. */
+static enum emt_err may_go_again(struct api_call *c, int64_t file)
+{
+    struct store_result *facts = NULL;
+    enum emt_err err = sent_file_facts(c->store, c->tenant, file, &facts);
+    int64_t state = err == EMT_OK ? c_int(facts, 0, SENT_FILE_STATE) : 0;
+
+    store_result_free(facts);
+    if (err == EMT_ENOTFOUND)
+        return api_problem(c, 404, "not-found", NULL, "no such file");
+    if (err == EMT_OK &&
+        (state == EXPORT_ACCEPTED || state == EXPORT_REJECTED || state == EXPORT_REFUSED))
+        return api_problem(
+            c, 409, "state", "again",
+            "again: the partner has answered this file; what was rejected is resent");
+    return err;
+}
+
 /* A file to a target, also once more where it failed or nobody knows. */
 enum emt_err api_delivery_create(struct api_call *c)
 {
     static const struct api_field fields[] = {
         { "target", FIELD_INT, true, false, 1, INT64_MAX, NULL },
+        { "again", FIELD_BOOL, false, false, 0, 0, NULL },
     };
     struct delivery_order order = { .retries = RETRIES,
                                     .retry_s = RETRY_S,
                                     .created_by = c->who.actor };
-    struct api_value v[1];
+    struct api_value v[2];
     json_t *body = NULL;
     char dedupe[32];
     char payload[48];
@@ -74,12 +95,20 @@ enum emt_err api_delivery_create(struct api_call *c)
 
     if (!api_param_number(c, 0, "file", &order.file))
         return EMT_OK;
-    api_body(c, fields, 1, v, &body, &ok);
+    api_body(c, fields, 2, v, &body, &ok);
     json_decref(body);
     if (!ok)
         return EMT_OK;
     order.target = v[0].number;
-    enum emt_err err = delivery_add(c->store, c->tenant, &order, &id);
+    order.again = v[1].flag;
+    enum emt_err err = order.again ? may_go_again(c, order.file) : EMT_OK;
+    if (c->status != 0)
+        return err;
+    if (err == EMT_OK)
+        err = delivery_add(c->store, c->tenant, &order, &id);
+    if (err == EMT_ESTATE)
+        return api_problem(c, 409, "partner", "target",
+                           "target: it takes files of another partner only");
     if (err == EMT_ECONFLICT)
         return api_problem(c, 404, "not-found", NULL, "no such file, or no such target");
     snprintf(dedupe, sizeof dedupe, "%lld", (long long)id);
@@ -87,8 +116,8 @@ enum emt_err api_delivery_create(struct api_call *c)
     if (err == EMT_OK)
         err = job_store_add(c->store, c->tenant, "delivery", dedupe, payload, EMT_TIME_NONE);
     if (err == EMT_OK)
-        err = api_audit(c, "delivery.create", c->param[0], "delivery %lld to target %lld",
-                        (long long)id, (long long)order.target);
+        err = api_audit(c, "delivery.create", c->param[0], "delivery %lld to target %lld%s",
+                        (long long)id, (long long)order.target, order.again ? ", again" : "");
     c->wake = true;
     return err == EMT_OK ? answer_delivery(c, id) : api_store_problem(c, err, "delivery");
 }

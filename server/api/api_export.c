@@ -1,5 +1,6 @@
 #include "api_acknowledgement.h"
 #include "api_job.h"
+#include "api_query.h"
 #include "api_rights.h"
 #include "api_route.h"
 #include "connectors/report.h"
@@ -37,6 +38,10 @@ enum {
     FILE_CONTENT = 13
 };
 
+static const char *const kinds[] = { "mscons", "report", NULL };
+static const char *const pids[] = { "13002", "13006", "13007", "13008", "13009", "13016",
+                                    "13017", "13018", "13019", "13025", "13027", NULL };
+
 static json_t *notes_json(const char *text)
 {
     json_t *list = json_array();
@@ -72,29 +77,63 @@ static json_t *whole_json(struct api_call *c, const struct store_result *r, enum
     struct store_result *facts = NULL;
     int64_t id = c_int(r, 0, FILE_ID);
 
-    *err = sent_file_facts(c->store, c->tenant, id, id, &facts);
+    *err = sent_file_facts(c->store, c->tenant, id, &facts);
     json_t *j = *err == EMT_OK ? export_json(r, 0, facts) : NULL;
     store_result_free(facts);
     return j;
+}
+
+static bool filter_read(struct api_call *c, struct export_file_filter *f)
+{
+    int pid = -1;
+    int kind = -1;
+
+    *f = (struct export_file_filter){ .state = -1,
+                                      .from = EMT_TIME_NONE,
+                                      .to = EMT_TIME_NONE,
+                                      .created_from = EMT_TIME_NONE,
+                                      .created_to = EMT_TIME_NONE };
+    if (!api_query_enum(c, "state", api_sent_state_names, &f->state) ||
+        !api_query_enum(c, "kind", kinds, &kind) || !api_query_enum(c, "pid", pids, &pid) ||
+        !api_query_text(c, "receiver", 100, &f->receiver) || !api_query_time(c, "from", &f->from) ||
+        !api_query_time(c, "to", &f->to) || !api_query_time(c, "created_from", &f->created_from) ||
+        !api_query_time(c, "created_to", &f->created_to))
+        return false;
+    f->kind = kind >= 0 ? kinds[kind] : NULL;
+    f->pid = pid >= 0 ? pids[pid] : NULL;
+    return true;
+}
+
+/* Facts of the first `shown` files. */
+static enum emt_err facts_of(struct api_call *c, const struct store_result *r, int shown,
+                             struct store_result **out)
+{
+    struct store_array *ids = store_array_new(STORE_INT8);
+    bool ok = ids != NULL;
+
+    for (int i = 0; ok && i < shown; i++)
+        ok = store_array_int(ids, c_int(r, i, FILE_ID));
+    enum emt_err err = ok ? sent_files_facts(c->store, c->tenant, ids, out) : EMT_ENOMEM;
+    store_array_free(ids);
+    return err;
 }
 
 enum emt_err api_export_list(struct api_call *c)
 {
     struct store_result *facts = NULL;
     struct store_result *r = NULL;
+    struct export_file_filter filter;
     struct api_page page;
 
-    if (!api_page_read(c, 1000, 100, true, &page))
+    if (!api_page_read(c, 1000, 100, true, &page) || !filter_read(c, &filter))
         return EMT_OK;
     enum emt_err err =
-        export_file_list(c->store, c->tenant, page.cursor_number, page.limit + 1, &r);
+        export_file_list(c->store, c->tenant, &filter, page.cursor_number, page.limit + 1, &r);
     if (err != EMT_OK)
         return api_store_problem(c, err, "exports");
     int rows = store_rows(r);
     int shown = rows > page.limit ? page.limit : rows;
-    if (shown > 0)
-        err = sent_file_facts(c->store, c->tenant, c_int(r, shown - 1, FILE_ID),
-                              c_int(r, 0, FILE_ID), &facts);
+    err = facts_of(c, r, shown, &facts);
     if (err != EMT_OK) {
         store_result_free(r);
         return api_store_problem(c, err, "exports");
@@ -274,9 +313,10 @@ static enum emt_err order_export(struct api_call *c, const struct mscons_export_
                                  const struct api_value *v)
 {
     int64_t job = 0;
-    json_t *j = json_pack("{s:i, s:s, s:s, s:s*, s:b, s:b}", "pid", (int)req->pid, "from",
+    json_t *j = json_pack("{s:i, s:s, s:s, s:s*, s:b, s:b, s:b, s:i}", "pid", (int)req->pid, "from",
                           v[1].text, "to", v[2].text, "location", req->location, "test", req->test,
-                          "hold_gaps", req->hold_gaps);
+                          "hold_gaps", req->hold_gaps, "only_changes", req->only_changes, "cancels",
+                          (int)req->cancels);
     char *payload = j != NULL ? json_dumps(j, JSON_COMPACT) : NULL;
 
     json_decref(j);
@@ -310,9 +350,7 @@ enum emt_err api_export_resend(struct api_call *c)
 
     if (!api_param_number(c, 0, "export", &file))
         return EMT_OK;
-    enum emt_err err = sent_file_facts(c->store, c->tenant, file, file, &facts);
-    if (err == EMT_OK && store_rows(facts) == 0)
-        err = EMT_ENOTFOUND;
+    enum emt_err err = sent_file_facts(c->store, c->tenant, file, &facts);
     bool rejected = err == EMT_OK && (c_int(facts, 0, SENT_FILE_STATE) == EXPORT_REJECTED ||
                                       c_int(facts, 0, SENT_FILE_STATE) == EXPORT_REFUSED);
     bool replaced = err == EMT_OK && !c_null(facts, 0, SENT_FILE_REPLACED_BY);
@@ -335,8 +373,6 @@ enum emt_err api_export_resend(struct api_call *c)
 
 enum emt_err api_export_create(struct api_call *c)
 {
-    static const char *const pids[] = { "13002", "13006", "13007", "13008", "13009", "13016",
-                                        "13017", "13018", "13019", "13025", "13027", NULL };
     static const struct api_field fields[] = {
         { "pid", FIELD_ENUM, true, false, 0, 0, pids },
         { "from", FIELD_TEXT, true, false, 10, 10, NULL },
@@ -348,6 +384,7 @@ enum emt_err api_export_create(struct api_call *c)
         { "cancels", FIELD_ENUM, false, false, 0, 0, pids },
     };
     struct mscons_export_request req = { .tenant = c->tenant, .now = c->now };
+    struct emt_diag diag = { 0 };
     struct api_value v[8];
     json_t *body = NULL;
     bool ok = false;
@@ -369,9 +406,10 @@ enum emt_err api_export_create(struct api_call *c)
     else if ((req.cancels != 0) != (req.pid == 13006))
         err = api_problem(c, 400, "invalid", "cancels",
                           "cancels: the use case that is taken back, with 13006 and only there");
-    else /* a preference: what a job's order has no words for is answered at once */
-        err = prefers_async(c) && !req.only_changes && req.cancels == 0 ? order_export(c, &req, v)
-                                                                        : answer_export(c, &req);
+    else if (mscons_export_check(&req, &diag) != EMT_OK)
+        err = api_problem(c, 400, "invalid", NULL, "%s", diag.text);
+    else
+        err = prefers_async(c) ? order_export(c, &req, v) : answer_export(c, &req);
     json_decref(body);
     return err;
 }

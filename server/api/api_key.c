@@ -153,6 +153,8 @@ enum emt_err api_key_create(struct api_call *c)
                              .role = (int)v[1].number,
                              .expires_at = v[3].present ? v[3].time : EMT_TIME_NONE,
                              .created_by = c->who.actor,
+                             .user_id = c->who.is_operator ? 0 : c->who.user_id,
+                             .made_by_key = c->who.is_operator ? 0 : c->who.key_id,
                              .recipient = v[4].text,
                              .purpose = v[5].text };
     if (!ok || !scopes_read(c, v[2].object, &k.scopes)) {

@@ -5,6 +5,7 @@
 #include "api_route.h"
 #include "api_user.h"
 #include "base/cipher.h"
+#include "store/api_key_store.h"
 #include "store/member_store.h"
 #include "store/user_session_store.h"
 
@@ -90,6 +91,20 @@ static enum emt_err settle(struct api_call *c, enum emt_err err)
     else if (c->worker->admin != NULL)
         store_rollback(c->worker->admin);
     return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "user");
+}
+
+/* A key is the tenant's, and ends with the rights of who made it: else it would be a way back in.
+ */
+static enum emt_err end_keys(struct api_call *c, int64_t user, const char *name)
+{
+    struct store *admin = c->worker->admin;
+    int64_t n = 0;
+    enum emt_err err = api_key_revoke_user(admin, c->tenant, user, c->now, &n);
+
+    return err == EMT_OK && n > 0
+               ? api_audit_on(c, admin, c->tenant, "api-key.revoke", name,
+                              "%lld keys made by user %lld", (long long)n, (long long)user)
+               : err;
 }
 
 static enum emt_err make_member(struct api_call *c, const struct api_value *v, const char *hash,
@@ -213,6 +228,8 @@ static enum emt_err change_member(struct api_call *c, int64_t id, const struct a
         err = member_set(admin, c->tenant, id, (int)v[0].number);
     if (err == EMT_OK && (role || disable))
         err = user_session_end_all(admin, id, 0);
+    if (err == EMT_OK && disable)
+        err = end_keys(c, id, user.name);
     if (err == EMT_OK)
         err = api_audit_on(c, admin, c->tenant, "user.update", user.name, "user %lld, %s%s",
                            (long long)id, api_role_names[role ? v[0].number : m.role],
@@ -266,6 +283,8 @@ static enum emt_err remove_member(struct api_call *c, int64_t id)
         err = user_disable(admin, id);
     if (err == EMT_OK)
         err = user_session_end_all(admin, id, 0);
+    if (err == EMT_OK)
+        err = end_keys(c, id, user.name);
     if (err == EMT_OK)
         err =
             api_audit_on(c, admin, c->tenant, "user.remove", user.name, "user %lld", (long long)id);

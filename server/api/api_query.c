@@ -46,7 +46,7 @@ static const struct {
     { api_read_attempt_list, PAGE },
     { api_mandate_list, PAGE " location" },
     { api_permission_list, PAGE " recipient purpose" },
-    { api_export_list, PAGE },
+    { api_export_list, PAGE " " SPAN " state kind pid receiver created_from created_to" },
     { api_market_partner_list, PAGE },
     { api_import_list, PAGE },
     { api_target_list, PAGE },

@@ -173,10 +173,12 @@ enum emt_err api_read_attempt_list(struct api_call *c);
 enum emt_err api_read_attempt_create(struct api_call *c);
 enum emt_err api_erasure_list(struct api_call *c); /* api_erasure.c */
 enum emt_err api_erasure_create(struct api_call *c);
+enum emt_err api_location_update(struct api_call *c);
 enum emt_err api_location_delete(struct api_call *c);
 enum emt_err api_binding_list(struct api_call *c);
 enum emt_err api_binding_create(struct api_call *c);
 enum emt_err api_binding_update(struct api_call *c);
+enum emt_err api_binding_delete(struct api_call *c);
 enum emt_err api_mandate_list(struct api_call *c); /* api_mandate.c */
 enum emt_err api_mandate_create(struct api_call *c);
 enum emt_err api_mandate_get(struct api_call *c);

@@ -5,6 +5,7 @@
 #include "base/cron.h"
 #include "model/local_day.h"
 #include "report/report_run.h"
+#include "store/delivery_store.h"
 #include "store/job_store.h"
 #include "store/location_store.h"
 #include "store/report_store.h"
@@ -405,6 +406,48 @@ static bool report_is_good(struct api_call *c, const struct schedule_row *row)
     return row->recipient[0] == '\0' || refuse(c, "recipient", "is for reports");
 }
 
+/* Whose files the schedule makes, where that is known: "" for all partners'. */
+static enum emt_err party_of(struct api_call *c, const struct schedule_row *row, char out[401])
+{
+    struct store_result *r = NULL;
+
+    out[0] = '\0';
+    if (row->template_id != 0) {
+        snprintf(out, 401, "%s", row->recipient);
+        return EMT_OK;
+    }
+    if (row->location == NULL)
+        return EMT_OK;
+    enum emt_err err = location_get(c->store, c->tenant, row->location, &r);
+    if (err == EMT_OK)
+        snprintf(out, 401, "%s", c_text(r, 0, LOCATION_RECEIVER));
+    store_result_free(r);
+    return err;
+}
+
+/* A target of one party is not given what is known to be for another one. What a schedule of all
+ * places makes for others than the target's party is kept back when it runs. */
+static bool target_fits(struct api_call *c, const struct schedule_row *row, const char *field,
+                        int64_t target)
+{
+    struct store_result *r = NULL;
+    char party[401];
+    char reason[600];
+
+    if (target == 0)
+        return true;
+    enum emt_err err = target_get(c->store, c->tenant, target, &r);
+    if (err != EMT_OK) /* there is none: said when the schedule is kept */
+        return true;
+    const char *owner = c_text(r, 0, TARGET_PARTNER);
+    bool fits = owner[0] == '\0' || party_of(c, row, party) != EMT_OK ||
+                (party[0] == '\0' && row->template_id == 0) || strcmp(owner, party) == 0;
+    snprintf(reason, sizeof reason, "takes files of %.400s only, this makes files of %s", owner,
+             fits || party[0] == '\0' ? "nobody in particular: say recipient" : party);
+    store_result_free(r);
+    return fits || refuse(c, field, reason);
+}
+
 /* False: answered. */
 static bool is_good(struct api_call *c, const struct schedule_row *row, struct cron *cron)
 {
@@ -427,7 +470,8 @@ static bool is_good(struct api_call *c, const struct schedule_row *row, struct c
         return refuse(c, "second_target", "is the first one");
     if (row->location != NULL && location_find(c->store, c->tenant, row->location, &id) != EMT_OK)
         return refuse(c, "location", "there is none of this code");
-    return true;
+    return target_fits(c, row, "target", row->target) &&
+           target_fits(c, row, "second_target", row->second_target);
 }
 
 /* Drawn minutes depend on the number, which a new schedule gets when it is kept. */

@@ -27,6 +27,7 @@ static const char *const kind_names[] = { "local", "sftp",          "ftp",  "ftp
 /* Members of a body, in this order. */
 enum member {
     NAME,
+    PARTNER,
     KIND,
     HOST,
     PORT,
@@ -56,6 +57,7 @@ enum member {
 };
 static const struct api_field fields[MEMBERS] = {
     [NAME] = { "name", FIELD_TEXT, false, false, 1, 100, NULL },
+    [PARTNER] = { "partner", FIELD_TEXT, false, false, 0, 100, NULL },
     [KIND] = { "kind", FIELD_ENUM, false, false, 0, 0, kind_names },
     [HOST] = { "host", FIELD_TEXT, false, false, 0, 253, NULL },
     [PORT] = { "port", FIELD_INT, false, false, 0, 65535, NULL },
@@ -142,6 +144,7 @@ static json_t *target_json(const struct store_result *r, int row)
     json_object_set_new(j, "mail_subject", json_string(c_text(r, row, TARGET_MAIL_SUBJECT)));
     json_object_set_new(j, "mail_text", json_string(c_text(r, row, TARGET_MAIL_TEXT)));
     json_object_set_new(j, "secrets", words_json(c_text(r, row, TARGET_SECRETS)));
+    json_object_set_new(j, "partner", json_string(c_text(r, row, TARGET_PARTNER)));
     json_object_set_new(j, "created_at", api_time(c_time(r, row, TARGET_CREATED_AT)));
     json_object_set_new(j, "revision", json_integer(c_int(r, row, TARGET_REVISION)));
     return j;
@@ -245,6 +248,7 @@ static void merge(struct api_call *c, struct change *x, const struct store_resul
     struct target_row *row = &x->row;
 
     row->name = text_of(x, NAME, r, TARGET_NAME);
+    row->partner = text_of(x, PARTNER, r, TARGET_PARTNER);
     row->kind = x->v[KIND].present ? kind_names[x->v[KIND].number]
                                    : (r != NULL ? c_text(r, 0, TARGET_KIND) : "");
     row->host = text_of(x, HOST, r, TARGET_HOST);

@@ -92,6 +92,8 @@ static json_t *message_json(const struct store_result *r, int row)
     json_t *j = api_row(r, row, SENT_MESSAGE_SENT_ID, head, sizeof head / sizeof head[0]);
     json_t *t = api_row(r, row, SENT_MESSAGE_FROM, tail, sizeof tail / sizeof tail[0]);
 
+    if (c_int(r, row, SENT_MESSAGE_USE_CASE) == 0) /* of a report */
+        json_object_set_new(j, "pid", json_null());
     json_object_set_new(j, "obis", json_or_null(c_text(r, row, SENT_MESSAGE_OBIS)));
     json_object_set_new(j, "channels", json_or_null(c_text(r, row, SENT_MESSAGE_CHANNELS)));
     json_object_update(j, t);

@@ -5,6 +5,7 @@
 #include "api_login.h"
 #include "api_route.h"
 #include "base/cipher.h"
+#include "store/api_key_store.h"
 #include "store/member_store.h"
 #include "store/secret_store.h"
 #include "store/user_session_store.h"
@@ -213,16 +214,20 @@ static enum emt_err after_change(struct api_call *c, const struct platform_user 
     struct store *admin = c->worker->admin;
     bool rights = members || before->role != after->role;
     bool disabled = after->disabled && !before->disabled;
+    int64_t keys = 0;
     enum emt_err err = EMT_OK;
 
     if (rights || disabled)
         err = user_session_end_all(admin, after->id, 0);
     if (err == EMT_OK && disabled)
         err = platform_key_revoke_all(admin, after->id, c->now);
+    if (err == EMT_OK && (members || disabled))
+        err = api_key_revoke_left(admin, after->id, disabled, c->now, &keys);
     if (err == EMT_OK)
-        err = api_audit_on(c, admin, 0, "user.update", after->name, "user %lld, %s%s%s",
-                           (long long)after->id, api_platform_role_names[after->role],
-                           members ? ", memberships" : "", after->disabled ? ", disabled" : "");
+        err = api_audit_on(c, admin, 0, "user.update", after->name,
+                           "user %lld, %s%s%s, %lld keys of tenants revoked", (long long)after->id,
+                           api_platform_role_names[after->role], members ? ", memberships" : "",
+                           after->disabled ? ", disabled" : "", (long long)keys);
     return err;
 }
 

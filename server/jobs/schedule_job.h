@@ -27,6 +27,10 @@ EMT_CHECKED enum emt_err schedule_step(struct store *admin, emt_time now, int64_
 EMT_CHECKED enum emt_err schedule_next(const char *cron, bool local_time, int64_t seed,
                                        emt_time after, emt_time *out, struct emt_diag *diag);
 
+/* How often a file is tried again and after how many seconds, where the schedule says nothing:
+ * after the time between its runs, INT64_MAX when no clock orders them. */
+void schedule_adapt(emt_time interval, int32_t *retries, int32_t *retry_s);
+
 /* A run that waits for its meters: look again in so many seconds; fresh of how many meters. */
 struct schedule_rest {
     int32_t seconds; /* 0: it is done */

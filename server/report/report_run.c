@@ -19,7 +19,7 @@
 
 #define PAGE_DEVICES 200
 #define CONTENT_MOST (256u << 20)
-#define PERIODS_MOST 64
+#define PIECES_MOST 64
 
 /* --- templates --- */
 
@@ -79,8 +79,21 @@ enum emt_err report_template_of(const struct store_result *r, int row, struct re
 
 /* --- walking --- */
 
-struct period {
+/* A stretch of a register's time that may be told, as that of one place. */
+struct piece {
     emt_time from, to;
+    const char *location, *register_number; /* borrowed from the row of places; NULL: the series' */
+    struct decimal factor;
+};
+struct pieces {
+    struct piece list[PIECES_MOST];
+    size_t n;
+};
+
+/* What a file shows of one register at one place: a row of export_message. */
+struct shown {
+    int64_t channel, values;
+    emt_time first, last;
 };
 
 struct walk {
@@ -89,13 +102,15 @@ struct walk {
     struct report_choice choice;
     const struct report_template *t;
     struct report_head head;
-    int64_t most_rows; /* 0: all */
-    /* Mandates of the recipient for the register's location; unused where none are asked for. */
-    const char *recipient;
-    char location[64];
-    struct period periods[PERIODS_MOST];
-    size_t n_periods;
-    int64_t without; /* registers left out for want of one */
+    int64_t most_rows;     /* 0: all */
+    const char *recipient; /* whose mandates count; NULL: none are asked for */
+    int64_t without;       /* registers left out for want of one */
+    struct piece piece;    /* whose values come now */
+    bool pieced;           /* there is a piece: else everything may be told */
+    bool ends;             /* the value at the very end of a piece belongs to it: a register that is
+                              differenced */
+    struct shown shown;
+    struct export_messages *messages; /* of the file; NULL: nothing is kept */
     struct report_writer *w;
     struct writer content;
     struct sink sink;
@@ -114,13 +129,8 @@ static enum emt_err begin_file(struct walk *k)
 
 static bool is_permitted(const struct walk *k, emt_time at)
 {
-    if (k->recipient == NULL)
-        return true;
-    for (size_t i = 0; i < k->n_periods; i++) {
-        if (at >= k->periods[i].from && at < k->periods[i].to)
-            return true;
-    }
-    return false;
+    return !k->pieced ||
+           (at >= k->piece.from && (at < k->piece.to || (k->ends && at == k->piece.to)));
 }
 
 static enum emt_err take_value(void *ctx, int64_t channel, const struct stored_reading *v)
@@ -128,29 +138,124 @@ static enum emt_err take_value(void *ctx, int64_t channel, const struct stored_r
     struct walk *k = ctx;
     const struct report_value value = { .time = v->ts, .value = v->value, .quality = v->quality };
 
-    (void)channel;
     if (k->most_rows > 0 && report_rows(k->w) >= k->most_rows)
         return EMT_ESTATE; /* enough */
-    return is_permitted(k, v->ts) ? report_value(k->w, &value) : EMT_OK;
+    if (!is_permitted(k, v->ts))
+        return EMT_OK;
+    if (k->shown.values++ == 0)
+        k->shown.first = v->ts;
+    k->shown.last = v->ts;
+    k->shown.channel = channel;
+    return report_value(k->w, &value);
 }
 
-/* What the recipient may see of a location. */
-static enum emt_err load_periods(struct walk *k, const char *location)
-{
-    struct store_result *r = NULL;
+/* --- what may be told of a register --- */
 
-    if (k->recipient == NULL || strcmp(location, k->location) == 0)
+static enum emt_err add_piece(struct pieces *out, struct piece p)
+{
+    if (p.from >= p.to)
         return EMT_OK;
-    k->n_periods = 0;
-    snprintf(k->location, sizeof k->location, "%s", location);
-    if (location[0] == '\0')
-        return EMT_OK;
-    enum emt_err err = mandate_periods(k->s, k->tenant, location, k->recipient, &r);
-    for (int i = 0; err == EMT_OK && i < store_rows(r) && k->n_periods < PERIODS_MOST; i++)
-        k->periods[k->n_periods++] =
-            (struct period){ c_time(r, i, 0), c_null(r, i, 1) ? INT64_MAX : c_time(r, i, 1) };
+    if (out->n == PIECES_MOST)
+        return EMT_ELIMIT;
+    out->list[out->n++] = p;
+    return EMT_OK;
+}
+
+/* Of two places at the same time the first one has the register: its values stand once. */
+static enum emt_err add_uncovered(struct pieces *out, struct piece p)
+{
+    size_t n = out->n;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct piece *o = &out->list[i];
+
+        if (p.to <= o->from || p.from >= o->to)
+            continue;
+        struct piece behind = p;
+        behind.from = o->to;
+        p.to = o->from;
+        enum emt_err err = behind.from < behind.to ? add_uncovered(out, behind) : EMT_OK;
+        if (err != EMT_OK)
+            return err;
+    }
+    return add_piece(out, p);
+}
+
+static emt_time later(emt_time a, emt_time b)
+{
+    return a > b ? a : b;
+}
+
+static emt_time earlier(emt_time a, emt_time b)
+{
+    return a < b ? a : b;
+}
+
+/* A calculated channel tells of what it is made of: only while all of that may be told. */
+static enum emt_err cut_calculated(struct walk *k, int64_t channel, emt_time from, emt_time to,
+                                   struct pieces *pieces)
+{
+    const struct mandate_asker who = { k->recipient, NULL };
+    struct store_result *r = NULL;
+    struct pieces whole = *pieces;
+    enum emt_err err = mandate_stretches(k->s, k->tenant, &who, channel, 0, 1, from, to, &r);
+
+    pieces->n = 0;
+    for (size_t i = 0; err == EMT_OK && i < whole.n; i++) {
+        for (int j = 0; err == EMT_OK && j < store_rows(r); j++) {
+            struct piece p = whole.list[i];
+
+            if (c_null(r, j, 1))
+                continue;
+            p.from = later(p.from, c_time(r, j, 1));
+            p.to = earlier(p.to, c_time(r, j, 2));
+            err = add_piece(pieces, p);
+        }
+    }
     store_result_free(r);
     return err;
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    const struct piece *x = a;
+    const struct piece *y = b;
+
+    return (x->from > y->from) - (x->from < y->from);
+}
+
+/* places: report_series_places(), from which the pieces borrow. A meter has one row, and so one
+ * place: its latest. */
+static enum emt_err pieces_of(struct walk *k, int64_t channel, emt_time from, emt_time to,
+                              struct store_result **places, struct pieces *out)
+{
+    enum emt_err err = report_series_places(k->s, k->tenant, channel, k->choice.location, from, to,
+                                            k->recipient, places);
+
+    out->n = 0;
+    for (int i = 0; err == EMT_OK && i < store_rows(*places); i++) {
+        const struct piece p = {
+            .from = c_time(*places, i, REPORT_P_FROM),
+            .to = c_time(*places, i, REPORT_P_TO),
+            .location = c_text(*places, i, REPORT_P_LOCATION),
+            .register_number = c_text(*places, i, REPORT_P_REGISTER_NUMBER),
+            .factor = { c_int(*places, i, REPORT_P_RATIO_MANTISSA),
+                        (int16_t)c_int(*places, i, REPORT_P_RATIO_EXPONENT) },
+        };
+
+        err = add_uncovered(out, p);
+    }
+    if (err == EMT_OK && k->recipient != NULL && out->n > 0 &&
+        c_bool(*places, 0, REPORT_P_CALCULATED))
+        err = cut_calculated(k, channel, from, to, out);
+    if (err != EMT_OK)
+        return err;
+    qsort(out->list, out->n, sizeof out->list[0], by_begin);
+    if (k->t->shape == REPORT_METERS && out->n > 1) {
+        out->list[0] = out->list[out->n - 1];
+        out->n = 1;
+    }
+    return EMT_OK;
 }
 
 static struct report_series series_of(const struct store_result *r, int row)
@@ -178,27 +283,75 @@ static struct report_series series_of(const struct store_result *r, int row)
     };
 }
 
-static enum emt_err walk_register(struct walk *k, const struct store_result *r, int row)
+static enum emt_err keep_shown(struct walk *k, const struct report_series *series)
+{
+    const char *obis[] = { series->obis };
+    const struct export_message_row row = { .number = "",
+                                            .location = series->location,
+                                            .device = series->register_number,
+                                            .obis = obis,
+                                            .channels = &k->shown.channel,
+                                            .n_channels = 1,
+                                            .from = k->shown.first,
+                                            .to = k->shown.last,
+                                            .n_values = (int32_t)k->shown.values };
+
+    return k->messages != NULL && k->shown.values > 0 ? export_messages_add(k->messages, &row)
+                                                      : EMT_OK;
+}
+
+static enum emt_err walk_piece(struct walk *k, const struct report_series *series, int64_t channel,
+                               emt_time from, emt_time to)
 {
     const struct reading_visitor visitor = { .value = take_value, .ctx = k };
+    enum emt_err err = report_series(k->w, series);
+
+    k->shown = (struct shown){ 0 };
+    k->ends = k->t->energy && series->cumulates;
+    if (err == EMT_OK)
+        err = reading_walk(k->s, k->tenant, channel, from, to, &visitor);
+    return err == EMT_OK ? keep_shown(k, series) : err;
+}
+
+static enum emt_err walk_pieces(struct walk *k, struct report_series *series, int64_t channel,
+                                emt_time from, emt_time to)
+{
+    struct store_result *places = NULL;
+    struct pieces *pieces = calloc(1, sizeof *pieces);
+    enum emt_err err =
+        pieces != NULL ? pieces_of(k, channel, from, to, &places, pieces) : EMT_ENOMEM;
+
+    for (size_t i = 0; err == EMT_OK && i < pieces->n; i++) {
+        k->piece = pieces->list[i];
+        k->pieced = true;
+        series->location = k->piece.location;
+        series->register_number = k->piece.register_number;
+        series->factor = k->piece.factor;
+        err = walk_piece(k, series, channel, later(from, k->piece.from),
+                         earlier(to, k->piece.to + 1));
+    }
+    if (err == EMT_OK && pieces->n == 0 && k->recipient != NULL)
+        k->without++;
+    k->pieced = false;
+    free(pieces);
+    store_result_free(places);
+    return err;
+}
+
+static enum emt_err walk_register(struct walk *k, const struct store_result *r, int row)
+{
     struct report_series series = series_of(r, row);
+    int64_t channel = c_int(r, row, REPORT_S_CHANNEL);
     emt_time from = 0;
     emt_time to = 0;
-    enum emt_err err = load_periods(k, series.location);
+    enum emt_err err;
 
-    if (err != EMT_OK)
-        return err;
-    if (k->recipient != NULL && k->n_periods == 0) {
-        k->without++;
-        return EMT_OK;
-    }
-    err = report_series(k->w, &series);
     report_span(k->t, &k->head, &from, &to);
-    if (err == EMT_OK)
-        err = reading_walk(k->s, k->tenant, c_int(r, row, REPORT_S_CHANNEL), from, to, &visitor);
-    if (err == EMT_OK && k->behind != NULL)
-        err = k->behind(k);
-    return err;
+    if (k->recipient != NULL || k->choice.location != NULL)
+        err = walk_pieces(k, &series, channel, from, to);
+    else
+        err = walk_piece(k, &series, channel, from, to);
+    return err == EMT_OK && k->behind != NULL ? k->behind(k) : err;
 }
 
 static enum emt_err walk_all(struct walk *k)
@@ -267,6 +420,9 @@ static enum emt_err keep_file(struct keeping *x)
     enum emt_err err = report_file_name(&x->t, &k->head, name, sizeof name);
     if (err == EMT_OK)
         err = export_file_insert(k->s, req->tenant, &row, &id);
+    if (err == EMT_OK)
+        err = export_messages_insert(k->s, req->tenant, id, req->recipient, req->now, k->messages);
+    export_messages_clear(k->messages);
     if (err == EMT_OK && req->mail_to[0] != '\0')
         err = report_mail_set(k->s, req->tenant, id, req->mail_to, req->mail_cc, req->mail_bcc);
     if (err == EMT_OK)
@@ -408,7 +564,8 @@ enum emt_err report_run(struct store *s, const struct report_request *req,
     x->walk = (struct walk){
         .s = s, .tenant = req->tenant, .behind = behind_register, .ctx = x, .diag = diag
     };
-    enum emt_err err = store_begin(s, req->tenant);
+    x->walk.messages = export_messages_new();
+    enum emt_err err = x->walk.messages != NULL ? store_begin(s, req->tenant) : EMT_ENOMEM;
     if (err == EMT_OK)
         err = store_script(s, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", diag);
     if (err == EMT_OK)
@@ -427,6 +584,7 @@ enum emt_err report_run(struct store *s, const struct report_request *req,
     if (err != EMT_OK)
         store_rollback(s);
     store_result_free(r);
+    export_messages_free(x->walk.messages);
     free(x);
     return err;
 }

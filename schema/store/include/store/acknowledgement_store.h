@@ -123,9 +123,12 @@ enum sent_file_column {
     SENT_FILE_REPLACES,    /* int8, NULL */
     SENT_FILE_REPLACED_BY, /* int8, NULL: the latest */
 };
-/* Of the files with first <= number <= last, newest first. */
-EMT_CHECKED enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t first,
-                                         int64_t last, struct store_result **out);
+/* One row. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t file,
+                                         struct store_result **out);
+/* Of those of `files` (int8[]) that there are, newest first. */
+EMT_CHECKED enum emt_err sent_files_facts(struct store *s, int32_t tenant,
+                                          struct store_array *files, struct store_result **out);
 /* Columns of sent_message_list(). */
 enum sent_message_column {
     SENT_MESSAGE_NTH_CURSOR, /* text */

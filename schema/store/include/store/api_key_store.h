@@ -19,6 +19,8 @@ struct api_key_new {
     uint32_t scopes;     /* as in the table; 0: all that the role allows */
     emt_time expires_at; /* EMT_TIME_NONE: never */
     const char *created_by;
+    int64_t user_id;     /* member of the tenant who makes it; 0: nobody of it */
+    int64_t made_by_key; /* or the key, whose user's it is then; 0: none */
     /* Who it is for outside of the tenant, reading by mandates for this purpose; both NULL: the
      * tenant itself. */
     const char *recipient, *purpose;
@@ -52,6 +54,13 @@ EMT_CHECKED enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t k
 /* EMT_ENOTFOUND unknown or revoked before. */
 EMT_CHECKED enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id,
                                         emt_time now);
+
+/* All keys of a user who leaves the tenant; *n were not revoked before. */
+EMT_CHECKED enum emt_err api_key_revoke_user(struct store *s, int32_t tenant, int64_t user,
+                                             emt_time now, int64_t *n);
+/* As STORE_ADMIN: in every tenant of which the user is no member (any more); all: everywhere. */
+EMT_CHECKED enum emt_err api_key_revoke_left(struct store *s, int64_t user, bool all, emt_time now,
+                                             int64_t *n);
 
 const struct store_statement *api_key_store_statements(size_t *n);
 

@@ -19,6 +19,7 @@ struct target_row {
     const char *name, *kind, *host, *path, *user, *host_key;
     const char *ca_pem, *client_pem, *sign_pem, *encrypt_pem;
     const char *mail_from, *mail_to, *mail_cc, *mail_bcc, *mail_subject, *mail_text;
+    const char *partner; /* whose files it takes, as export_file.receiver; "": everybody's */
     int32_t port;
     bool plain_allowed, implicit_tls;
 };
@@ -61,7 +62,8 @@ enum target_column {
     TARGET_MAIL_TEXT,
     TARGET_SECRETS, /* purposes of which there is one, blank between */
     TARGET_CREATED_AT,
-    TARGET_REVISION
+    TARGET_REVISION,
+    TARGET_PARTNER
 };
 EMT_CHECKED enum emt_err target_get(struct store *s, int32_t tenant, int64_t id,
                                     struct store_result **out);
@@ -91,10 +93,11 @@ struct delivery_order {
     int64_t second_target; /* 0: none */
     int32_t retries, retry_s;
     const char *created_by;
+    bool again; /* also where it arrived before */
 };
 /* One row per file and target. One that failed or is unknown waits anew, with its tries from 0;
  * one that waits, is being sent or arrived stays: *id is its number. EMT_ECONFLICT no such file or
- * target. */
+ * target; EMT_ESTATE the target takes files of another party only. */
 EMT_CHECKED enum emt_err delivery_add(struct store *s, int32_t tenant,
                                       const struct delivery_order *order, int64_t *id);
 

@@ -78,10 +78,11 @@ enum {
     EXPORT_LAST_MANTISSA, /* int8, NULL: register at VALID_TO is not told */
     EXPORT_LAST_EXPONENT,
 };
-/* Bindings of places of these kinds (LOCATION_BIT) that overlap [from, to); location NULL: all. */
+/* Bindings of places of these kinds (LOCATION_BIT) that overlap [from, to); location NULL: all;
+ * of_file not 0: only places of this file's messages. */
 EMT_CHECKED enum emt_err export_bindings(struct store *s, int32_t tenant, unsigned kinds,
-                                         const char *location, emt_time from, emt_time to,
-                                         struct store_result **out);
+                                         const char *location, int64_t of_file, emt_time from,
+                                         emt_time to, struct store_result **out);
 
 /* What an export needs to know of its tenant. */
 struct export_tenant {
@@ -146,7 +147,16 @@ EMT_CHECKED enum emt_err export_files_of_job(struct store *s, int32_t tenant, in
 /* Rows (file_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to,
  * created_at, messages, notes, size int4), newest first, with file_id < before (0: from the
  * newest). */
-EMT_CHECKED enum emt_err export_file_list(struct store *s, int32_t tenant, int64_t before,
+struct export_file_filter {
+    int state;        /* enum export_state; -1: any */
+    const char *kind; /* "mscons", "report"; NULL: any, as below */
+    const char *pid;  /* of messages */
+    const char *receiver;
+    emt_time from, to; /* of the values: periods that have a part of it; EMT_TIME_NONE: no bound */
+    emt_time created_from, created_to;
+};
+EMT_CHECKED enum emt_err export_file_list(struct store *s, int32_t tenant,
+                                          const struct export_file_filter *f, int64_t before,
                                           int limit, struct store_result **out);
 /* One row as above plus content bytea as last column. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err export_file_get(struct store *s, int32_t tenant, int64_t file_id,
@@ -197,11 +207,15 @@ enum {
     SENT_OBIS,   /* text, "1-1:1.29.0 …" without those that repeat */
 };
 /* What stands at the receiver for these locations (text[]) of one use case: messages that overlap
- * [from, to], not taken back, not rejected, in order of location, begin, version. */
+ * [from, to], not taken back, not rejected, in order of location, begin, version. taken_back_by not
+ * 0: only what this file's messages were to take back. */
 EMT_CHECKED enum emt_err export_messages_sent(struct store *s, int32_t tenant, unsigned use_case,
                                               const char *receiver, struct store_array *locations,
-                                              emt_time from, emt_time to,
+                                              emt_time from, emt_time to, int64_t taken_back_by,
                                               struct store_result **out);
+/* The use case of what the file's messages take back. EMT_ENOTFOUND: they take nothing back. */
+EMT_CHECKED enum emt_err export_cancelled_case(struct store *s, int32_t tenant, int64_t file_id,
+                                               int64_t *use_case);
 /* The bytes of one message as it was sent, as the one column. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err export_message_content(struct store *s, int32_t tenant, int64_t message,
                                                 struct store_result **out);

@@ -48,7 +48,8 @@ struct job {
     /* Payload of "export"; 0 and "" for what is not said. */
     unsigned pid;
     char from[JOB_TEXT_MAX], to[JOB_TEXT_MAX], location[JOB_TEXT_MAX];
-    bool test, hold_gaps;
+    bool test, hold_gaps, only_changes;
+    unsigned cancels; /* with 13006: the use case that is taken back */
     char created_by[160];
     /* Payload of "schedule" and "delivery": whose run it is; 0 where not said. */
     int64_t subject;

@@ -22,6 +22,8 @@ EMT_CHECKED enum emt_err location_insert(struct store *s, int32_t tenant, int ki
  * any case, NULL: any; kind -1: any. */
 EMT_CHECKED enum emt_err location_list(struct store *s, int32_t tenant, const char *q, int kind,
                                        const char *after, int limit, struct store_result **out);
+/* Columns of location_get(). */
+enum { LOCATION_NAME = 3, LOCATION_RECEIVER = 4 };
 /* One row as location_list(). EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err location_get(struct store *s, int32_t tenant, const char *code,
                                       struct store_result **out);
@@ -31,6 +33,9 @@ EMT_CHECKED enum emt_err location_find(struct store *s, int32_t tenant, const ch
 /* The same, and locks the place until the end of the transaction: who binds does so alone. */
 EMT_CHECKED enum emt_err location_lock(struct store *s, int32_t tenant, const char *code,
                                        int64_t *id);
+/* receiver NULL: none. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err location_update(struct store *s, int32_t tenant, const char *code,
+                                         const char *name, const char *receiver);
 /* EMT_ECONFLICT something is bound to it; EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err location_delete(struct store *s, int32_t tenant, const char *code);
 /* EMT_ECONFLICT no such channel; EMT_ELIMIT the period ends before it begins. */
@@ -66,11 +71,20 @@ EMT_CHECKED enum emt_err binding_list(struct store *s, int32_t tenant, int64_t l
 /* One row as binding_list(). EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err binding_get(struct store *s, int32_t tenant, int64_t location_id,
                                      int64_t binding_id, struct store_result **out);
-/* last: what the register showed then, NULL: not known. EMT_ENOTFOUND; EMT_ELIMIT before it begins.
- */
-EMT_CHECKED enum emt_err binding_end(struct store *s, int32_t tenant, int64_t location_id,
-                                     int64_t binding_id, emt_time valid_to,
-                                     const struct decimal *last);
+struct binding_row {
+    int64_t channel_id;
+    const char *obis, *device_number;
+    struct decimal ratio;
+    emt_time valid_from, valid_to; /* EMT_TIME_NONE: open */
+    struct binding_market market;
+};
+/* All of it anew. EMT_ENOTFOUND; EMT_ECONFLICT no such channel; EMT_ELIMIT it ends before it
+ * begins. */
+EMT_CHECKED enum emt_err binding_update(struct store *s, int32_t tenant, int64_t location_id,
+                                        int64_t binding_id, const struct binding_row *row);
+/* As if it had never been: what was sent by it stays sent. EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err binding_delete(struct store *s, int32_t tenant, int64_t location_id,
+                                        int64_t binding_id);
 
 const struct store_statement *location_store_statements(size_t *n);
 

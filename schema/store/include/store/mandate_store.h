@@ -39,7 +39,7 @@ EMT_CHECKED enum emt_err mandate_periods(struct store *s, int32_t tenant, const 
 /* Whoever stands outside of the tenant and asks for values. */
 struct mandate_asker {
     const char *recipient;
-    const char *purpose;
+    const char *purpose; /* NULL, of stretches and reports: any */
 };
 /* Stretches of [from, to) whose values the asker may get: rows (channel_id, from, to), ascending,
  * of the first `limit` channels above `after`, or of one channel alone; from and to are NULL where
@@ -64,10 +64,16 @@ EMT_CHECKED enum emt_err mandate_permissions(struct store *s, int32_t tenant,
 /* Asked before a file leaves: a row (location code, from, to) of what it shows and its receiver has
  * no mandate for any more. EMT_ENOTFOUND: it may leave. purpose: the receiver itself asks, also
  * where the tenant requires no mandates, and has those for this purpose only; NULL: any will do. Of
- * a file without noted messages, as reports are, it is known only which locations it names (of its
- * receiver alone unless that asks): one mandate within its period will do. */
+ * a file without noted messages it is known only which locations it names (of its receiver alone
+ * unless that asks): one mandate within its period will do. */
 EMT_CHECKED enum emt_err mandate_file_missing(struct store *s, int32_t tenant, int64_t file,
                                               const char *purpose, struct store_result **out);
+
+/* The same of a report, whose messages are noted: each stretch of each channel, and of what a
+ * calculated one is made of. */
+EMT_CHECKED enum emt_err mandate_report_missing(struct store *s, int32_t tenant, int64_t file,
+                                                const struct mandate_asker *who,
+                                                struct store_result **out);
 
 const struct store_statement *mandate_store_statements(size_t *n);
 

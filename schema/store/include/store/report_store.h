@@ -117,6 +117,22 @@ EMT_CHECKED enum emt_err report_series_page(struct store *s, int32_t tenant,
 EMT_CHECKED enum emt_err report_series_count(struct store *s, int32_t tenant,
                                              const struct report_choice *choice, int64_t *n);
 
+/* Columns of report_series_places(). */
+enum report_place_column {
+    REPORT_P_LOCATION,
+    REPORT_P_REGISTER_NUMBER,
+    REPORT_P_RATIO_MANTISSA,
+    REPORT_P_RATIO_EXPONENT,
+    REPORT_P_FROM,
+    REPORT_P_TO,
+    REPORT_P_CALCULATED /* bool: other channels go into it, whose mandates count, too */
+};
+/* When within [from, to) a channel was bound to which location (NULL: any), and, with a recipient,
+ * only under its mandates for that location, whatever the purpose. MeLo first, by begin. */
+EMT_CHECKED enum emt_err report_series_places(struct store *s, int32_t tenant, int64_t channel,
+                                              const char *location, emt_time from, emt_time to,
+                                              const char *recipient, struct store_result **out);
+
 /* --- mail --- */
 
 /* Lists one address per line. */

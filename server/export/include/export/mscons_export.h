@@ -55,8 +55,10 @@ struct mscons_export_request {
     const char *document; /* DE1001 in the place of the use case's first: delivery notes Z41 (13019)
                              and Z42 (13016), what was moved before a supply Z27 (13009); or NULL */
     unsigned cancels;     /* 13006: the use case that is taken back; else 0 */
-    int64_t job; /* that writes the files, 0: none. A job that begins again writes no receiver's
-                    file twice: what stands there is handed back with its notes. */
+    int64_t again; /* a file of before, 0: none. Only the places of its messages; with 13006 only
+                      what they were to take back */
+    int64_t job;   /* that writes the files, 0: none. A job that begins again writes no receiver's
+                      file twice: what stands there is handed back with its notes. */
 };
 
 /* What the export hands back; texts are borrowed for the call. */
@@ -73,13 +75,18 @@ struct mscons_export_handler {
      * no-reading". */
     void (*note)(void *ctx, const char *text);
     void *ctx;
-    /* Before each receiver and at the end, with how many of them are done; false: stop with
+    /* Before each lot of places and at the end, with how many places are done; false: stop with
      * EMT_EAGAIN. May be NULL. */
     bool (*step)(void *ctx, int64_t done, int64_t total);
 };
 
 /* The use cases that can be exported, ascending, closed by 0. */
 const unsigned *mscons_export_pids(void);
+
+/* What can be said without the database: pid, cancels, period, shape of the location's code. Errors
+ * as those of the run. */
+EMT_CHECKED enum emt_err mscons_export_check(const struct mscons_export_request *req,
+                                             struct emt_diag *diag);
 
 /* Runs on a synchronous connection as emt_app, in transactions of its own: one per file, with the
  * number and the file. EMT_OK also when nothing could be written (see notes). EMT_ENOTFOUND no such
