@@ -2,6 +2,7 @@
  * statement, so that a compaction between two statements can neither hide nor double a value. */
 #include "store/reading_query_store.h"
 
+#include "reading_lot.h"
 #include "reading_series.h"
 
 #include <stdlib.h>
@@ -43,16 +44,17 @@ static const struct store_statement statements[STATEMENTS] = {
     [LOT_CHANNELS] = { "reading_lot_channels", 3,
         "SELECT channel_id FROM channel WHERE tenant_id = $1 AND channel_id > $2"
         " ORDER BY channel_id LIMIT $3" },
+    /* Few columns and no order: what a row costs here is felt. data is NULL in a row of the hot ones,
+       and empty in a late one. */
     [LOT] = { "reading_lot", 4,
-        "SELECT channel_id, 0::int2 AS place, span_start AS ts, " NO_VALUE ", data FROM reading_block"
+        "SELECT channel_id, span_start AS ts, 0::int8 AS mantissa, 0::int4 AS rest, data FROM reading_block"
         "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND" BLOCKS_OF
         " UNION ALL"
-        " SELECT channel_id, 1::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading"
+        " SELECT channel_id, ts, mantissa, exponent::int4 * 65536 + quality, NULL::bytea FROM reading"
         "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND ts >= $3 AND ts < $4"
         " UNION ALL"
-        " SELECT channel_id, 2::int2, ts, mantissa, exponent, quality, NULL::bytea FROM reading_late"
-        "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND ts >= $3 AND ts < $4"
-        " ORDER BY 1, 2, 3" },
+        " SELECT channel_id, ts, mantissa, exponent::int4 * 65536 + quality, ''::bytea FROM reading_late"
+        "  WHERE tenant_id = $1 AND channel_id = ANY($2::int8[]) AND ts >= $3 AND ts < $4" },
     [LAST] = { "reading_last", 2,
         "SELECT u.nr, v.* FROM unnest($2::int8[]) WITH ORDINALITY AS u(channel_id, nr),"
         " LATERAL ("
@@ -186,11 +188,10 @@ enum emt_err reading_walk(struct store *s, int32_t tenant, int64_t channel, emt_
 /* ---- many channels ---- */
 
 static enum emt_err lot_channels(struct store *s, int32_t tenant, int64_t after, int channels,
-                                 struct store_array *ids, int64_t *last)
+                                 int64_t ids[READING_LOT_CHANNELS], size_t *n)
 {
     struct store_param p[3];
     struct store_result *r;
-    bool ok = true;
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], after);
@@ -198,56 +199,90 @@ static enum emt_err lot_channels(struct store *s, int32_t tenant, int64_t after,
     enum emt_err err = store_run(s, &statements[LOT_CHANNELS], p, &r);
     if (err != EMT_OK)
         return err;
-    *last = 0;
-    for (int i = 0; ok && i < store_rows(r); i++) {
-        *last = c_int(r, i, 0);
-        ok = store_array_int(ids, *last);
-    }
+    *n = 0;
+    for (int i = 0; i < store_rows(r); i++)
+        ids[(*n)++] = c_int(r, i, 0);
     store_result_free(r);
-    return ok ? EMT_OK : EMT_ENOMEM;
+    return EMT_OK;
 }
 
-static enum emt_err visit(const struct store_result *r, emt_time from, emt_time to,
-                          const struct reading_visitor *visitor)
+enum { LOT_CHANNEL, LOT_TS, LOT_MANTISSA, LOT_REST, LOT_DATA };
+
+static enum emt_err take_row(struct reading_lot *l, const struct store_result *r, int row,
+                             emt_time from, emt_time to)
+{
+    int64_t channel = c_int(r, row, LOT_CHANNEL);
+    size_t len = 0;
+    const uint8_t *data = c_bytes(r, row, LOT_DATA, &len);
+
+    if (len > 0)
+        return reading_lot_add_block(l, channel, data, len, from, to);
+    int32_t rest = (int32_t)c_int(r, row, LOT_REST);
+    int16_t quality = (int16_t)(uint16_t)((uint32_t)rest & 0xffffu);
+    struct block_value v = { c_time(r, row, LOT_TS), c_int(r, row, LOT_MANTISSA),
+                             (int16_t)((rest - quality) / 65536), quality };
+
+    return reading_lot_add(l, channel, &v, c_null(r, row, LOT_DATA) ? PLACE_ROW : PLACE_LATE);
+}
+
+static enum emt_err visit_lot(const struct reading_lot *l, const struct reading_visitor *visitor)
 {
     enum emt_err err = EMT_OK;
-    int row = 0;
 
-    while (err == EMT_OK && row < store_rows(r)) {
-        int64_t channel = c_int(r, row, 0);
-        struct reading_series series;
-        bool got = true;
+    for (size_t slot = 0; slot < l->n_ids; slot++) {
+        size_t n;
+        const struct lot_value *v = reading_lot_of(l, slot, &n);
 
-        err = reading_series_open(&series, r, row, from, to, &row);
-        while (err == EMT_OK && got) {
-            struct stored_reading out;
-            struct block_value v;
+        for (size_t i = 0; i < n && err == EMT_OK; i++) {
+            struct stored_reading out = reading_of(&v[i].v);
 
-            err = reading_series_next(&series, &v, &got);
-            if (err != EMT_OK || !got)
-                break;
-            out = reading_of(&v);
-            err = visitor->value(visitor->ctx, channel, &out);
+            err = visitor->value(visitor->ctx, l->ids[slot], &out);
         }
     }
     return err;
 }
 
-enum emt_err reading_walk_channels(struct store *s, int32_t tenant, struct store_array *channels,
-                                   emt_time from, emt_time to,
-                                   const struct reading_visitor *visitor)
+enum emt_err reading_ask_channels(struct store *s, int32_t tenant, const int64_t *channels,
+                                  size_t n, emt_time from, emt_time to)
 {
-    struct store_result *r = NULL;
+    struct store_array *ids = store_array_new(STORE_INT8);
     struct store_param p[4];
+    bool ok = ids != NULL;
 
+    for (size_t i = 0; ok && i < n; i++)
+        ok = store_array_int(ids, channels[i]);
+    if (!ok) {
+        store_array_free(ids);
+        return EMT_ENOMEM;
+    }
     p_int4(&p[0], tenant);
-    p_array(&p[1], channels);
+    p_array(&p[1], ids);
     p_time(&p[2], from);
     p_time(&p[3], to);
-    enum emt_err err = store_run(s, &statements[LOT], p, &r);
-    if (err == EMT_OK)
-        err = visit(r, from, to, visitor);
+    enum emt_err err = store_ask(s, &statements[LOT], p);
+    store_array_free(ids);
+    return err;
+}
+
+enum emt_err reading_answer_channels(struct store *s, const int64_t *channels, size_t n,
+                                     emt_time from, emt_time to,
+                                     const struct reading_visitor *visitor)
+{
+    struct store_result *r = NULL;
+    struct reading_lot lot = { 0 };
+    enum emt_err err = store_answer(s, &r);
+
+    if (err != EMT_OK)
+        return err;
+    err = reading_lot_init(&lot, channels, n, (size_t)store_rows(r));
+    for (int row = 0; err == EMT_OK && row < store_rows(r); row++)
+        err = take_row(&lot, r, row, from, to);
     store_result_free(r);
+    if (err == EMT_OK)
+        err = reading_lot_sort(&lot);
+    if (err == EMT_OK)
+        err = visit_lot(&lot, visitor);
+    reading_lot_release(&lot);
     return err;
 }
 
@@ -255,19 +290,18 @@ enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64_t after, in
                               emt_time from, emt_time to, const struct reading_visitor *visitor,
                               int64_t *last)
 {
-    struct store_array *ids = store_array_new(STORE_INT8);
-    enum emt_err err = EMT_ENOMEM;
+    int64_t ids[READING_LOT_CHANNELS];
+    size_t n = 0;
 
-    if (from >= to || to - from > LOT_SPAN_MAX || channels < 1 || channels > READING_LOT_CHANNELS) {
-        store_array_free(ids);
+    if (from >= to || to - from > LOT_SPAN_MAX || channels < 1 || channels > READING_LOT_CHANNELS)
         return EMT_ELIMIT;
-    }
-    if (ids)
-        err = lot_channels(s, tenant, after, channels, ids, last);
-    if (err == EMT_OK && *last)
-        err = reading_walk_channels(s, tenant, ids, from, to, visitor);
-    store_array_free(ids);
-    return err;
+    enum emt_err err = lot_channels(s, tenant, after, channels, ids, &n);
+    if (err == EMT_OK)
+        *last = n > 0 ? ids[n - 1] : 0;
+    if (err != EMT_OK || n == 0)
+        return err;
+    err = reading_ask_channels(s, tenant, ids, n, from, to);
+    return err == EMT_OK ? reading_answer_channels(s, ids, n, from, to, visitor) : err;
 }
 
 /* ---- the last ones ---- */

@@ -329,6 +329,7 @@ void store_close(struct store *s)
         return;
     /* PQfinish says goodbye and cancels nothing: a commit under way still happens. */
     PQclear(s->got);
+    PQclear(s->asked.res);
     PQfinish(s->conn);
     if (s->prepared)
         prepared_clear(s);
@@ -401,15 +402,6 @@ void prepared_clear(struct store *s)
 
 /* ---- synchronous ---- */
 
-static enum emt_err ready_for_sync(struct store *s)
-{
-    if (s->broken)
-        return EMT_EDB;
-    if (s->connecting || s->async)
-        return EMT_ESTATE;
-    return store_leave_pipeline(s);
-}
-
 void store_set_patience(struct store *s, int ms)
 {
     s->patience_ms = ms;
@@ -464,6 +456,28 @@ static PGresult *take_answer(struct store *s, int sent)
     }
 }
 
+/* Waits for the answer to what was asked, so that the connection is free. What went wrong with it
+ * is told to the first who needs the connection, and again to who asked. */
+static enum emt_err settle(struct store *s)
+{
+    if (s->asked.st == NULL || s->asked.settled)
+        return EMT_OK;
+    s->asked.settled = true;
+    s->asked.res = take_answer(s, 1);
+    s->asked.err = store_judge(s, s->asked.res);
+    return s->asked.err;
+}
+
+static enum emt_err ready_for_sync(struct store *s)
+{
+    if (s->broken)
+        return EMT_EDB;
+    if (s->connecting || s->async)
+        return EMT_ESTATE;
+    enum emt_err err = settle(s);
+    return err == EMT_OK ? store_leave_pipeline(s) : err;
+}
+
 static enum emt_err prepare_now(struct store *s, const struct store_statement *st, char *name)
 {
     struct prepared *p = prepared_find(s, st);
@@ -516,6 +530,53 @@ enum emt_err store_run(struct store *s, const struct store_statement *st,
         return err;
     }
     r->res = res;
+    *out = r;
+    return EMT_OK;
+}
+
+enum emt_err store_ask(struct store *s, const struct store_statement *st,
+                       const struct store_param *params)
+{
+    struct wire_params w;
+    enum emt_err err = ready_for_sync(s);
+
+    if (err == EMT_OK && s->asked.st != NULL)
+        err = EMT_ESTATE;
+    if (err == EMT_OK)
+        err = wire_params_fill(&w, st->nparams, params);
+    if (err != EMT_OK)
+        return err;
+    if (!PQsendQueryParams(s->conn, st->sql, w.n, NULL, w.values, w.lengths, w.formats, 1))
+        return store_break(s);
+    s->asked = (struct asked){ .st = st };
+    store_listen_in(s);
+    return EMT_OK;
+}
+
+void store_listen_in(struct store *s)
+{
+    /* What fails here fails again in settle(). */
+    if (s->asked.st != NULL && !s->asked.settled && !s->broken && PQflush(s->conn) >= 0 &&
+        PQconsumeInput(s->conn))
+        (void)PQisBusy(s->conn); /* takes the rows out of the buffer */
+}
+
+enum emt_err store_answer(struct store *s, struct store_result **out)
+{
+    if (s->asked.st == NULL)
+        return EMT_ESTATE;
+    (void)settle(s);
+    struct asked a = s->asked;
+    struct store_result *r = a.err == EMT_OK && out ? malloc(sizeof *r) : NULL;
+
+    s->asked = (struct asked){ 0 };
+    if (a.err == EMT_OK && out && !r)
+        a.err = EMT_ENOMEM;
+    if (!r) {
+        PQclear(a.res);
+        return a.err;
+    }
+    r->res = a.res;
     *out = r;
     return EMT_OK;
 }
@@ -605,10 +666,11 @@ void store_rollback(struct store *s)
     char error[sizeof s->error];
     char sqlstate[sizeof s->sqlstate];
 
-    if (ready_for_sync(s) != EMT_OK || PQtransactionStatus(s->conn) == PQTRANS_IDLE)
-        return;
     memcpy(error, s->error, sizeof error); /* the cause stays readable */
     memcpy(sqlstate, s->sqlstate, sizeof sqlstate);
+    (void)settle(s);
+    if (ready_for_sync(s) != EMT_OK || PQtransactionStatus(s->conn) == PQTRANS_IDLE)
+        return;
     if (run_plain(s, "ROLLBACK", NULL) != EMT_OK)
         s->broken = true;
     memcpy(s->error, error, sizeof error);

@@ -34,6 +34,14 @@ struct prepared {
     bool confirmed;
 };
 
+/* store_ask(): the statement under way, or answered and not fetched yet. */
+struct asked {
+    const struct store_statement *st; /* NULL: none */
+    bool settled;                     /* res and err are its answer */
+    PGresult *res;
+    enum emt_err err;
+};
+
 struct store {
     PGconn *conn;
     enum store_role role;
@@ -51,6 +59,7 @@ struct store {
 
     struct map *prepared; /* name → struct prepared, owned */
     unsigned generation;
+    struct asked asked;
 
     /* pipeline: ring of items */
     struct item *items;

@@ -20,9 +20,18 @@ void lot_forget(struct export_lot *l)
     l->n_extras = 0;
 }
 
+/* An answer that nobody wants any more. */
+static void lot_drop(struct export_lot *l)
+{
+    if (l->asked)
+        (void)!store_answer(l->store, NULL);
+    l->asked = false;
+}
+
 void lot_clear(struct export_lot *l)
 {
     lot_forget(l);
+    lot_drop(l);
     l->n_channels = l->n_readings = l->at = 0;
     l->from = l->to = 0;
 }
@@ -30,7 +39,9 @@ void lot_clear(struct export_lot *l)
 void lot_release(struct export_lot *l)
 {
     lot_forget(l);
+    lot_drop(l);
     free(l->extras);
+    free(l->ids);
     free(l->channels);
     free(l->readings);
     *l = (struct export_lot){ 0 };
@@ -98,32 +109,63 @@ static int by_channel(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-enum emt_err lot_load(struct export_lot *l, emt_time from, emt_time to)
+/* Each channel once, ascending; the numbers alone stand in l->ids. */
+static enum emt_err arrange(struct export_lot *l)
 {
-    struct reading_visitor visitor = { take_value, l };
-    struct store_array *ids = store_array_new(STORE_INT8);
     size_t n = 0;
-    bool ok = ids != NULL;
 
     if (l->n_channels > 0)
         qsort(l->channels, l->n_channels, sizeof *l->channels, by_channel);
-    for (size_t i = 0; ok && i < l->n_channels; i++) {
+    if (l->cap_ids < l->n_channels) {
+        int64_t *ids = reallocarray(l->ids, l->cap_channels, sizeof *ids);
+
+        if (ids == NULL)
+            return EMT_ENOMEM;
+        l->ids = ids;
+        l->cap_ids = l->cap_channels;
+    }
+    for (size_t i = 0; i < l->n_channels; i++) {
         if (n > 0 && l->channels[n - 1].channel == l->channels[i].channel)
             continue;
+        l->ids[n] = l->channels[i].channel;
         l->channels[n++] = l->channels[i];
-        ok = store_array_int(ids, l->channels[i].channel);
     }
     l->n_channels = n;
-    l->n_readings = l->at = 0;
-    if (to > l->now + 1)
-        to = l->now + 1;
-    enum emt_err err = ok ? EMT_OK : EMT_ENOMEM;
-    if (err == EMT_OK && n > 0 && from < to)
-        err = reading_walk_channels(l->store, l->tenant, ids, from, to, &visitor);
+    return EMT_OK;
+}
+
+enum emt_err lot_ask(struct export_lot *l, emt_time from, emt_time to)
+{
+    enum emt_err err = arrange(l);
+
     l->from = from;
-    l->to = to;
-    store_array_free(ids);
+    l->to = to > l->now + 1 ? l->now + 1 : to;
+    if (err != EMT_OK || l->n_channels == 0 || l->from >= l->to)
+        return err;
+    err = reading_ask_channels(l->store, l->tenant, l->ids, l->n_channels, l->from, l->to);
+    l->asked = err == EMT_OK;
     return err;
+}
+
+enum emt_err lot_ask_again(struct export_lot *l)
+{
+    if (!l->asked)
+        return EMT_OK;
+    enum emt_err err = store_answer(l->store, NULL);
+
+    l->asked = false;
+    return err == EMT_OK ? lot_ask(l, l->from, l->to) : err;
+}
+
+enum emt_err lot_load(struct export_lot *l)
+{
+    struct reading_visitor visitor = { take_value, l };
+
+    l->n_readings = l->at = 0;
+    if (!l->asked)
+        return EMT_OK;
+    l->asked = false;
+    return reading_answer_channels(l->store, l->ids, l->n_channels, l->from, l->to, &visitor);
 }
 
 static const struct lot_channel *find(const struct export_lot *l, int64_t channel)

@@ -31,6 +31,9 @@ struct export_lot {
     emt_time from, to;            /* loaded: from <= time < to */
     struct lot_channel *channels; /* ascending */
     size_t n_channels, cap_channels;
+    int64_t *ids; /* of the channels, once they are arranged */
+    size_t cap_ids;
+    bool asked; /* the server is at it */
     struct register_reading *readings;
     size_t n_readings, cap_readings;
     size_t at; /* while loading: the channel whose readings come */
@@ -44,8 +47,13 @@ void lot_release(struct export_lot *l);
 /* Empty, for the next one. */
 void lot_clear(struct export_lot *l);
 EMT_CHECKED enum emt_err lot_add(struct export_lot *l, int64_t channel);
-/* Loads what was added. */
-EMT_CHECKED enum emt_err lot_load(struct export_lot *l, emt_time from, emt_time to);
+/* Asks for what was added, and returns; the server works meanwhile. One lot of a connection at a
+ * time. */
+EMT_CHECKED enum emt_err lot_ask(struct export_lot *l, emt_time from, emt_time to);
+/* The same once more, as it stands now; nothing if the answer was taken already. */
+EMT_CHECKED enum emt_err lot_ask_again(struct export_lot *l);
+/* Takes the answer. */
+EMT_CHECKED enum emt_err lot_load(struct export_lot *l);
 /* Readings with from <= time < to, ascending; out of the lot, else asked for by themselves.
  * Borrowed until lot_forget() or lot_clear(). */
 EMT_CHECKED enum emt_err lot_range(struct export_lot *l, int64_t channel, emt_time from,

@@ -5,6 +5,7 @@
 #include "export_out.h"
 
 #include "connectors/mscons_check.h"
+#include "export_judge.h"
 #include "store/export_store.h"
 
 #include <stdio.h>
@@ -31,6 +32,8 @@ static enum emt_err take_number(struct export_out *o, struct emt_diag *diag)
     char last[32];
     enum emt_err err = export_number_lock(o->store, o->req->tenant, sender, last);
 
+    if (err == EMT_OK && strcmp(last, o->reference) != 0)
+        o->strangers++;
     if (err == EMT_OK)
         err = mscons_number_next(last, o->req->now, o->reference);
     if (err == EMT_OK)
@@ -111,23 +114,22 @@ static void put_finding(void *ctx, const struct mscons_finding *f)
         export_note(&j->o->notes, j->name, "segment %u: %s: %s", f->segment, f->code, f->text);
 }
 
-/* What does not pass is not kept, and so never delivered. */
-static enum emt_err judge(struct export_out *o, const char *name, struct emt_diag *diag)
+/* Says what is wrong with a file that did not pass. */
+static enum emt_err refuse(struct export_out *o, const char *name, struct emt_diag *diag)
 {
     struct judging j = { o, name };
     struct mscons_findings out = { put_finding, &j };
     struct mscons_check_result result;
     enum emt_err err = mscons_check(o->content.data, o->content.len, name, &out, &result);
 
-    o->refused = err == EMT_OK && result.findings > 0;
-    if (o->refused)
-        err = emt_fail(diag, EMT_EMALFORMED, "%s breaks %u rules and is not kept", name,
-                       result.findings);
-    return err;
+    o->refused = err == EMT_OK;
+    return err != EMT_OK ? err
+                         : emt_fail(diag, EMT_EMALFORMED, "%s breaks %u rules and is not kept",
+                                    name, result.findings);
 }
 
-static enum emt_err keep(struct export_out *o, const char *name, const char *next_place,
-                         emt_time next_from, int64_t *id)
+static enum emt_err insert(struct export_out *o, const char *name, const char *next_place,
+                           emt_time next_from, int64_t *id)
 {
     char pid[8];
     struct export_file_row row = { .kind = "mscons",
@@ -153,9 +155,30 @@ static enum emt_err keep(struct export_out *o, const char *name, const char *nex
     if (err == EMT_OK)
         err = export_messages_insert(o->store, o->req->tenant, *id, o->holder, o->head.created,
                                      o->messages);
-    if (err == EMT_OK && o->handler->keep != NULL)
-        err = o->handler->keep(o->handler->ctx, o->store, *id, name, row.messages);
-    return err == EMT_OK ? store_commit(o->store) : err;
+    return err;
+}
+
+/* What does not pass is not kept, and so never delivered. */
+static enum emt_err keep(struct export_out *o, const char *name, const char *next_place,
+                         emt_time next_from, int64_t *id, struct emt_diag *diag)
+{
+    int messages = (int)o->writer.edi.messages;
+    struct export_judge j;
+    unsigned findings;
+
+    judge_begin(&j, o->content.data, o->content.len, name);
+    enum emt_err stored = insert(o, name, next_place, next_from, id);
+    enum emt_err err = judge_end(&j, &findings);
+    if (err == EMT_OK && findings > 0)
+        err = refuse(o, name, diag);
+    if (err != EMT_OK)
+        return err;
+    if (stored == EMT_OK && o->handler->keep != NULL)
+        stored = o->handler->keep(o->handler->ctx, o->store, *id, name, messages);
+    if (stored == EMT_OK)
+        stored = store_commit(o->store);
+    return stored == EMT_OK ? EMT_OK
+                            : emt_fail(diag, stored, "file not kept: %s", store_error(o->store));
 }
 
 static enum emt_err file_end(struct export_out *o, const char *next_place, emt_time next_from,
@@ -170,13 +193,10 @@ static enum emt_err file_end(struct export_out *o, const char *next_place, emt_t
     if (err == EMT_OK)
         err = mscons_file_name(&o->head, kind, name, sizeof name, diag);
     if (err == EMT_OK)
-        err = judge(o, name, diag);
+        err = keep(o, name, next_place, next_from, &id, diag);
     mscons_release(&o->writer);
     if (err != EMT_OK)
         return err;
-    err = keep(o, name, next_place, next_from, &id);
-    if (err != EMT_OK)
-        return emt_fail(diag, err, "file not kept: %s", store_error(o->store));
     o->begun = false;
     o->part++;
     writer_clear(&o->note_text);

@@ -37,6 +37,9 @@ struct export_out {
     emt_time created; /* DTM+137 of the file that is begun next, at the earliest */
     bool refused;     /* it was judged, and is not kept */
     unsigned epoch;   /* counts files: what was read before may be known to others since */
+    /* Counts files before which somebody else wrote one: what was read before may be older than
+       what he sent. */
+    unsigned strangers;
 };
 
 /* Begins the transaction and takes the first number. */

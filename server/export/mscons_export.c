@@ -127,12 +127,13 @@ struct progress {
 struct receiver {
     struct export_run run;
     struct export_out out;
-    struct export_lot lot;
+    struct export_lot lots[2]; /* the one at hand (run.lot), and the one that comes next */
     struct units units;
     const struct store_result *rows;
     struct place place;
     struct permission permission;
     struct progress *progress;
+    unsigned strangers; /* of out, when the lots were asked for */
     /* A job that begins again: what stands is behind it. */
     char skip_place[64];
     emt_time skip_from;
@@ -211,7 +212,7 @@ static enum emt_err run_place(struct receiver *r, size_t first_unit, size_t end_
         if (!is_behind(r, u->from) || !is_permitted(r, u))
             continue;
         err = run_unit(r, u);
-        lot_forget(&r->lot);
+        lot_forget(r->run.lot);
     }
     return err;
 }
@@ -267,30 +268,85 @@ static void lot_of(const struct receiver *r, int first, int end, int *lot_end)
     *lot_end = i;
 }
 
-static enum emt_err load_lot(struct receiver *r, int first, int end, size_t unit, size_t end_unit,
-                             struct emt_diag *diag)
+/* Rows and units that are read at once: several places with all their units, or some units of one.
+ */
+struct step {
+    int first, end;
+    size_t unit, end_unit, chunk;
+    bool several;
+};
+
+static void step_units(const struct receiver *r, struct step *s, size_t unit)
+{
+    s->unit = unit;
+    s->end_unit = unit + s->chunk < r->units.n ? unit + s->chunk : r->units.n;
+}
+
+/* False: none in rows [first, end). */
+static bool step_at(const struct receiver *r, int first, int end, struct step *out)
+{
+    if (first >= end || r->units.n == 0)
+        return false;
+    out->first = first;
+    lot_of(r, first, end, &out->end);
+    out->several = group_end(r->rows, first, EXPORT_LOCATION_CODE) < out->end;
+    out->chunk = out->several || r->run.use->shape == EXPORT_ENERGY
+                     ? r->units.n
+                     : EXPORT_LOT_CHANNEL_DAYS / (size_t)(out->end - first) + 1;
+    step_units(r, out, 0);
+    return true;
+}
+
+static bool step_behind(const struct receiver *r, const struct step *s, int end, struct step *out)
+{
+    if (s->end_unit == r->units.n)
+        return step_at(r, s->end, end, out);
+    *out = *s;
+    step_units(r, out, s->end_unit);
+    return true;
+}
+
+/* Asks for the readings of a step. */
+static enum emt_err ask_step(struct receiver *r, const struct step *s, struct export_lot *lot)
+{
+    emt_time margin = r->run.tolerance_s * EMT_SECOND;
+    emt_time from = r->units.list[s->unit].from;
+    emt_time to = reads_instants(r) ? from : r->units.list[s->end_unit - 1].to;
+    bool loads = r->run.use->shape != EXPORT_ENERGY && r->run.req->pid != 13006;
+    enum emt_err err = EMT_OK;
+
+    lot_clear(lot);
+    for (int i = s->first; loads && i < s->end && err == EMT_OK; i++) {
+        if (!c_null(r->rows, i, EXPORT_CHANNEL_ID))
+            err = lot_add(lot, c_int(r->rows, i, EXPORT_CHANNEL_ID));
+    }
+    return err == EMT_OK && loads ? lot_ask(lot, from - margin, to + margin + 1) : err;
+}
+
+/* Takes the readings, and asks what was sent. */
+static enum emt_err load_step(struct receiver *r, const struct step *s, struct export_lot *lot,
+                              struct emt_diag *diag)
 {
     struct export_run *run = &r->run;
-    emt_time margin = run->tolerance_s * EMT_SECOND;
-    emt_time from = r->units.list[unit].from;
-    emt_time to = reads_instants(r) ? from : r->units.list[end_unit - 1].to;
-    bool loads = run->use->shape != EXPORT_ENERGY && run->req->pid != 13006;
-    enum emt_err err = EMT_OK;
+    emt_time from = r->units.list[s->unit].from;
     const char *last = "";
+    enum emt_err err = EMT_OK;
 
-    lot_clear(&r->lot);
+    /* Somebody sent what may be newer than these readings: they would take its place. */
+    if (r->strangers != r->out.strangers)
+        err = lot_ask_again(lot);
+    r->strangers = r->out.strangers;
+    if (err == EMT_OK)
+        err = lot_load(lot);
+    run->lot = lot;
     store_array_clear(run->places);
-    for (int i = first; i < end && err == EMT_OK; i++) {
+    for (int i = s->first; i < s->end && err == EMT_OK; i++) {
         const char *code = c_text(r->rows, i, EXPORT_LOCATION_CODE);
 
         if (strcmp(code, last) != 0 && !store_array_text(run->places, code))
             err = EMT_ENOMEM;
         last = code;
-        if (err == EMT_OK && loads && !c_null(r->rows, i, EXPORT_CHANNEL_ID))
-            err = lot_add(&r->lot, c_int(r->rows, i, EXPORT_CHANNEL_ID));
     }
-    if (err == EMT_OK && loads)
-        err = lot_load(&r->lot, from - margin, to + margin + 1);
     store_result_free(run->sent);
     run->sent = NULL;
     run->sent_from = r->units.whole.from < from ? r->units.whole.from : from;
@@ -300,28 +356,20 @@ static enum emt_err load_lot(struct receiver *r, int first, int end, size_t unit
     return export_sent_load(run, diag);
 }
 
-static enum emt_err run_lot(struct receiver *r, int first, int end, struct emt_diag *diag)
+static enum emt_err run_step(struct receiver *r, const struct step *s)
 {
-    bool several = group_end(r->rows, first, EXPORT_LOCATION_CODE) < end;
-    size_t chunk = EXPORT_LOT_CHANNEL_DAYS / (size_t)(end - first) + 1;
     enum emt_err err = EMT_OK;
 
-    if (several || r->run.use->shape == EXPORT_ENERGY)
-        chunk = r->units.n;
-    for (size_t unit = 0; unit < r->units.n && err == EMT_OK; unit += chunk) {
-        size_t end_unit = unit + chunk < r->units.n ? unit + chunk : r->units.n;
+    for (int i = s->first; i < s->end && err == EMT_OK;) {
+        int next = group_end(r->rows, i, EXPORT_LOCATION_CODE);
 
-        err = load_lot(r, first, end, unit, end_unit, diag);
-        for (int i = first; i < end && err == EMT_OK;) {
-            int next = group_end(r->rows, i, EXPORT_LOCATION_CODE);
-
-            next = next < end ? next : end;
-            if (several || unit == 0)
-                err = open_place(r, i, next);
-            if (err == EMT_OK)
-                err = run_place(r, unit, end_unit);
-            i = next;
-        }
+        next = next < s->end ? next : s->end;
+        if (s->several || s->unit == 0)
+            err = open_place(r, i, next);
+        if (err == EMT_OK)
+            err = run_place(r, s->unit, s->end_unit);
+        store_listen_in(r->run.store);
+        i = next;
     }
     return err;
 }
@@ -342,19 +390,25 @@ static bool goes_on(const struct progress *p)
     return h->step == NULL || h->step(h->ctx, p->done, p->total);
 }
 
+/* While a step is written the server looks for the readings of the next one. */
 static enum emt_err run_places(struct receiver *r, int first, int end, struct emt_diag *diag)
 {
-    enum emt_err err = EMT_OK;
+    struct step now, next = { 0 };
+    size_t at = 0;
+    bool more = step_at(r, first, end, &now);
+    enum emt_err err = more ? ask_step(r, &now, &r->lots[at]) : EMT_OK;
 
-    while (first < end && err == EMT_OK && r->units.n > 0) {
-        int lot_end;
-
-        if (!goes_on(r->progress))
+    for (r->strangers = r->out.strangers; more && err == EMT_OK; now = next, at = 1 - at) {
+        if (now.unit == 0 && !goes_on(r->progress))
             return EMT_EAGAIN;
-        lot_of(r, first, end, &lot_end);
-        err = run_lot(r, first, lot_end, diag);
-        r->progress->done += count_places(r->rows, first, lot_end);
-        first = lot_end;
+        err = load_step(r, &now, &r->lots[at], diag);
+        more = step_behind(r, &now, end, &next);
+        if (err == EMT_OK && more)
+            err = ask_step(r, &next, &r->lots[1 - at]);
+        if (err == EMT_OK)
+            err = run_step(r, &now);
+        if (now.end_unit == r->units.n)
+            r->progress->done += count_places(r->rows, now.first, now.end);
     }
     return err;
 }
@@ -447,12 +501,14 @@ static enum emt_err write_files(struct plan *p, struct receiver *r, int first, i
                                   .mandates = p->tenant.mandates_required &&
                                               strcmp(code, p->tenant.own_mp_id) != 0,
                                   .out = &r->out,
-                                  .lot = &r->lot,
+                                  .lot = &r->lots[0],
                                   .places = store_array_new(STORE_TEXT) };
-    lot_init(&r->lot, p->store, p->req->tenant, p->req->now);
-    if (mscons_has_methods(r->run.use->pid)) {
-        r->lot.method = p->policy.method;
-        r->lot.reason = p->policy.reason;
+    for (size_t i = 0; i < 2; i++) {
+        lot_init(&r->lots[i], p->store, p->req->tenant, p->req->now);
+        if (mscons_has_methods(r->run.use->pid)) {
+            r->lots[i].method = p->policy.method;
+            r->lots[i].reason = p->policy.reason;
+        }
     }
     units_of(p->req, &r->units);
     err = r->run.places != NULL ? run_places(r, first, end, diag) : EMT_ENOMEM;
@@ -464,7 +520,8 @@ static enum emt_err write_files(struct plan *p, struct receiver *r, int first, i
 static void receiver_release(struct receiver *r)
 {
     out_release(&r->out);
-    lot_release(&r->lot);
+    lot_release(&r->lots[0]);
+    lot_release(&r->lots[1]);
     store_array_free(r->run.places);
     store_result_free(r->run.sent);
     store_result_free(r->permission.mandates);

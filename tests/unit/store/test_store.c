@@ -469,6 +469,92 @@ START_TEST(an_error_is_cut_between_characters)
 }
 END_TEST
 
+static const struct store_statement much = { "t_much", 1,
+                                             "select i, repeat('x', 500) from"
+                                             " generate_series(1, $1::int4) i" };
+static const struct store_statement divide = { "t_divide", 1, "select 1 / $1::int4" };
+
+START_TEST(an_answer_waits_until_it_is_fetched)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct store_param p;
+    struct store_result *r = NULL;
+
+    p_int4(&p, 20000);
+    ck_assert_int_eq(store_begin(s, tenant_a), EMT_OK);
+    ck_assert_int_eq(store_ask(s, &much, &p), EMT_OK);
+    ck_assert_int_eq(store_ask(s, &much, &p), EMT_ESTATE);
+    for (int i = 0; i < 1000; i++)
+        store_listen_in(s);
+    /* A statement and the end of the transaction in between. */
+    ck_assert_int_eq(store_run(s, &location_count, NULL, &r), EMT_OK);
+    store_result_free(r);
+    ck_assert_int_eq(store_commit(s), EMT_OK);
+    ck_assert_int_eq(store_begin(s, tenant_b), EMT_OK);
+    ck_assert_int_eq(store_answer(s, &r), EMT_OK);
+    ck_assert_int_eq(store_rows(r), 20000);
+    ck_assert_int_eq(c_int(r, 19999, 0), 20000);
+    store_result_free(r);
+    ck_assert_int_eq(store_answer(s, &r), EMT_ESTATE);
+    store_rollback(s);
+    /* At once, dropped, and left behind. */
+    ck_assert_int_eq(store_ask(s, &much, &p), EMT_OK);
+    ck_assert_int_eq(store_answer(s, &r), EMT_OK);
+    ck_assert_int_eq(store_rows(r), 20000);
+    store_result_free(r);
+    ck_assert_int_eq(store_ask(s, &much, &p), EMT_OK);
+    ck_assert_int_eq(store_answer(s, NULL), EMT_OK);
+    ck_assert_int_eq(store_ask(s, &much, &p), EMT_OK);
+    ck_assert_int_eq(store_run(s, &location_count, NULL, NULL), EMT_OK);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(what_was_asked_in_vain_is_told_once_and_to_who_asked)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct store_param p;
+    struct store_result *r = NULL;
+
+    p_int4(&p, 0);
+    ck_assert_int_eq(store_begin(s, tenant_a), EMT_OK);
+    ck_assert_int_eq(store_ask(s, &divide, &p), EMT_OK);
+    ck_assert_int_eq(store_run(s, &location_count, NULL, &r), EMT_EDB);
+    ck_assert_str_eq(store_error(s), "division by zero");
+    store_rollback(s);
+    ck_assert_int_eq(store_answer(s, &r), EMT_EDB);
+    ck_assert_int_eq(store_begin(s, tenant_a), EMT_OK);
+    ck_assert_int_eq(store_ask(s, &divide, &p), EMT_OK);
+    store_rollback(s);
+    ck_assert_int_eq(store_answer(s, NULL), EMT_EDB);
+    ck_assert_int_eq(store_run(s, &location_count, NULL, NULL), EMT_OK);
+    store_close(s);
+}
+END_TEST
+
+START_TEST(who_asked_a_server_that_went_away_is_told)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    static const struct store_statement pid = { "t_pid", 0, "select pg_backend_pid()::int8" };
+    static const struct store_statement slow = { "t_sleeps", 0, "select pg_sleep(20)::text" };
+    struct store_result *r = NULL;
+    int64_t n;
+    char sql[80];
+
+    ck_assert_int_eq(store_run_number(s, &pid, NULL, &n), EMT_OK);
+    ck_assert_int_eq(store_ask(s, &slow, NULL), EMT_OK);
+    snprintf(sql, sizeof sql, "select pg_terminate_backend(%lld)", (long long)n);
+    pg_fixture_sql(fixture, sql);
+    store_listen_in(s);
+    ck_assert_int_eq(store_answer(s, &r), EMT_EDB);
+    ck_assert(store_is_broken(s));
+    store_listen_in(s);
+    ck_assert_int_eq(store_ask(s, &slow, NULL), EMT_EDB);
+    store_rollback(s);
+    store_close(s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store");
@@ -495,6 +581,9 @@ int main(void)
     tcase_add_test(t, no_server_is_an_error_in_time);
     tcase_add_test(t, a_server_that_does_not_answer_is_given_up);
     tcase_add_test(t, patience_does_not_change_answers);
+    tcase_add_test(t, an_answer_waits_until_it_is_fetched);
+    tcase_add_test(t, what_was_asked_in_vain_is_told_once_and_to_who_asked);
+    tcase_add_test(t, who_asked_a_server_that_went_away_is_told);
     tcase_add_test(t, a_notification_wakes);
     tcase_add_test(t, a_commit_whose_replication_was_cancelled_is_unknown);
     suite_add_tcase(suite, t);

@@ -52,11 +52,15 @@ EMT_CHECKED enum emt_err reading_walk_lot(struct store *s, int32_t tenant, int64
                                           int channels, emt_time from, emt_time to,
                                           const struct reading_visitor *visitor, int64_t *last);
 
-/* The same of these channels (int8[], borrowed), over a span of any length. A statement takes
- * memory for all of its values. */
-EMT_CHECKED enum emt_err reading_walk_channels(struct store *s, int32_t tenant,
-                                               struct store_array *channels, emt_time from,
-                                               emt_time to, const struct reading_visitor *visitor);
+/* The same of these channels (ascending, each once), over a span of any length, in two steps: the
+ * server works while the caller does something else (store_ask()). The answer belongs to the
+ * transaction of the asking, and takes memory for all of its values. */
+EMT_CHECKED enum emt_err reading_ask_channels(struct store *s, int32_t tenant,
+                                              const int64_t *channels, size_t n, emt_time from,
+                                              emt_time to);
+EMT_CHECKED enum emt_err reading_answer_channels(struct store *s, const int64_t *channels, size_t n,
+                                                 emt_time from, emt_time to,
+                                                 const struct reading_visitor *visitor);
 
 /* The value with the latest time of each of these channels: n entries in the order of the ids; ts
  * is EMT_TIME_NONE where there is none. */

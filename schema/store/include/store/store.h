@@ -154,6 +154,16 @@ EMT_CHECKED enum emt_err store_run_number(struct store *s, const struct store_st
 EMT_CHECKED enum emt_err store_run_touch(struct store *s, const struct store_statement *st,
                                          const struct store_param *params);
 void store_result_free(struct store_result *r);
+/* Sends a statement and returns at once; store_answer() waits for what the server makes of it
+ * meanwhile. One at a time (EMT_ESTATE). Other calls may come in between: the first of them waits
+ * for the answer and keeps it, or fails with its error. Parameters are copied. It is not prepared
+ * but planned for its parameters: long lists and spans have another best plan than short ones. */
+EMT_CHECKED enum emt_err store_ask(struct store *s, const struct store_statement *st,
+                                   const struct store_param *params);
+/* Takes in what came of the answer, without waiting: a server whose answer nobody reads stops. */
+void store_listen_in(struct store *s);
+/* Errors as store_run(); EMT_ESTATE: nothing was asked. *out may be NULL: the answer is dropped. */
+EMT_CHECKED enum emt_err store_answer(struct store *s, struct store_result **out);
 /* BEGIN, and SET LOCAL app.tenant when tenant is not 0. */
 EMT_CHECKED enum emt_err store_begin(struct store *s, int32_t tenant);
 /* EMT_ESTATE: the server rolled back, because a statement of the transaction had failed. EMT_EDB
