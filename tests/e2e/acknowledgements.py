@@ -248,6 +248,195 @@ def trace(a, b, channel, first, rejected, new):
     emt.say('a value is traced to frame, gateway, files, deliveries and answers')
 
 
+def asked(a, target, pid='13018', days_ago=1, **more):
+    """An export of one day as a job, delivered; the one file of it."""
+    day = datetime.datetime.now(BERLIN).date() - datetime.timedelta(days=days_ago)
+    job = a.rest('POST', a.path + '/exports', {'pid': pid, 'from': str(day), 'to': str(day + datetime.timedelta(days=1)), **more}, headers={'Prefer': 'respond-async'})
+    result = job_done(a, job)['result']
+    assert len(result['files']) == 1, result
+    a.post(f"/exports/{result['files'][0]['id']}/deliveries", {'target': target['id']})
+    return emt.wait_for('the delivery', lambda: (lambda f: f if f['state'] == 'delivered' else None)(a.get(f"/exports/{result['files'][0]['id']}")))
+
+
+def set_right(a, target, channel):
+    """The partner refuses what a wrong mapping says; it is set right, and goes anew: this place and no other."""
+    path = f'/locations/{vectors.MELO_A}'
+    binding = next(b for b in a.all(path + '/bindings') if b['obis'] == '1-1:1.29.0')
+    mine = f"{path}/bindings/{binding['id']}"
+    file = asked(a, target, location=vectors.MELO_A)
+    a.post('/acknowledgements', aperak(file, 'Z20', messages(a, file)[0]['document'])[1], kind=EDIFACT)
+    assert a.get(f"/exports/{file['id']}")['state'] == 'application-error'
+    for wrong, field in (({'obis': 'mains'}, 'obis'), ({'ratio': '0'}, 'ratio'), ({'channel': 999999}, 'channel'), ({'valid_to': '2019-01-01T00:00:00Z'}, 'valid_to'),
+                         ({'last_reading': '5'}, 'last_reading'), ({'decimals': 9}, 'decimals'), ({'nothing': 1}, 'nothing')):
+        problem(lambda w=wrong: a.patch(mine, w), 400, field)
+    assert a.all(path + '/bindings')[0] == binding, 'a refused change changed something'
+    got = a.patch(mine, {'obis': '1-1:2.29.0', 'device_number': '4711', 'ratio': '40', 'decimals': 2, 'config_id': ''})
+    assert got == {**binding, 'obis': '1-1:2.29.0', 'device_number': '4711', 'ratio': '40', 'decimals': 2}, got
+    made = job_done(a, a.post(f"/exports/{file['id']}/resend"))['result']['files']
+    sent = [m for f in made for m in messages(a, f)]
+    assert [(m['location'], m['obis']) for m in sent] == [(vectors.MELO_A, ['1-1:2.29.0'])], sent
+    assert made[0]['receiver'] == PARTNER and a.get(f"/exports/{made[0]['id']}")['replaces'] == file['id']
+    a.patch(mine, {'obis': '1-1:1.29.0', 'device_number': '1', 'ratio': '1', 'decimals': None})
+    assert next(b for b in a.all(path + '/bindings') if b['id'] == binding['id']) == binding
+    # One that never should have been.
+    extra = a.post(path + '/bindings', {'channel': channel['id'], 'obis': '1-1:3.29.0', 'valid_from': '2020-01-01T00:00:00Z'})
+    problem(lambda: a.patch(f"{path}/bindings/{extra['id']}", {'obis': '1-1:1.29.0'}), 409, 'bound')
+    a.delete(f"{path}/bindings/{extra['id']}")
+    problem(lambda: a.delete(f"{path}/bindings/{extra['id']}"), 404)
+    # A wrong receiver.
+    problem(lambda: a.patch(path, {'receiver_mp_id': 'no MP-ID 1234'}), 400, 'receiver_mp_id')
+    assert a.patch(path, {'receiver_mp_id': STRANGER})['receiver_mp_id'] == STRANGER
+    other = export_one(a, vectors.MELO_A)
+    assert other['receiver'] == STRANGER
+    assert a.patch(path, {'receiver_mp_id': PARTNER, 'name': 'Bahnhof'})['name'] == 'Bahnhof'
+    assert len(a.all('/audit?action=location.rebind')) == 2 and len(a.all('/audit?action=location.update')) == 2
+    emt.say('a wrong mapping is set right, and its place alone goes anew')
+    return other
+
+
+def export_one(a, location):
+    day = datetime.datetime.now(BERLIN).date() - datetime.timedelta(days=1)
+    return a.post('/exports', {'pid': '13018', 'from': str(day), 'to': str(day + datetime.timedelta(days=1)), 'location': location})['files'][0]
+
+
+def taken_back(a, target, channel):
+    """A cancellation that was rejected goes anew, and takes back what it was to take back, nothing else."""
+    for melo in (vectors.MELO_A, vectors.MELO_B):
+        a.post(f'/locations/{melo}/bindings', {'channel': channel['id'], 'obis': '1-1:1.8.0', 'device_number': '1', 'valid_from': '2020-01-01T00:00:00Z'})
+    readings = asked(a, target, '13017')
+    a.post('/acknowledgements', contrl(readings)[1], kind=EDIFACT)
+    sent = {m['id']: m for m in messages(a, readings)}
+    assert {m['location'] for m in sent.values()} == {vectors.MELO_A, vectors.MELO_B}, sent
+    file = asked(a, target, '13006', cancels='13017', location=vectors.MELO_A)
+    takes = {m['cancels'] for m in messages(a, file)}
+    assert takes == {i for i, m in sent.items() if m['location'] == vectors.MELO_A}, (takes, sent)
+    a.post('/acknowledgements', contrl(file, '4+26')[1], kind=EDIFACT)
+    made = job_done(a, a.post(f"/exports/{file['id']}/resend"))
+    assert made['state'] == 'done' and len(made['result']['files']) == 1, made
+    new = a.get(f"/exports/{made['result']['files'][0]['id']}")
+    assert new['pid'] == '13006' and new['replaces'] == file['id'] and new['reference'] != file['reference'], new
+    again = messages(a, new)
+    assert {m['cancels'] for m in again} == takes and {m['location'] for m in again} == {vectors.MELO_A}, again
+    by = {m['id']: m['cancelled_by'] for m in messages(a, readings)}
+    assert {by[i] for i in takes} == {m['id'] for m in again} and all(by[i] is None for i in sent if i not in takes), (by, again)
+    # Nothing of it stands any more: once more there is nothing to take back.
+    a.post('/acknowledgements', contrl(new, '4+26')[1], kind=EDIFACT)
+    third = job_done(a, a.post(f"/exports/{new['id']}/resend"))['result']['files'][0]
+    a.post('/acknowledgements', contrl(a.get(f"/exports/{third['id']}"))[1], kind=EDIFACT)
+    assert a.get(f"/exports/{third['id']}")['state'] == 'accepted'
+    problem(lambda: a.post(f"/exports/{third['id']}/resend"), 409, 'not rejected')
+    emt.say('a rejected cancellation is resent')
+
+
+def by_job(a):
+    """What an order says is said at once, or done; as a job as well."""
+    day = datetime.datetime.now(BERLIN).date()
+
+    def order(wait=False, **body):
+        days = {'from': str(day - datetime.timedelta(days=1)), 'to': str(day)}
+        return a.rest('POST', a.path + '/exports', {'pid': '13018', **days, **body}, headers={} if wait else {'Prefer': 'respond-async'})
+    for wait in (False, True):
+        problem(lambda: order(wait, cancels='13018'), 400, 'cancels')
+        problem(lambda: order(wait, pid='13006'), 400, 'cancels')
+        problem(lambda: order(wait, pid='13006', cancels='13018'), 400, 'later message')
+        problem(lambda: order(wait, to='2020-01-01'), 400, 'period')
+        problem(lambda: order(wait, location='DE1'), 400)
+    order(True)
+    job = job_done(a, order(only_changes=True))
+    assert job['state'] == 'done' and job['result']['files'] == [] and job['progress'] == {'done': 2, 'total': 2}, job
+    assert order(True, only_changes=True)['files'] == []
+    emt.say('only what changed, and cancellations, as a job')
+
+
+def once_more(a, target, node, outbox):
+    """A file without an answer goes again with the same bytes; one with an answer does not."""
+    file = export(a, target)
+    where = outbox / 'edi' / file['file_name']
+    data = where.read_bytes()
+    path = f"/exports/{file['id']}/deliveries"
+    a.post(path, {'target': target['id']})
+    assert a.all(f"/deliveries?file={file['id']}")[0]['tries'] == 1, 'what arrived was sent again unasked'
+    a.rest('PUT', a.path + f'/acknowledgement-rules/{PARTNER}', {'within_s': 3600})
+    node.sql(f"update export_file set delivered_at = now() - interval '2 hours' where file_id = {file['id']}")
+    emt.wait_for('it to be overdue', lambda: a.get(f"/exports/{file['id']}")['state'] == 'overdue', 30)
+    problem(lambda: a.post(f"/exports/{file['id']}/resend"), 409, 'not rejected')
+
+    def sent_again(tries, outcome):
+        a.post(path, {'target': target['id'], 'again': True})
+        d = emt.wait_for('the delivery', lambda: (lambda d: d if d['state'] == 'delivered' and d['tries'] == tries else None)(a.all(f"/deliveries?file={file['id']}")[0]))
+        assert d['outcome'] == outcome, d
+    sent_again(2, 'already-there')
+    where.unlink()
+    sent_again(3, 'delivered')
+    assert where.read_bytes() == data and a.get(f"/exports/{file['id']}")['state'] == 'overdue'
+    a.post('/acknowledgements', contrl(file)[1], kind=EDIFACT)
+    problem(lambda: a.post(path, {'target': target['id'], 'again': True}), 409, 'answered')
+    a.delete(f'/acknowledgement-rules/{PARTNER}')
+    emt.say('overdue, and sent once more as it was')
+
+
+def parties(a, node, outbox):
+    """Somebody tries to get a partner's file to another partner's target."""
+    theirs = a.post('/targets', {'name': 'strangers only', 'kind': 'local', 'path': 'theirs', 'partner': STRANGER})
+    assert theirs['partner'] == STRANGER
+    problem(lambda: a.post('/targets', {'name': 'long', 'kind': 'local', 'path': 'x', 'partner': 'x' * 101}), 400, 'partner')
+    file = export(a)
+    problem(lambda: a.post(f"/exports/{file['id']}/deliveries", {'target': theirs['id']}), 409, 'another partner')
+    hours = {'pid': '13018', 'cron': '0 3 1 1 *', 'days': 1}
+    problem(lambda: a.post('/schedules', {**hours, 'name': 'wrong', 'location': vectors.MELO_A, 'target': theirs['id']}), 400, 'target', PARTNER, STRANGER)
+    problem(lambda: a.post('/schedules', {**hours, 'name': 'wrong', 'location': vectors.MELO_A, 'target': theirs['id'] - 1, 'second_target': theirs['id']}), 400, 'second_target')
+    # All places: what is not the target's party's stays here, and somebody hears of it.
+    plan = a.post('/schedules', {**hours, 'name': 'all', 'target': theirs['id']})
+    made = job_done(a, a.post(f"/schedules/{plan['id']}/run", {}))['result']
+    assert made['files'] and any('another party' in n for n in made['notes']), made
+    assert a.all(f"/deliveries?file={made['files'][0]['id']}") == [] and events(a, 'delivery-refused')
+    # A second target that is not theirs is no way around.
+    refusing = a.post('/targets', {'name': 'refuses', 'kind': 'https', 'host': 'localhost', 'port': int(a.rest.base.rsplit(':', 1)[1]), 'path': '/edi', 'user': 'u', 'password': 'p'})
+    a.patch(f"/schedules/{plan['id']}", {'target': refusing['id'], 'second_target': theirs['id']})
+    made = job_done(a, a.post(f"/schedules/{plan['id']}/run", {}))['result']['files'][0]
+    ended = emt.wait_for('the first target to refuse', lambda: [d for d in a.all(f"/deliveries?file={made['id']}") if d['state'] == 'failed'])
+    assert len(ended) == 1 and ended[0]['target'] == refusing['id'], ended
+    # The target becomes somebody else's while a file waits for it.
+    slow = a.post('/targets', {'name': 'later', 'kind': 'https', 'host': 'localhost', 'port': 1, 'path': '/edi', 'user': 'u', 'password': 'p'})
+    waiting = a.post(f"/exports/{file['id']}/deliveries", {'target': slow['id']})
+    emt.wait_for('a try in vain', lambda: [d for d in a.all(f"/deliveries?file={file['id']}") if d['id'] == waiting['id'] and d['state'] == 'waiting' and d['tries'] == 1])
+    a.patch(f"/targets/{slow['id']}", {'kind': 'local', 'host': '', 'port': 0, 'path': 'theirs', 'user': '', 'password': None, 'partner': STRANGER})
+    node.sql("update job set run_at = now() where kind = 'delivery' and state = 0")
+    said = emt.wait_for('it to be refused', lambda: [d for d in a.all(f"/deliveries?file={file['id']}") if d['id'] == waiting['id'] and d['state'] == 'failed'])
+    assert PARTNER in said[0]['detail'] and STRANGER in said[0]['detail'], said
+    folder = outbox / 'theirs'
+    assert not folder.exists() or not list(folder.iterdir()), 'a file of another partner'
+    # What is theirs does go there.
+    a.patch(f'/locations/{vectors.MELO_B}', {'receiver_mp_id': STRANGER})
+    own = export_one(a, vectors.MELO_B)
+    a.post(f"/exports/{own['id']}/deliveries", {'target': theirs['id']})
+    emt.wait_for('their own file', lambda: a.get(f"/exports/{own['id']}")['state'] == 'delivered')
+    assert [p.name for p in folder.iterdir()] == [own['file_name']]
+    a.patch(f'/locations/{vectors.MELO_B}', {'receiver_mp_id': PARTNER})
+    emt.say('a file goes to a target of its party, or to nobody\'s')
+
+
+def lists(a):
+    everything = a.all('/exports')
+
+    def same(query, fits):
+        got = [f['id'] for f in a.all('/exports?limit=2&' + query)]
+        want = [f['id'] for f in everything if fits(f)]
+        assert got == want, (query, got, want)
+        return len(want)
+    shown = sum(same(f'state={s}', lambda f, s=s: f['state'] == s) for s in ('written', 'delivered', 'accepted', 'rejected', 'application-error', 'overdue'))
+    assert shown == len(everything)
+    assert same('pid=13017', lambda f: f['pid'] == '13017') and same('pid=13006&state=rejected', lambda f: f['pid'] == '13006' and f['state'] == 'rejected')
+    assert same(f'receiver={STRANGER}', lambda f: f['receiver'] == STRANGER) and same('kind=mscons', lambda f: True) and not same('kind=report', lambda f: False)
+    some = sorted(everything, key=lambda f: f['from'])[0]
+    assert same(f"from={some['from']}&to={some['to']}", lambda f: f['to'] > some['from'] and f['from'] < some['to'])
+    at = everything[len(everything) // 2]['created_at']
+    assert same(f'created_from={at}', lambda f: f['created_at'] >= at) + same(f'created_to={at}', lambda f: f['created_at'] < at) == len(everything)
+    for query, field in (('state=lost', 'state'), ('pid=13000', 'pid'), ('from=yesterday', 'from'), ('reciever=1', 'reciever'), ('kind=mail', 'kind')):
+        problem(lambda q=query: a.get('/exports?' + q), 400, field)
+    emt.say(f'{len(everything)} files by state, use case, partner and time')
+
+
 def main():
     with emt.workspace('acknowledgements') as (dir, nodes):
         node = emt.Node(dir / 'n1')
@@ -267,6 +456,12 @@ def main():
         by_command(a, target, dir, node)
         overdue(a, target, node)
         trace(a, b, channel, first, rejected, new)
+        set_right(a, target, channel)
+        by_job(a)
+        taken_back(a, target, channel)
+        once_more(a, target, node, outbox)
+        parties(a, node, outbox)
+        lists(a)
 
 
 main()
