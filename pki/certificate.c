@@ -96,7 +96,11 @@ bool name_is_plain(const char *text, size_t n)
 
 enum name_found certificate_name(const X509 *cert, int nid, char out[NAME_MAX_BYTES + 1])
 {
-    const X509_NAME *subject = X509_get_subject_name(cert);
+    return subject_name(X509_get_subject_name(cert), nid, out);
+}
+
+enum name_found subject_name(const X509_NAME *subject, int nid, char out[NAME_MAX_BYTES + 1])
+{
     int at = X509_NAME_get_index_by_NID(subject, nid, -1);
     enum name_found found = NAME_BAD;
     unsigned char *text = NULL;

@@ -33,6 +33,7 @@ enum name_found { NAME_ABSENT, NAME_FOUND, NAME_BAD };
  * control characters: such a name could be read in two ways and must not identify anybody. out: ""
  * unless found. */
 enum name_found certificate_name(const X509 *cert, int nid, char out[NAME_MAX_BYTES + 1]);
+enum name_found subject_name(const X509_NAME *subject, int nid, char out[NAME_MAX_BYTES + 1]);
 /* Upper bound, control characters: whether we would put this text into a subject. */
 bool name_is_plain(const char *text, size_t n);
 

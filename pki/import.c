@@ -6,6 +6,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -95,6 +96,43 @@ enum emt_err import_check(const char *pem, size_t n, enum import_use use, emt_ti
             err = facts_of(cert, now, out, diag);
     }
     sk_X509_pop_free(list, X509_free);
+    ERR_clear_error();
+    return err;
+}
+
+static enum emt_err check_request(X509_REQ *req, X509 *cert, const char *organisation,
+                                  const char *common_name, struct emt_diag *diag)
+{
+    const X509_NAME *subject = X509_REQ_get_subject_name(req);
+    EVP_PKEY *key = X509_REQ_get0_pubkey(req);
+    char name[NAME_MAX_BYTES + 1];
+
+    if (!key || EVP_PKEY_eq(key, X509_get0_pubkey(cert)) != 1)
+        return emt_fail(diag, EMT_EAUTH, "it has another key than the certificate");
+    if (X509_REQ_verify(req, key) != 1)
+        return emt_fail(diag, EMT_EAUTH, "it is not signed with its key");
+    if (subject_name(subject, NID_organizationName, name) != NAME_FOUND ||
+        strcmp(name, organisation) != 0)
+        return emt_fail(diag, EMT_EMALFORMED, "its organisation (O) is not %s", organisation);
+    if (subject_name(subject, NID_commonName, name) != NAME_FOUND || strcmp(name, common_name) != 0)
+        return emt_fail(diag, EMT_EMALFORMED, "its common name (CN) is not %s", common_name);
+    return EMT_OK;
+}
+
+enum emt_err import_proof(const char *pem, size_t n, const char *request, size_t request_len,
+                          const char *organisation, const char *common_name, struct emt_diag *diag)
+{
+    STACK_OF(X509) *list = NULL;
+    BIO *bio = request_len < PEM_MAX_BYTES ? BIO_new_mem_buf(request, (int)request_len) : NULL;
+    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    enum emt_err err = certificates_from_pem(pem, n, &list, diag);
+
+    if (err == EMT_OK)
+        err = req ? check_request(req, sk_X509_value(list, 0), organisation, common_name, diag)
+                  : emt_fail(diag, EMT_EMALFORMED, "no certificate request (PKCS #10) in PEM");
+    sk_X509_pop_free(list, X509_free);
+    X509_REQ_free(req);
+    BIO_free(bio);
     ERR_clear_error();
     return err;
 }

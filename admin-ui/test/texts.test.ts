@@ -23,7 +23,17 @@ const texts = new Map(
     leaves(file.default),
   ]),
 );
-const namespaces = ['common', 'shell', 'measure', 'values', 'delivery', 'reports', 'sent', 'heard'];
+const namespaces = [
+  'common',
+  'shell',
+  'measure',
+  'values',
+  'delivery',
+  'reports',
+  'sent',
+  'heard',
+  'certificates',
+];
 const placeholders = (text: string) => (text.match(/\{\{\w+\}\}/g) ?? []).sort().join();
 
 describe('texts', () => {

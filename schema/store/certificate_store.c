@@ -14,6 +14,7 @@
 enum {
     IMPORT_INSERT_ROW,
     PIN_CERTIFICATE,
+    PIN_TAKE,
     IMPORT_LIST_ROWS,
     IMPORT_GET_ROW,
     IMPORT_UPDATE_ROW,
@@ -26,6 +27,7 @@ enum {
     CRL_DUE,
     CRL_TRIED,
     CRL_STALE,
+    GATEWAY_CERTIFICATES,
     CA_UNREAD,
     CA_NOTE,
     CA_CRL_DUE,
@@ -52,17 +54,27 @@ enum {
 #define IMPORT_SELECT \
     "SELECT i.import_id::text, i.import_id, i.purpose, i.pinned, i.name, i.fingerprint, i.subject, i.serial," \
     " i.not_before, i.not_after, g.external_id, i.crl_url, i.crl_policy, c.number, c.this_update, c.next_update," \
-    " c.entries, c.source, coalesce(f.error, ''), i.created_at, i.pem" \
-    " FROM imported_certificate i" \
+    " c.entries, c.source, coalesce(f.error, ''), i.created_at, i.pem, i.proven_at, u.certificates, u.sessions, u.first," \
+    " u.last FROM imported_certificate i" \
     " LEFT JOIN gateway g ON g.tenant_id = i.tenant_id AND g.gateway_id = i.gateway_id" \
     " LEFT JOIN imported_crl c ON c.tenant_id = i.tenant_id AND c.import_id = i.import_id" \
-    " LEFT JOIN imported_crl_fetch f ON f.tenant_id = i.tenant_id AND f.import_id = i.import_id"
+    " LEFT JOIN imported_crl_fetch f ON f.tenant_id = i.tenant_id AND f.import_id = i.import_id" \
+    " LEFT JOIN LATERAL (SELECT count(*) AS certificates, coalesce(sum(sessions), 0)::int8 AS sessions," \
+    "  min(first_used_at) AS first, max(last_used_at) AS last FROM gateway_certificate g" \
+    "  WHERE g.tenant_id = i.tenant_id AND g.import_id = i.import_id AND g.revoked_at IS NULL) u ON true"
+
+/* Ends, then fingerprint: what the list goes by, and its cursor. */
+#define GATEWAY_CERTIFICATE_KEY \
+    "(to_char(c.not_after AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISSUS') || encode(c.fingerprint, 'hex')) COLLATE \"C\""
+/* 0 counts, 1 revoked, 2 over. */
+#define GATEWAY_CERTIFICATE_STATE \
+    "CASE WHEN c.revoked_at IS NOT NULL OR g.state = 2 THEN 1 WHEN c.not_after <= now() THEN 2 ELSE 0 END"
 
 static const struct store_statement statements[STATEMENTS] = {
-    [IMPORT_INSERT_ROW] = { "import_insert", 13,
+    [IMPORT_INSERT_ROW] = { "import_insert", 14,
         "INSERT INTO imported_certificate (tenant_id, purpose, pinned, name, fingerprint, subject, serial, not_before,"
-        " not_after, pem, gateway_id, crl_url, crl_policy)"
-        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
+        " not_after, pem, gateway_id, crl_url, crl_policy, proven_at)"
+        " SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, CASE WHEN $14::bool THEN now() END"
         " WHERE (SELECT count(*) FROM imported_certificate WHERE tenant_id = $1) < 1000 RETURNING import_id" },
     /* A gateway that had this certificate before has it again. */
     [PIN_CERTIFICATE] = { "import_pin", 7,
@@ -72,6 +84,7 @@ static const struct store_statement statements[STATEMENTS] = {
         "  SET gateway_id = excluded.gateway_id, import_id = excluded.import_id, revoked_at = NULL, revoke_reason = NULL,"
         "  warned_days = NULL WHERE c.import_id IS NOT NULL AND c.revoked_at IS NOT NULL RETURNING c.gateway_id)"
         " UPDATE gateway g SET state = 1 FROM c WHERE g.tenant_id = $1 AND g.gateway_id = c.gateway_id AND g.state <> 2" },
+    [PIN_TAKE] = { "import_pin_take", 1, "SELECT pin_take($1::bytea)" },
     [IMPORT_LIST_ROWS] = { "import_list", 3,
         IMPORT_SELECT " WHERE i.tenant_id = $1 AND i.import_id > $2 ORDER BY i.import_id LIMIT $3::int8" },
     [IMPORT_GET_ROW] = { "import_get", 2, IMPORT_SELECT " WHERE i.tenant_id = $1 AND i.import_id = $2" },
@@ -132,6 +145,16 @@ static const struct store_statement statements[STATEMENTS] = {
         "   CASE WHEN s.crl_policy = 2 THEN ': new sessions are refused' ELSE '' END"
         "  FROM stale s JOIN told USING (tenant_id, import_id) RETURNING 1)"
         " SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM stale)" },
+    [GATEWAY_CERTIFICATES] = { "gateway_certificate_list", 6,
+        "SELECT " GATEWAY_CERTIFICATE_KEY ", c.fingerprint, g.external_id, c.serial, c.not_before, c.not_after, c.issued_at,"
+        " c.first_used_at, c.last_used_at, CASE WHEN c.import_id IS NOT NULL THEN c.sessions END,"
+        " i.import_id, c.revoked_at, c.revoke_reason, " GATEWAY_CERTIFICATE_STATE
+        " FROM gateway_certificate c JOIN gateway g ON g.tenant_id = c.tenant_id AND g.gateway_id = c.gateway_id"
+        " LEFT JOIN imported_certificate i ON i.tenant_id = c.tenant_id AND i.import_id = c.import_id"
+        " WHERE c.tenant_id = $1 AND ($2 = '' OR g.external_id = $2)"
+        "  AND ($3::int4 < 0 OR " GATEWAY_CERTIFICATE_STATE " = $3)"
+        "  AND ($4::int4 < 0 OR c.not_after <= now() + make_interval(days => $4))"
+        "  AND " GATEWAY_CERTIFICATE_KEY " > $5 ORDER BY 1 LIMIT $6::int8" },
     [CA_UNREAD] = { "authority_unread", 0,
         "SELECT tenant_id, generation, chain_pem FROM tenant_ca WHERE fingerprint IS NULL LIMIT 1000" },
     [CA_NOTE] = { "authority_note", 5,
@@ -231,7 +254,7 @@ static enum emt_err pin(struct store *s, int32_t tenant, const struct import_row
 enum emt_err import_insert(struct store *s, int32_t tenant, const struct import_row *in,
                            int64_t *id)
 {
-    struct store_param p[13];
+    struct store_param p[14];
 
     p_int4(&p[0], tenant);
     p_text(&p[1], in->purpose);
@@ -249,9 +272,12 @@ enum emt_err import_insert(struct store *s, int32_t tenant, const struct import_
         p_null(&p[10]);
     p_text(&p[11], in->crl_url);
     p_int2(&p[12], (int16_t)in->crl_policy);
+    p_bool(&p[13], in->proven);
     enum emt_err err = store_run_number(s, &statements[IMPORT_INSERT_ROW], p, id);
     if (err == EMT_ENOTFOUND)
         return EMT_ELIMIT;
+    if (err == EMT_OK && in->proven)
+        err = store_run(s, &statements[PIN_TAKE], &p[4], NULL);
     if (err == EMT_OK && in->pinned)
         err = pin(s, tenant, in, *id);
     return err == EMT_OK ? trust_changed(s) : err;
@@ -323,6 +349,21 @@ enum emt_err import_crl_put(struct store *s, int32_t tenant, int64_t id, const s
     p_int2(&p[7], in->fetched);
     enum emt_err err = store_run(s, &statements[CRL_PUT], p, NULL);
     return err == EMT_OK ? trust_changed(s) : err;
+}
+
+enum emt_err gateway_certificate_list(struct store *s, int32_t tenant,
+                                      const struct gateway_certificate_filter *f,
+                                      const char *cursor, int limit, struct store_result **out)
+{
+    struct store_param p[6];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], f->gateway != NULL ? f->gateway : "");
+    p_int4(&p[2], f->state);
+    p_int4(&p[3], f->ends_within_days);
+    p_text(&p[4], cursor);
+    p_int8(&p[5], limit);
+    return store_run(s, &statements[GATEWAY_CERTIFICATES], p, out);
 }
 
 enum emt_err import_leaves(struct store *s, int32_t tenant, int64_t id, struct store_result **out)

@@ -58,7 +58,8 @@ static const struct store_statement statements[STATEMENTS] = {
         " LEFT JOIN gateway_session s ON s.tenant_id = g.tenant_id AND s.gateway_id = g.gateway_id"
         " WHERE g.tenant_id = $1 AND g.gateway_id = $2" },
     /* One statement, so that a refused claim touches nothing: first who fits, then the session row, whose lock
-     * orders rival claims, then the cursors, which fence whatever is in flight under an older epoch. */
+     * orders rival claims, then the cursors, which fence whatever is in flight under an older epoch. Only
+     * of others' certificates sessions are counted: of our own it is known who holds the key. */
     [CLAIM] = { "session_claim", 12,
         "WITH fit AS ("
         " SELECT g.gateway_id FROM gateway g"
@@ -93,8 +94,11 @@ static const struct store_statement statements[STATEMENTS] = {
         " ON CONFLICT (tenant_id, gateway_id, spool_id)"
         " DO UPDATE SET epoch = excluded.epoch, updated_at = excluded.updated_at RETURNING last_seq"
         "), used AS ("
-        " UPDATE gateway_certificate c SET first_used_at = now() FROM claimed"
-        " WHERE c.tenant_id = $1 AND c.fingerprint = $3 AND c.first_used_at IS NULL AND NOT claimed.held"
+        " UPDATE gateway_certificate c SET first_used_at = coalesce(c.first_used_at, now()),"
+        "  last_used_at = CASE WHEN c.import_id IS NOT NULL THEN now() END,"
+        "  sessions = c.sessions + (c.import_id IS NOT NULL)::int4 FROM claimed"
+        " WHERE c.tenant_id = $1 AND c.fingerprint = $3 AND NOT claimed.held"
+        "  AND (c.first_used_at IS NULL OR c.import_id IS NOT NULL)"
         "), told AS ("
         " UPDATE gateway g SET software = $10::text, hardware = $11::text, serial = $12::text FROM claimed"
         " WHERE g.tenant_id = $1 AND g.gateway_id = $2"

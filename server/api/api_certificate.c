@@ -1,5 +1,6 @@
 /* Certificates of others, their CAs' lists of revoked certificates; our own CAs and their lists. */
 #include "api_condition.h"
+#include "api_query.h"
 #include "api_route.h"
 #include "base/cipher.h"
 #include "base/hex.h"
@@ -22,13 +23,14 @@
 
 #define PAGE_MOST 100
 #define PEM_MOST 65536
+#define PROOF_MOST 8192
+#define ENDS_WITHIN_MOST 36500
 /* As text, base64 or PEM; the request's body is smaller anyway. */
 #define CRL_TEXT_MOST ((int64_t)16 << 20)
 /* Lists are made each day and live for a week. */
 #define CRL_CACHED_S 3600
 #define TENANT_CA_LIFETIME (INT64_C(3650) * EMT_DAY)
 
-static const char *const purpose_names[] = { "gateway", "logger", NULL };
 static const char *const policy_names[] = { "none", "alarm", "refuse", NULL };
 static const char *const source_names[] = { "uploaded", "fetched", NULL };
 /* In the order of enum key_kind. */
@@ -46,6 +48,16 @@ static json_t *crl_json(const struct store_result *r, int row)
                      api_time(c_time(r, row, IMPORT_CRL_NEXT_UPDATE)), "entries",
                      (json_int_t)c_int(r, row, IMPORT_CRL_ENTRIES), "source",
                      source_names[c_int(r, row, IMPORT_CRL_SOURCE) == 1]);
+}
+
+/* A handshake shows that the device has the key; until then a pinned certificate is a claim. */
+static json_t *seen_json(const struct store_result *r, int row)
+{
+    return json_pack("{s:I, s:I, s:o, s:o}", "certificates",
+                     (json_int_t)c_int(r, row, IMPORT_CERTIFICATES), "sessions",
+                     (json_int_t)c_int(r, row, IMPORT_SESSIONS), "first",
+                     api_time(c_time(r, row, IMPORT_FIRST_USED)), "last",
+                     api_time(c_time(r, row, IMPORT_LAST_USED)));
 }
 
 static json_t *import_json(const struct store_result *r, int row)
@@ -66,6 +78,8 @@ static json_t *import_json(const struct store_result *r, int row)
     json_object_set_new(j, "crl_error", json_string(c_text(r, row, IMPORT_CRL_ERROR)));
     json_object_set_new(j, "created_at", api_time(c_time(r, row, IMPORT_CREATED_AT)));
     json_object_set_new(j, "certificate", json_string(c_text(r, row, IMPORT_PEM)));
+    json_object_set_new(j, "proven_at", api_time(c_time(r, row, IMPORT_PROVEN_AT)));
+    json_object_set_new(j, "seen", seen_json(r, row));
     return j;
 }
 
@@ -126,6 +140,31 @@ static enum emt_err import_problem(struct api_call *c, enum emt_err err)
     return api_store_problem(c, err, "certificate");
 }
 
+/* What the listeners and nothing else use imports for; false: answered. */
+static bool read_purpose(struct api_call *c, const char *text, bool *logger)
+{
+    static const struct {
+        const char *name, *why;
+    } unused[] = {
+        { "smgw",
+          "nothing receives from smart meter gateways by itself yet; a CA of the SM-PKI whose"
+          " gateways come to the ports of the gateways is imported as gateway" },
+        { "partner", "partners' certificates stand in their target (ca, encrypt_certificates)" },
+    };
+
+    *logger = strcmp(text, "logger") == 0;
+    if (*logger || strcmp(text, "gateway") == 0)
+        return true;
+    for (size_t i = 0; i < sizeof unused / sizeof unused[0]; i++) {
+        if (strcmp(text, unused[i].name) == 0) {
+            api_problem(c, 400, "invalid", "purpose", "purpose: %s: %s", text, unused[i].why);
+            return false;
+        }
+    }
+    api_problem(c, 400, "invalid", "purpose", "purpose: must be one of gateway, logger");
+    return false;
+}
+
 static bool check_certificate(struct api_call *c, const char *pem, bool logger, bool pinned,
                               struct certificate_facts *facts)
 {
@@ -143,13 +182,43 @@ static bool check_certificate(struct api_call *c, const char *pem, bool logger, 
     return false;
 }
 
-enum import_field { IN_PURPOSE, IN_NAME, IN_CERTIFICATE, IN_GATEWAY, IN_URL, IN_POLICY, IN_FIELDS };
+/* What the holder of the key signed; false: answered. */
+static bool check_proof(struct api_call *c, const char *pem, const char *gateway,
+                        const char *request)
+{
+    struct emt_diag diag = { 0 };
+
+    if (request == NULL)
+        return true;
+    if (gateway == NULL)
+        api_problem(c, 400, "invalid", "proof", "proof: of certificates of one gateway only");
+    else if (import_proof(pem, strlen(pem), request, strlen(request), c->tenant_key, gateway,
+                          &diag) == EMT_OK)
+        return true;
+    else
+        api_problem(c, 400, "invalid", "proof", "proof: %s", diag.text);
+    return false;
+}
+
+enum import_field {
+    IN_PURPOSE,
+    IN_NAME,
+    IN_CERTIFICATE,
+    IN_GATEWAY,
+    IN_PROOF,
+    IN_URL,
+    IN_POLICY,
+    IN_FIELDS
+};
 
 static enum emt_err import_new(struct api_call *c, const struct api_value *v)
 {
     bool pinned = v[IN_GATEWAY].present && !v[IN_GATEWAY].null;
+    bool proven = v[IN_PROOF].present && !v[IN_PROOF].null;
+    bool logger = false;
     struct certificate_facts facts;
-    struct import_row row = { .purpose = purpose_names[v[IN_PURPOSE].number],
+    struct import_row row = { .purpose = v[IN_PURPOSE].text,
+                              .proven = proven,
                               .pinned = pinned,
                               .name = v[IN_NAME].text,
                               .pem = v[IN_CERTIFICATE].text,
@@ -158,7 +227,10 @@ static enum emt_err import_new(struct api_call *c, const struct api_value *v)
 
     if (v[IN_URL].present && !v[IN_URL].null && *v[IN_URL].text != '\0')
         row.crl_url = v[IN_URL].text;
-    if (!check_certificate(c, row.pem, v[IN_PURPOSE].number == 1, pinned, &facts) ||
+    if (!read_purpose(c, row.purpose, &logger) ||
+        !check_certificate(c, row.pem, logger, pinned, &facts) ||
+        !check_proof(c, row.pem, pinned ? v[IN_GATEWAY].text : NULL,
+                     proven ? v[IN_PROOF].text : NULL) ||
         !url_good(c, row.crl_url))
         return EMT_OK;
     if (pinned && (row.crl_url != NULL || row.crl_policy != 0))
@@ -175,8 +247,8 @@ static enum emt_err import_new(struct api_call *c, const struct api_value *v)
         return api_store_problem(c, err, "gateway");
     err = import_insert(c->store, c->tenant, &row, &id);
     if (err == EMT_OK)
-        err = api_audit(c, "certificate.import", row.name, "%s, %s, serial %s", row.purpose,
-                        pinned ? v[IN_GATEWAY].text : "CA", row.serial);
+        err = api_audit(c, "certificate.import", row.name, "%s, %s, serial %s%s", row.purpose,
+                        pinned ? v[IN_GATEWAY].text : "CA", row.serial, proven ? ", proven" : "");
     c->wake = true;
     return err == EMT_OK ? answer_import(c, 201, id) : import_problem(c, err);
 }
@@ -184,10 +256,11 @@ static enum emt_err import_new(struct api_call *c, const struct api_value *v)
 enum emt_err api_import_create(struct api_call *c)
 {
     static const struct api_field fields[IN_FIELDS] = {
-        [IN_PURPOSE] = { "purpose", FIELD_ENUM, true, false, 0, 0, purpose_names },
+        [IN_PURPOSE] = { "purpose", FIELD_TEXT, true, false, 1, 20, NULL },
         [IN_NAME] = { "name", FIELD_TEXT, true, false, 1, 100, NULL },
         [IN_CERTIFICATE] = { "certificate", FIELD_TEXT, true, false, 1, PEM_MOST, NULL },
         [IN_GATEWAY] = { "gateway", FIELD_TEXT, false, true, 1, 63, NULL },
+        [IN_PROOF] = { "proof", FIELD_TEXT, false, true, 1, PROOF_MOST, NULL },
         [IN_URL] = { "crl_url", FIELD_TEXT, false, true, 0, 1000, NULL },
         [IN_POLICY] = { "crl_policy", FIELD_ENUM, false, false, 0, 0, policy_names },
     };
@@ -303,6 +376,50 @@ enum emt_err api_import_crl(struct api_call *c)
     free(der);
     json_decref(body);
     return err;
+}
+
+/* ---- certificates of gateways ---- */
+
+static bool query_days(struct api_call *c, int *out)
+{
+    int64_t days = 0;
+
+    if (!api_query_number(c, "ends_within", &days))
+        return false;
+    if (days > ENDS_WITHIN_MOST) {
+        api_problem(c, 400, "invalid", "ends_within", "ends_within: 1 to %d days",
+                    ENDS_WITHIN_MOST);
+        return false;
+    }
+    *out = days > 0 ? (int)days : GATEWAY_CERTIFICATE_ANY;
+    return true;
+}
+
+enum emt_err api_gateway_certificate_list(struct api_call *c)
+{
+    static const char *const states[] = { "valid", "revoked", "expired", NULL };
+    static const struct api_column cols[] = {
+        { "fingerprint", COL_HEX, NULL },    { "gateway", COL_TEXT, NULL },
+        { "serial", COL_TEXT, NULL },        { "not_before", COL_TIME, NULL },
+        { "not_after", COL_TIME, NULL },     { "issued_at", COL_TIME, NULL },
+        { "first_used_at", COL_TIME, NULL }, { "last_used_at", COL_TIME, NULL },
+        { "sessions", COL_INT, NULL },       { "import", COL_INT, NULL },
+        { "revoked_at", COL_TIME, NULL },    { "revoke_reason", COL_TEXT, NULL },
+        { "state", COL_ENUM, states },
+    };
+    struct gateway_certificate_filter f = { .state = GATEWAY_CERTIFICATE_ANY };
+    struct store_result *r = NULL;
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 100, false, &page) ||
+        !api_query_text(c, "gateway", 63, &f.gateway) ||
+        !api_query_enum(c, "state", states, &f.state) || !query_days(c, &f.ends_within_days))
+        return EMT_OK;
+    enum emt_err err =
+        gateway_certificate_list(c->store, c->tenant, &f, page.cursor, page.limit + 1, &r);
+    return err == EMT_OK
+               ? api_page_answer(c, r, page.limit, cols, sizeof cols / sizeof cols[0], NULL)
+               : api_store_problem(c, err, "certificates");
 }
 
 /* ---- our own ---- */

@@ -49,6 +49,7 @@ static const struct {
     { api_export_list, PAGE " " SPAN " state kind pid receiver created_from created_to" },
     { api_market_partner_list, PAGE },
     { api_import_list, PAGE },
+    { api_gateway_certificate_list, PAGE " gateway state ends_within" },
     { api_target_list, PAGE },
     { api_schedule_list, PAGE },
     { api_report_template_list, PAGE },

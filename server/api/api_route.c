@@ -130,6 +130,7 @@ static const struct api_route routes[] = {
     { HTTP_PATCH,  T "/certificates/{certificate_id}",   ACCESS_TENANT, ROLES_REVOKE, AREA_GATEWAYS, api_import_update },
     { HTTP_DELETE, T "/certificates/{certificate_id}",   ACCESS_TENANT, ROLES_REVOKE, AREA_GATEWAYS, api_import_delete },
     { HTTP_POST,   T "/certificates/{certificate_id}/crl", ACCESS_TENANT, ROLES_REVOKE, AREA_GATEWAYS, api_import_crl },
+    { HTTP_GET,    T "/gateway-certificates",            ACCESS_TENANT, ROLES_ALL, AREA_GATEWAYS, api_gateway_certificate_list },
     { HTTP_GET,    T "/authorities",                     ACCESS_TENANT, ROLES_ALL, AREA_GATEWAYS, api_authority_list },
     { HTTP_POST,   T "/authorities",                     ACCESS_TENANT, ROLES_REVOKE, AREA_GATEWAYS, api_authority_create },
     { HTTP_POST,   T "/authorities/{generation}/revoke", ACCESS_TENANT, ROLES_REVOKE, AREA_GATEWAYS, api_authority_revoke },

@@ -101,6 +101,7 @@ enum emt_err api_import_get(struct api_call *c);
 enum emt_err api_import_update(struct api_call *c);
 enum emt_err api_import_delete(struct api_call *c);
 enum emt_err api_import_crl(struct api_call *c);
+enum emt_err api_gateway_certificate_list(struct api_call *c);
 enum emt_err api_authority_list(struct api_call *c);
 enum emt_err api_authority_create(struct api_call *c);
 enum emt_err api_authority_revoke(struct api_call *c);

@@ -46,6 +46,7 @@ export const tenantNavigation: NavGroup[] = [
     items: [
       { label: 'users', path: '/users', needs: 'listTenantUsers' },
       { label: 'apiKeys', path: '/api-keys', needs: 'listApiKeys' },
+      { label: 'certificates', path: '/certificates', needs: 'listCertificates' },
       { label: 'audit', path: '/audit', needs: 'listAudit' },
       { label: 'settings', path: '/settings', needs: 'updateTenant' },
     ],

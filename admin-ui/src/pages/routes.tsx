@@ -1,5 +1,6 @@
 import { lazy, type ComponentType, type LazyExoticComponent } from 'react';
 import type { OperationId } from '@/api/access';
+import { certificateRoutes } from './certificates/routes';
 import { deliveryRoutes } from './delivery/routes';
 import { measureRoutes } from './measure/routes';
 import { valueRoutes } from './values/routes';
@@ -16,6 +17,7 @@ export const tenantRoutes: PortalRoute[] = [
   ...measureRoutes,
   ...deliveryRoutes,
   ...valueRoutes,
+  ...certificateRoutes,
   { path: '/gateways', page: lazy(() => import('./gateways/GatewaysPage')), needs: 'listGateways' },
   {
     path: '/gateways/:gateway',

@@ -29,6 +29,14 @@ enum import_use {
 EMT_CHECKED enum emt_err import_check(const char *pem, size_t n, enum import_use use, emt_time now,
                                       struct certificate_facts *out, struct emt_diag *diag);
 
+/* That the holder of the certificate's key says whose it is: a certificate request (PKCS #10) of the
+ * same key, signed with it, for this organisation (the tenant) and common name (the gateway).
+ * EMT_EMALFORMED unreadable, or for somebody else; EMT_EAUTH of another key, or not signed with it.
+ */
+EMT_CHECKED enum emt_err import_proof(const char *pem, size_t n, const char *request,
+                                      size_t request_len, const char *organisation,
+                                      const char *common_name, struct emt_diag *diag);
+
 enum emt_use { EMT_SIG, EMT_ENC, EMT_TLS };
 /* A certificate (with its chain) and key of a market participant (SM-PKI: three for one identity,
  * with these key usages). EMT_EMALFORMED unreadable or of another use; EMT_EAUTH the key is not the

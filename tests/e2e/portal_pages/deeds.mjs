@@ -1,4 +1,5 @@
 import { addUser, secret } from './acts.mjs';
+import { certificateDeeds } from './certificate_pages.mjs';
 import { deliveryDeeds } from './delivery_pages.mjs';
 import { reportDeeds } from './report_pages.mjs';
 import { valueDeeds } from './value_pages.mjs';
@@ -18,6 +19,7 @@ export async function deeds(browser, world) {
   await valueDeeds(browser, world);
   await deliveryDeeds(browser, world);
   await reportDeeds(browser, world);
+  await certificateDeeds(browser, world);
   await revoke(browser, world);
   await disconnection(browser, world);
   await narrow(browser, world);

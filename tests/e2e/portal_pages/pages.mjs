@@ -1,4 +1,5 @@
 // Every page there is. `open` shows on it what a click would show.
+import { certificatePages } from './certificate_pages.mjs';
 import { deliveryPages } from './delivery_pages.mjs';
 import { reportPages } from './report_pages.mjs';
 import { measurePages } from './measure_pages.mjs';
@@ -102,5 +103,6 @@ export async function tenantPages(browser, world) {
     ...(await valuePages(browser, world)),
     ...(await deliveryPages(browser, world)),
     ...(await reportPages(browser, world)),
+    ...(await certificatePages(browser, world)),
   ];
 }

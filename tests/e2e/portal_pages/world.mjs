@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { fillCertificates } from './certificate_pages.mjs';
 import { fillDelivery } from './delivery_pages.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -129,6 +130,7 @@ export class World {
       name: 'Ersatzgerät',
       place: 'Lager',
     });
+    await fillCertificates(browser, this);
     const end = Date.now() + 60_000;
     for (;;) {
       const { items } = await browser.get(`${base}/frames?state=ok&limit=1`);

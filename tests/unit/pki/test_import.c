@@ -1,12 +1,14 @@
 /* Peers with certificates of others: imported CAs, imported certificates, devices with RSA keys. */
 #include "foreign_fixture.h"
 #include "pki/crl.h"
+#include "pki/import.h"
 #include "pki/tls_conn.h"
 #include "pki/tls_context.h"
 #include "tls_fixture.h"
 #include "tls_internal.h"
 
 #include <check.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,6 +312,75 @@ START_TEST(a_pinned_certificate_needs_no_ca)
 }
 END_TEST
 
+/* A request with these names, for the key of one and signed with that of another. */
+static void request(const struct foreign *whose, const struct foreign *signer, const char *o,
+                    const char *cn, char out[2048])
+{
+    X509_REQ *req = X509_REQ_new();
+    X509_NAME *name = X509_NAME_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)o, -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
+    X509_REQ_set_subject_name(req, name);
+    X509_REQ_set_pubkey(req, whose->key);
+    ck_assert_int_gt(X509_REQ_sign(req, signer->key, EVP_sha256()), 0);
+    ck_assert_int_eq(PEM_write_bio_X509_REQ(bio, req), 1);
+    int n = BIO_read(bio, out, 2047);
+    ck_assert_int_gt(n, 0);
+    out[n] = 0;
+    BIO_free(bio);
+    X509_NAME_free(name);
+    X509_REQ_free(req);
+}
+
+START_TEST(who_has_the_key_proves_it_for_one_gateway_of_one_tenant)
+{
+    static const struct {
+        const char *o, *cn, *key;
+        bool other_key, other_signer;
+        enum emt_err err;
+        const char *reason;
+    } cases[] = {
+        { "alpha", "logger-1", NULL, false, false, EMT_OK, "" },
+        { "alpha", "logger-1", "rsa:2048", false, false, EMT_OK, "" },
+        { "alpha", "logger-1", "brainpoolP256r1", false, false, EMT_OK, "" },
+        { "beta", "logger-1", NULL, false, false, EMT_EMALFORMED, "organisation" },
+        { "alpha", "logger-2", NULL, false, false, EMT_EMALFORMED, "common name" },
+        { "alpha", "logger-1", NULL, true, true, EMT_EAUTH, "another key" },
+        { "alpha", "logger-1", NULL, false, true, EMT_EAUTH, "not signed" },
+    };
+    struct foreign self, other;
+    struct emt_diag diag = { 0 };
+    char text[2048];
+
+    foreign_make(&self, &(struct foreign_spec){ .name = "x", .key = cases[_i].key });
+    foreign_make(&other, &(struct foreign_spec){ .name = "y" });
+    request(cases[_i].other_key ? &other : &self, cases[_i].other_signer ? &other : &self,
+            cases[_i].o, cases[_i].cn, text);
+    ck_assert_int_eq(
+        import_proof(self.pem, strlen(self.pem), text, strlen(text), "alpha", "logger-1", &diag),
+        cases[_i].err);
+    ck_assert_ptr_nonnull(strstr(diag.text, cases[_i].reason));
+    foreign_release(&self);
+    foreign_release(&other);
+}
+END_TEST
+
+START_TEST(what_is_no_request_proves_nothing)
+{
+    const char *texts[] = { "", "nothing", device.pem,
+                            "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"
+                            "-----END CERTIFICATE REQUEST-----\n" };
+    struct emt_diag diag = { 0 };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        ck_assert_int_eq(import_proof(device.pem, strlen(device.pem), texts[i], strlen(texts[i]),
+                                      "alpha", "x", &diag),
+                         EMT_EMALFORMED);
+}
+END_TEST
+
 START_TEST(loggers_are_let_in_pinned_and_strong)
 {
     static const struct {
@@ -441,6 +512,8 @@ int main(void)
     tcase_add_test(tc, who_is_on_the_list_is_revoked);
     tcase_add_loop_test(tc, a_listed_or_forgotten_peer_does_not_resume, 0, 2);
     tcase_add_test(tc, a_pinned_certificate_needs_no_ca);
+    tcase_add_loop_test(tc, who_has_the_key_proves_it_for_one_gateway_of_one_tenant, 0, 7);
+    tcase_add_test(tc, what_is_no_request_proves_nothing);
     tcase_add_loop_test(tc, loggers_are_let_in_pinned_and_strong, 0, 7);
     tcase_add_test(tc, an_agent_with_an_rsa_key_serves_as_logger);
     tcase_add_test(tc, a_logger_is_no_gateway_and_a_gateway_no_logger);

@@ -1,4 +1,5 @@
 import {
+  Anchor,
   Button,
   Modal,
   NativeSelect,
@@ -29,6 +30,7 @@ import { Ago, Time } from '@/components/Time';
 import { formatBytes, formatCount } from '@/lib/decimal';
 import { formatDuration } from '@/lib/time';
 import { useTenant } from '@/session/context';
+import { GatewayCertificates } from '../certificates/GatewayCertificates';
 import { Commands } from './Commands';
 import { ConnectionTone, GatewayState, connectionState, type Gateway } from './connection';
 import { EnrolmentBox } from './EnrolmentBox';
@@ -110,6 +112,7 @@ export default function GatewayPage() {
           <StatusPanel gateway={data} />
           <SpoolPanel gateway={data} />
         </SimpleGrid>
+        {may('listGatewayCertificates') && <CertificatePanel gateway={data} />}
         <Commands gateway={data} />
       </Stack>
       {dialog === 'edit' && <EditDialog gateway={data} close={close} />}
@@ -229,6 +232,24 @@ function SpoolPanel({ gateway: { spools } }: { gateway: Gateway }) {
           ))}
         </Stack>
       )}
+    </Panel>
+  );
+}
+
+/** What it identifies itself with, now and before. */
+function CertificatePanel({ gateway }: { gateway: Gateway }) {
+  const { t } = useTranslation('certificates');
+  const { tenant } = useTenant();
+  return (
+    <Panel
+      title={t('title')}
+      actions={
+        <Anchor component={Link} to={`/t/${tenant}/certificates`} size="sm">
+          {t('gateways.title')}
+        </Anchor>
+      }
+    >
+      <GatewayCertificates gateway={gateway.id} empty={t('gateways.noneOf')} />
     </Panel>
   );
 }

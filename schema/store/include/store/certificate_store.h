@@ -29,9 +29,11 @@ struct import_row {
     int64_t gateway;     /* pinned */
     const char *crl_url; /* NULL: none */
     int crl_policy;      /* 0 none, 1 alarm, 2 refuse */
+    bool proven;         /* pinned: the holder of its key signed that it is this tenant's */
 };
-/* A pinned one becomes a certificate of its gateway at once. EMT_ECONFLICT: it is imported for this
- * purpose, or it is somebody's certificate; EMT_ELIMIT: the tenant has 1,000. */
+/* A pinned one becomes a certificate of its gateway at once; a proven one is taken from a tenant
+ * that pinned it without proof. EMT_ECONFLICT: it is imported for this purpose, or it is somebody's
+ * certificate; EMT_ELIMIT: the tenant has 1,000. */
 EMT_CHECKED enum emt_err import_insert(struct store *s, int32_t tenant, const struct import_row *in,
                                        int64_t *id);
 enum import_column {
@@ -55,7 +57,12 @@ enum import_column {
     IMPORT_CRL_SOURCE,
     IMPORT_CRL_ERROR, /* of the last fetch, "" for none */
     IMPORT_CREATED_AT,
-    IMPORT_PEM
+    IMPORT_PEM,
+    IMPORT_PROVEN_AT,
+    IMPORT_CERTIFICATES, /* gateways' certificates that count and came by it */
+    IMPORT_SESSIONS,     /* that began with one of them */
+    IMPORT_FIRST_USED,
+    IMPORT_LAST_USED
 };
 EMT_CHECKED enum emt_err import_list(struct store *s, int32_t tenant, int64_t after, int limit,
                                      struct store_result **out);
@@ -66,6 +73,21 @@ EMT_CHECKED enum emt_err import_update(struct store *s, int32_t tenant, int64_t 
                                        const char *name, const char *crl_url, int crl_policy);
 /* With what came by it: gateways' certificates are revoked. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err import_delete(struct store *s, int32_t tenant, int64_t id);
+
+/* --- gateways' certificates, own and imported ones; inside a transaction of the tenant --- */
+
+enum { GATEWAY_CERTIFICATE_ANY = -1 };
+struct gateway_certificate_filter {
+    const char *gateway;  /* external id; NULL: of all */
+    int state;            /* 0 counts, 1 revoked, 2 over, or GATEWAY_CERTIFICATE_ANY */
+    int ends_within_days; /* or GATEWAY_CERTIFICATE_ANY */
+};
+/* (cursor, fingerprint, gateway, serial, from, until, issued, first used, last used, sessions or
+ * NULL for own ones, import or NULL, revoked, reason, state), what ends first first. */
+EMT_CHECKED enum emt_err gateway_certificate_list(struct store *s, int32_t tenant,
+                                                  const struct gateway_certificate_filter *f,
+                                                  const char *cursor, int limit,
+                                                  struct store_result **out);
 
 /* --- lists of imported CAs --- */
 
