@@ -13,7 +13,10 @@ enum {
     POLICY_SET,
     PARTNER_SET,
     LIMITS,
-    BINDINGS,
+    PLACES_COUNT,
+    PLACES_OPEN,
+    PLACES_NEXT,
+    PLACES_CLOSE,
     NUMBER_SEED,
     NUMBER_LOCK,
     NUMBER_SET,
@@ -34,6 +37,11 @@ enum {
     "file_id, kind, pid, sender, receiver, reference, file_name, period_from, period_to,"          \
     " created_at, messages, notes, length(content)"
 
+#define PLACES_MEANT                                                                                \
+    " WHERE l.tenant_id = $1 AND 1 << l.kind & $2::int4 <> 0 AND ($3::text IS NULL OR l.code = $3)" \
+    " AND ($4::int8 = 0 OR EXISTS (SELECT FROM export_message x WHERE x.tenant_id = $1"             \
+    "  AND x.file_id = $4 AND x.location = l.code))"
+
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
     [TENANT] = { "export_tenant", 1,
@@ -52,7 +60,11 @@ static const struct store_statement statements[STATEMENTS] = {
     [LIMITS] = { "export_limits", 2,
         "SELECT coalesce(file_bytes_max, 0), coalesce(file_messages_max, 0) FROM market_partner"
         " WHERE tenant_id = $1 AND mp_id = $2" },
-    [BINDINGS] = { "export_bindings", 6,
+    [PLACES_COUNT] = { "export_places_count", 4,
+        "SELECT count(*) FROM location l" PLACES_MEANT },
+    /* Held: it stands while files are committed, and the server keeps its rows. */
+    [PLACES_OPEN] = { "export_places_open", 6,
+        "DECLARE export_places SCROLL CURSOR WITH HOLD FOR "
         "SELECT l.code, coalesce(l.receiver_mp_id, ''), b.binding_id, b.channel_id, b.obis,"
         " b.ratio_mantissa, b.ratio_exponent, b.device_number, coalesce(c.unit, ''),"
         " c.kind, d.active, b.valid_from, b.valid_to, l.kind, b.use_case, b.order_number,"
@@ -61,13 +73,13 @@ static const struct store_statement statements[STATEMENTS] = {
         " FROM location l"
         " LEFT JOIN location_channel b ON b.tenant_id = l.tenant_id"
         "  AND b.location_id = l.location_id"
-        "  AND b.valid_from < $5 AND (b.valid_to IS NULL OR b.valid_to > $4)"
+        "  AND b.valid_from < $6 AND (b.valid_to IS NULL OR b.valid_to > $5)"
         " LEFT JOIN channel c ON c.tenant_id = b.tenant_id AND c.channel_id = b.channel_id"
         " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
-        " WHERE l.tenant_id = $1 AND 1 << l.kind & $2::int4 <> 0 AND ($3::text IS NULL OR l.code = $3)"
-        " AND ($6::int8 = 0 OR EXISTS (SELECT FROM export_message x WHERE x.tenant_id = $1"
-        "  AND x.file_id = $6 AND x.location = l.code))"
+        PLACES_MEANT
         " ORDER BY 2, l.code COLLATE \"C\", b.obis, b.valid_from, b.binding_id" },
+    [PLACES_NEXT] = { "export_places_next", 0, "FETCH FORWARD 1000 FROM export_places" },
+    [PLACES_CLOSE] = { "export_places_close", 0, "CLOSE export_places" },
     [NUMBER_SEED] = { "export_number_seed", 2,
         "INSERT INTO export_number (tenant_id, sender, last) VALUES ($1, $2, '')"
         " ON CONFLICT (tenant_id, sender) DO NOTHING" },
@@ -241,18 +253,71 @@ enum emt_err export_limits_get(struct store *s, int32_t tenant, const char *rece
     return EMT_OK;
 }
 
-enum emt_err export_bindings(struct store *s, int32_t tenant, unsigned kinds, const char *location,
-                             int64_t of_file, emt_time from, emt_time to, struct store_result **out)
+static void places_params(struct store_param p[6], int32_t tenant, unsigned kinds,
+                          const char *location, int64_t of_file)
 {
-    struct store_param p[6];
-
     p_int4(&p[0], tenant);
     p_int4(&p[1], (int32_t)kinds);
     p_text(&p[2], location);
-    p_time(&p[3], from);
-    p_time(&p[4], to);
-    p_int8(&p[5], of_file);
-    return store_run(s, &statements[BINDINGS], p, out);
+    p_int8(&p[3], of_file);
+}
+
+enum emt_err export_places_open(struct store *s, int32_t tenant, unsigned kinds,
+                                const char *location, int64_t of_file, emt_time from, emt_time to,
+                                int64_t *places)
+{
+    struct store_param p[6];
+
+    places_params(p, tenant, kinds, location, of_file);
+    p_time(&p[4], from);
+    p_time(&p[5], to);
+    enum emt_err err = store_run_number(s, &statements[PLACES_COUNT], p, places);
+    return err == EMT_OK ? store_run(s, &statements[PLACES_OPEN], p, NULL) : err;
+}
+
+/* Rows before those of the last place. */
+static int whole_places(const struct store_result *r)
+{
+    int last = store_rows(r) - 1;
+    int n = last;
+
+    while (n > 0 && strcmp(c_text(r, n - 1, EXPORT_LOCATION_CODE),
+                           c_text(r, last, EXPORT_LOCATION_CODE)) == 0)
+        n--;
+    return n;
+}
+
+enum emt_err export_places_next(struct store *s, struct store_result **out, int *n, bool *cut)
+{
+    char back[64];
+    struct store_result *r = NULL;
+    enum emt_err err = store_run(s, &statements[PLACES_NEXT], NULL, &r);
+
+    if (err != EMT_OK)
+        return err;
+    *n = store_rows(r);
+    *cut = false;
+    if (*n == EXPORT_PLACES_ROWS) {
+        int whole = whole_places(r);
+
+        *cut = whole == 0;
+        if (!*cut) {
+            (void)snprintf(back, sizeof back, "MOVE BACKWARD %d IN export_places", *n - whole);
+            err = store_script(s, back, NULL);
+            *n = whole;
+        }
+    }
+    if (err == EMT_OK)
+        *out = r;
+    else
+        store_result_free(r);
+    return err;
+}
+
+void export_places_close(struct store *s)
+{
+    /* Where it fails the connection is of no use, and the cursor is gone with it. */
+    (void)!store_run(s, &statements[PLACES_CLOSE], NULL, NULL);
 }
 
 enum emt_err export_number_lock(struct store *s, int32_t tenant, const char *sender, char out[32])

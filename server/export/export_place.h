@@ -1,4 +1,4 @@
-/* A place of the market with its registers, out of the rows of export_bindings(). */
+/* A place of the market with its registers, out of the rows of export_places_next(). */
 #ifndef EMT_EXPORT_EXPORT_PLACE_H
 #define EMT_EXPORT_EXPORT_PLACE_H
 

@@ -3,6 +3,7 @@
  */
 #include "export/mscons_export.h"
 
+#include "export_feed.h"
 #include "export_unit.h"
 #include "model/market_id.h"
 #include "store/export_store.h"
@@ -129,7 +130,8 @@ struct receiver {
     struct export_out out;
     struct export_lot lots[2]; /* the one at hand (run.lot), and the one that comes next */
     struct units units;
-    const struct store_result *rows;
+    const char *code; /* its MP-ID */
+    struct export_feed *feed;
     struct place place;
     struct permission permission;
     struct progress *progress;
@@ -138,17 +140,6 @@ struct receiver {
     char skip_place[64];
     emt_time skip_from;
 };
-
-/* End of the rows that share a column's text with row `first`. */
-static int group_end(const struct store_result *rows, int first, int column)
-{
-    int i = first + 1;
-
-    while (i < store_rows(rows) &&
-           strcmp(c_text(rows, i, column), c_text(rows, first, column)) == 0)
-        i++;
-    return i;
-}
 
 static bool is_permitted(struct receiver *r, const struct unit *u)
 {
@@ -217,24 +208,19 @@ static enum emt_err run_place(struct receiver *r, size_t first_unit, size_t end_
     return err;
 }
 
-static enum emt_err open_place(struct receiver *r, int first, int end)
+static enum emt_err open_place(struct receiver *r, const struct feed_page *page, int first, int end)
 {
     const struct mscons_export_request *req = r->run.req;
-    const char *code = c_text(r->rows, first, EXPORT_LOCATION_CODE);
+    const char *code = page_place(page, first);
 
     store_result_free(r->permission.mandates);
     r->permission = (struct permission){ 0 };
-    /* A job that begins again has said it already. */
-    if (strcmp(code, r->skip_place) < 0) {
-        r->place.code = code;
-        r->place.n = 0;
-        return EMT_OK;
-    }
     if (req->pid == 13006) {
         r->place.code = code;
         r->place.n = 0;
     } else {
-        place_of_rows(r->run.use, &r->out.notes, r->rows, first, end, r->units.whole.to, &r->place);
+        place_of_rows(r->run.use, &r->out.notes, page->rows, first, end, r->units.whole.to,
+                      &r->place);
     }
     return r->run.mandates ? mandate_periods(r->run.store, req->tenant, code, r->out.receiver,
                                              &r->permission.mandates)
@@ -248,33 +234,20 @@ static bool reads_instants(const struct receiver *r)
     return r->run.use->shape == EXPORT_READING && r->units.n == 1;
 }
 
-/* Rows [first, *end) that make a lot; at least one place. */
-static void lot_of(const struct receiver *r, int first, int end, int *lot_end)
-{
-    size_t most = reads_instants(r) ? LOT_INSTANTS_MAX : EXPORT_LOT_CHANNEL_DAYS / r->units.n;
-    int places = 0;
-    int i = first;
-
-    while (i < end && places < LOT_PLACES_MAX) {
-        int next = group_end(r->rows, i, EXPORT_LOCATION_CODE);
-
-        if (next > end)
-            next = end;
-        if (places > 0 && (size_t)(next - first) > most)
-            break;
-        i = next;
-        places++;
-    }
-    *lot_end = i;
-}
-
 /* Rows and units that are read at once: several places with all their units, or some units of one.
  */
 struct step {
+    struct feed_page *page; /* held; NULL: none */
     int first, end;
+    int places;
     size_t unit, end_unit, chunk;
-    bool several;
 };
+
+static void step_release(struct step *s)
+{
+    page_unref(s->page);
+    s->page = NULL;
+}
 
 static void step_units(const struct receiver *r, struct step *s, size_t unit)
 {
@@ -282,28 +255,70 @@ static void step_units(const struct receiver *r, struct step *s, size_t unit)
     s->end_unit = unit + s->chunk < r->units.n ? unit + s->chunk : r->units.n;
 }
 
-/* False: none in rows [first, end). */
-static bool step_at(const struct receiver *r, int first, int end, struct step *out)
+/* Rows of the receiver from `first` on that make a lot; at least one place. */
+static void take_places(const struct receiver *r, struct step *s)
 {
-    if (first >= end || r->units.n == 0)
-        return false;
-    out->first = first;
-    lot_of(r, first, end, &out->end);
-    out->several = group_end(r->rows, first, EXPORT_LOCATION_CODE) < out->end;
-    out->chunk = out->several || r->run.use->shape == EXPORT_ENERGY
-                     ? r->units.n
-                     : EXPORT_LOT_CHANNEL_DAYS / (size_t)(out->end - first) + 1;
-    step_units(r, out, 0);
-    return true;
+    size_t most = reads_instants(r) ? LOT_INSTANTS_MAX : EXPORT_LOT_CHANNEL_DAYS / r->units.n;
+
+    s->end = s->first;
+    s->places = 0;
+    while (s->end < s->page->n && s->places < LOT_PLACES_MAX &&
+           strcmp(page_receiver(s->page, s->end), r->code) == 0) {
+        int next = page_place_end(s->page, s->end);
+
+        if (s->places > 0 && (size_t)(next - s->first) > most)
+            break;
+        s->end = next;
+        s->places++;
+    }
 }
 
-static bool step_behind(const struct receiver *r, const struct step *s, int end, struct step *out)
+/* Whether the feed stands at a place of the receiver that is not written yet. */
+static enum emt_err find_place(struct receiver *r, bool *found)
+{
+    struct export_feed *f = r->feed;
+    enum emt_err err;
+
+    while ((err = feed_fill(f)) == EMT_OK && f->page != NULL &&
+           strcmp(page_receiver(f->page, f->at), r->code) == 0) {
+        *found = strcmp(page_place(f->page, f->at), r->skip_place) >= 0;
+        if (*found)
+            return EMT_OK;
+        feed_pass(f, page_place_end(f->page, f->at), 1);
+        r->progress->done++;
+    }
+    *found = false;
+    return err;
+}
+
+/* The next places; out->page is NULL behind the last. */
+static enum emt_err step_places(struct receiver *r, struct step *out)
+{
+    bool found = false;
+    enum emt_err err = r->units.n > 0 ? find_place(r, &found) : EMT_OK;
+
+    *out = (struct step){ 0 };
+    if (err != EMT_OK || !found)
+        return err;
+    out->page = page_ref(r->feed->page);
+    out->first = r->feed->at;
+    take_places(r, out);
+    out->chunk = out->places > 1 || r->run.use->shape == EXPORT_ENERGY
+                     ? r->units.n
+                     : EXPORT_LOT_CHANNEL_DAYS / (size_t)(out->end - out->first) + 1;
+    step_units(r, out, 0);
+    feed_pass(r->feed, out->end, out->places);
+    return EMT_OK;
+}
+
+static enum emt_err step_behind(struct receiver *r, const struct step *s, struct step *out)
 {
     if (s->end_unit == r->units.n)
-        return step_at(r, s->end, end, out);
+        return step_places(r, out);
     *out = *s;
+    (void)page_ref(out->page);
     step_units(r, out, s->end_unit);
-    return true;
+    return EMT_OK;
 }
 
 /* Asks for the readings of a step. */
@@ -317,8 +332,8 @@ static enum emt_err ask_step(struct receiver *r, const struct step *s, struct ex
 
     lot_clear(lot);
     for (int i = s->first; loads && i < s->end && err == EMT_OK; i++) {
-        if (!c_null(r->rows, i, EXPORT_CHANNEL_ID))
-            err = lot_add(lot, c_int(r->rows, i, EXPORT_CHANNEL_ID));
+        if (!c_null(s->page->rows, i, EXPORT_CHANNEL_ID))
+            err = lot_add(lot, c_int(s->page->rows, i, EXPORT_CHANNEL_ID));
     }
     return err == EMT_OK && loads ? lot_ask(lot, from - margin, to + margin + 1) : err;
 }
@@ -341,7 +356,7 @@ static enum emt_err load_step(struct receiver *r, const struct step *s, struct e
     run->lot = lot;
     store_array_clear(run->places);
     for (int i = s->first; i < s->end && err == EMT_OK; i++) {
-        const char *code = c_text(r->rows, i, EXPORT_LOCATION_CODE);
+        const char *code = page_place(s->page, i);
 
         if (strcmp(code, last) != 0 && !store_array_text(run->places, code))
             err = EMT_ENOMEM;
@@ -361,26 +376,16 @@ static enum emt_err run_step(struct receiver *r, const struct step *s)
     enum emt_err err = EMT_OK;
 
     for (int i = s->first; i < s->end && err == EMT_OK;) {
-        int next = group_end(r->rows, i, EXPORT_LOCATION_CODE);
+        int next = page_place_end(s->page, i);
 
-        next = next < s->end ? next : s->end;
-        if (s->several || s->unit == 0)
-            err = open_place(r, i, next);
+        if (s->unit == 0)
+            err = open_place(r, s->page, i, next);
         if (err == EMT_OK)
             err = run_place(r, s->unit, s->end_unit);
         store_listen_in(r->run.store);
         i = next;
     }
     return err;
-}
-
-static int64_t count_places(const struct store_result *rows, int first, int end)
-{
-    int64_t n = 0;
-
-    for (int i = first; i < end; i = group_end(rows, i, EXPORT_LOCATION_CODE))
-        n++;
-    return n;
 }
 
 static bool goes_on(const struct progress *p)
@@ -390,26 +395,34 @@ static bool goes_on(const struct progress *p)
     return h->step == NULL || h->step(h->ctx, p->done, p->total);
 }
 
-/* While a step is written the server looks for the readings of the next one. */
-static enum emt_err run_places(struct receiver *r, int first, int end, struct emt_diag *diag)
+static enum emt_err run_places(struct receiver *r, struct emt_diag *diag)
 {
     struct step now, next = { 0 };
     size_t at = 0;
-    bool more = step_at(r, first, end, &now);
-    enum emt_err err = more ? ask_step(r, &now, &r->lots[at]) : EMT_OK;
+    enum emt_err err = step_places(r, &now);
 
-    for (r->strangers = r->out.strangers; more && err == EMT_OK; now = next, at = 1 - at) {
-        if (now.unit == 0 && !goes_on(r->progress))
-            return EMT_EAGAIN;
+    if (err == EMT_OK && now.page != NULL)
+        err = ask_step(r, &now, &r->lots[at]);
+    for (r->strangers = r->out.strangers; now.page != NULL && err == EMT_OK; at = 1 - at) {
+        if (now.unit == 0 && !goes_on(r->progress)) {
+            err = EMT_EAGAIN;
+            break;
+        }
         err = load_step(r, &now, &r->lots[at], diag);
-        more = step_behind(r, &now, end, &next);
-        if (err == EMT_OK && more)
+        /* While this step is written the server looks for the readings of the next one. */
+        if (err == EMT_OK)
+            err = step_behind(r, &now, &next);
+        if (err == EMT_OK && next.page != NULL)
             err = ask_step(r, &next, &r->lots[1 - at]);
         if (err == EMT_OK)
             err = run_step(r, &now);
         if (now.end_unit == r->units.n)
-            r->progress->done += count_places(r->rows, now.first, now.end);
+            r->progress->done += now.places;
+        step_release(&now);
+        now = next;
+        next = (struct step){ 0 };
     }
+    step_release(&now);
     return err;
 }
 
@@ -469,28 +482,36 @@ struct plan {
     const struct mscons_export_handler *handler;
     struct export_tenant tenant;
     struct export_policy policy;
-    struct store_result *rows;
+    struct export_feed feed;
     struct progress progress;
 };
 
-static void refuse_receiver(const struct plan *p, int first, int end, const char *why)
+/* Passes over what is left of the receiver's places; `why` not NULL: nothing of them goes out. */
+static enum emt_err pass_receiver(struct plan *p, const char *code, const char *why)
 {
     struct export_notes notes = { p->handler->note, p->handler->ctx, NULL };
+    struct export_feed *f = &p->feed;
+    enum emt_err err;
 
-    for (int i = first; i < end; i = group_end(p->rows, i, EXPORT_LOCATION_CODE))
-        export_note(&notes, c_text(p->rows, i, EXPORT_LOCATION_CODE), "no receiver: %s", why);
+    while ((err = feed_fill(f)) == EMT_OK && f->page != NULL &&
+           strcmp(page_receiver(f->page, f->at), code) == 0) {
+        if (why != NULL)
+            export_note(&notes, page_place(f->page, f->at), "no receiver: %s", why);
+        feed_pass(f, page_place_end(f->page, f->at), 1);
+    }
+    return err;
 }
 
-static enum emt_err write_files(struct plan *p, struct receiver *r, int first, int end, int part,
+static enum emt_err write_files(struct plan *p, struct receiver *r, const char *code, int part,
                                 struct emt_diag *diag)
 {
-    const char *code = c_text(p->rows, first, EXPORT_RECEIVER);
     enum emt_err err = out_open(&r->out, p->store, p->req, p->handler, &p->tenant, code, diag);
 
     if (err != EMT_OK)
         return err;
     r->out.part = part;
-    r->rows = p->rows;
+    r->code = code;
+    r->feed = &p->feed;
     r->progress = &p->progress;
     r->run = (struct export_run){ .store = p->store,
                                   .req = p->req,
@@ -511,7 +532,9 @@ static enum emt_err write_files(struct plan *p, struct receiver *r, int first, i
         }
     }
     units_of(p->req, &r->units);
-    err = r->run.places != NULL ? run_places(r, first, end, diag) : EMT_ENOMEM;
+    err = r->run.places != NULL ? run_places(r, diag) : EMT_ENOMEM;
+    if (err == EMT_EDB && diag->text[0] == '\0')
+        (void)emt_fail(diag, err, "%s", store_error(p->store));
     if (err == EMT_OK)
         err = out_close(&r->out, diag);
     return err;
@@ -527,10 +550,9 @@ static void receiver_release(struct receiver *r)
     store_result_free(r->permission.mandates);
 }
 
-static enum emt_err export_receiver(struct plan *p, int first, int end, struct emt_diag *diag)
+static enum emt_err export_receiver(struct plan *p, const char *code, struct emt_diag *diag)
 {
     struct export_notes notes = { p->handler->note, p->handler->ctx, NULL };
-    const char *code = c_text(p->rows, first, EXPORT_RECEIVER);
     struct receiver *r;
     struct emt_diag why = { 0 };
     bool done = false;
@@ -538,16 +560,14 @@ static enum emt_err export_receiver(struct plan *p, int first, int end, struct e
 
     if (p->req->receiver != NULL && strcmp(p->req->receiver, code) != 0)
         return EMT_OK;
-    if (mp_id_check(code, &why) != EMT_OK) {
-        refuse_receiver(p, first, end, *code ? why.text : "the location has no receiver_mp_id");
-        return EMT_OK;
-    }
+    if (mp_id_check(code, &why) != EMT_OK)
+        return pass_receiver(p, code, *code ? why.text : "the location has no receiver_mp_id");
     r = calloc(1, sizeof *r);
     if (r == NULL)
         return EMT_ENOMEM;
     enum emt_err err = written_before(r, code, p->handler, p->store, p->req, &done, &part, diag);
     if (err == EMT_OK && !done) {
-        err = write_files(p, r, first, end, part, diag);
+        err = write_files(p, r, code, part, diag);
         if (err != EMT_OK && r->out.refused) { /* the other receivers get theirs */
             export_note_line(&notes, diag->text);
             err = EMT_OK;
@@ -577,15 +597,18 @@ static enum emt_err read_plan(struct plan *p, struct emt_diag *diag)
         /* Gaps are filled from what the meters before and after showed. */
         bool fills = u->shape == EXPORT_PROFILE && strcmp(p->policy.gap, "spans") != 0;
 
-        err = export_bindings(p->store, req->tenant, u->places, req->location, req->again,
-                              units.whole.from - (fills ? 8 * EMT_DAY : 0),
-                              units.whole.to + (fills ? EMT_DAY : 0), &p->rows);
+        err = feed_open(&p->feed, p->store, req->tenant, u->places, req->location, req->again,
+                        units.whole.from - (fills ? 8 * EMT_DAY : 0),
+                        units.whole.to + (fills ? EMT_DAY : 0));
     }
-    store_rollback(p->store);
+    if (err == EMT_OK)
+        err = store_commit(p->store);
+    else
+        store_rollback(p->store);
     if (err == EMT_OK && mp_id_check(p->tenant.own_mp_id, NULL) != EMT_OK)
         err = emt_fail(diag, EMT_EMALFORMED,
                        "the tenant has no own_mp_id: set the MP-ID it sends with");
-    if (err == EMT_OK && store_rows(p->rows) == 0 && req->location != NULL)
+    if (err == EMT_OK && p->feed.total == 0 && req->location != NULL)
         err = emt_fail(diag, EMT_ENOTFOUND, "location %s is not registered for use case %u",
                        req->location, u->pid);
     if (err == EMT_EDB)
@@ -593,26 +616,38 @@ static enum emt_err read_plan(struct plan *p, struct emt_diag *diag)
     return err;
 }
 
+static enum emt_err export_next(struct plan *p, struct emt_diag *diag)
+{
+    char *code = strdup(page_receiver(p->feed.page, p->feed.at));
+    enum emt_err err = code != NULL ? export_receiver(p, code, diag) : EMT_ENOMEM;
+
+    if (err == EMT_OK) {
+        err = pass_receiver(p, code, NULL);
+        if (err != EMT_OK)
+            (void)emt_fail(diag, err, "%s", store_error(p->store));
+    }
+    free(code);
+    return err;
+}
+
 static enum emt_err export_all(struct plan *p, struct emt_diag *diag)
 {
     struct progress *g = &p->progress;
-    int rows = store_rows(p->rows);
-    enum emt_err err = EMT_OK;
+    enum emt_err err;
 
-    *g = (struct progress){ p->handler, 0, count_places(p->rows, 0, rows) };
-    for (int first = 0; err == EMT_OK && first < rows;) {
-        int end = group_end(p->rows, first, EXPORT_RECEIVER);
-
+    *g = (struct progress){ p->handler, 0, p->feed.total };
+    while ((err = feed_fill(&p->feed)) == EMT_OK && p->feed.page != NULL) {
         if (!goes_on(g))
             return EMT_EAGAIN;
-        int64_t behind = g->done + count_places(p->rows, first, end);
-        err = export_receiver(p, first, end, diag);
-        g->done = behind; /* also where the receiver gets nothing */
-        first = end;
+        err = export_next(p, diag);
+        if (err != EMT_OK)
+            return err;
+        g->done = p->feed.passed; /* also where the receiver gets nothing */
     }
-    if (err == EMT_OK)
-        (void)goes_on(g); /* too late to stop */
-    return err;
+    if (err != EMT_OK)
+        return emt_fail(diag, err, "%s", store_error(p->store));
+    (void)goes_on(g); /* too late to stop */
+    return EMT_OK;
 }
 
 enum emt_err mscons_export_run(struct store *s, const struct mscons_export_request *req,
@@ -627,6 +662,6 @@ enum emt_err mscons_export_run(struct store *s, const struct mscons_export_reque
         err = read_plan(&p, why);
     if (err == EMT_OK)
         err = export_all(&p, why);
-    store_result_free(p.rows);
+    feed_close(&p.feed);
     return err;
 }

@@ -49,7 +49,7 @@ enum export_state {
     EXPORT_OVERDUE = 5   /* no answer in time */
 };
 
-/* Columns of export_bindings(), one row per place and register, ordered by receiver, place,
+/* Columns of export_places_next(), one row per place and register, ordered by receiver, place,
  * register, begin. A place without a register gives one row with binding_id NULL. */
 enum {
     EXPORT_LOCATION_CODE, /* text */
@@ -79,10 +79,19 @@ enum {
     EXPORT_LAST_EXPONENT,
 };
 /* Bindings of places of these kinds (LOCATION_BIT) that overlap [from, to); location NULL: all;
- * of_file not 0: only places of this file's messages. */
-EMT_CHECKED enum emt_err export_bindings(struct store *s, int32_t tenant, unsigned kinds,
-                                         const char *location, int64_t of_file, emt_time from,
-                                         emt_time to, struct store_result **out);
+ * of_file: only places of the messages of this file, 0: all. *places: how many there are. They come
+ * page by page, as they stand when the transaction of the opening is committed; one such list is
+ * open on a connection at a time. */
+EMT_CHECKED enum emt_err export_places_open(struct store *s, int32_t tenant, unsigned kinds,
+                                            const char *location, int64_t of_file, emt_time from,
+                                            emt_time to, int64_t *places);
+#define EXPORT_PLACES_ROWS 1000
+/* The next rows, *n of them, 0 at the end; a result may have more. All rows of a place come at once
+ * unless a place has more than a page takes: then that is all there is in it, *cut is set, and the
+ * next page may go on with it. */
+EMT_CHECKED enum emt_err export_places_next(struct store *s, struct store_result **out, int *n,
+                                            bool *cut);
+void export_places_close(struct store *s);
 
 /* What an export needs to know of its tenant. */
 struct export_tenant {
