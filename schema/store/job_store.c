@@ -76,7 +76,7 @@ static const struct store_statement statements[STATEMENTS] = {
                     "(j.payload->>'deadline_s')::int4 END,"
                     " coalesce(j.payload->>'only_changes' = 'true', false),"
                     " CASE WHEN j.payload->>'cancels' ~ '^[0-9]{1,5}$' THEN "
-                    "(j.payload->>'cancels')::int4 END" },
+                    "(j.payload->>'cancels')::int4 END, j.payload->>'document'" },
     [JOB_STEP] = { "job_step", 5,
                    "UPDATE job SET lease_until = now() + make_interval(secs => $3::int4),"
                    " progress_done = $4::int8, progress_total = $5::int8"
@@ -198,6 +198,7 @@ static void job_of(const struct store_result *r, struct job *out)
     out->deadline_s = c_null(r, 0, 20) ? 0 : (int32_t)c_int(r, 0, 20);
     out->only_changes = c_bool(r, 0, 21);
     out->cancels = c_null(r, 0, 22) ? 0 : (unsigned)c_int(r, 0, 22);
+    (void)snprintf(out->document, sizeof out->document, "%s", c_text(r, 0, 23));
 }
 
 static enum emt_err claim(struct store *s, const char *const *kinds, size_t nkinds, int32_t lease_s,

@@ -313,10 +313,10 @@ static enum emt_err order_export(struct api_call *c, const struct mscons_export_
                                  const struct api_value *v)
 {
     int64_t job = 0;
-    json_t *j = json_pack("{s:i, s:s, s:s, s:s*, s:b, s:b, s:b, s:i}", "pid", (int)req->pid, "from",
-                          v[1].text, "to", v[2].text, "location", req->location, "test", req->test,
-                          "hold_gaps", req->hold_gaps, "only_changes", req->only_changes, "cancels",
-                          (int)req->cancels);
+    json_t *j = json_pack("{s:i, s:s, s:s, s:s*, s:b, s:b, s:b, s:i, s:s*}", "pid", (int)req->pid,
+                          "from", v[1].text, "to", v[2].text, "location", req->location, "test",
+                          req->test, "hold_gaps", req->hold_gaps, "only_changes", req->only_changes,
+                          "cancels", (int)req->cancels, "document", req->document);
     char *payload = j != NULL ? json_dumps(j, JSON_COMPACT) : NULL;
 
     json_decref(j);
@@ -371,6 +371,9 @@ enum emt_err api_export_resend(struct api_call *c)
     return err == EMT_OK ? api_job_accepted(c, job) : api_store_problem(c, err, "export");
 }
 
+/* Delivery notes, and what was moved before a supply. */
+static const char *const documents[] = { "Z27", "Z41", "Z42", NULL };
+
 enum emt_err api_export_create(struct api_call *c)
 {
     static const struct api_field fields[] = {
@@ -382,20 +385,22 @@ enum emt_err api_export_create(struct api_call *c)
         { "hold_gaps", FIELD_BOOL, false, false, 0, 0, NULL },
         { "only_changes", FIELD_BOOL, false, false, 0, 0, NULL },
         { "cancels", FIELD_ENUM, false, false, 0, 0, pids },
+        { "document", FIELD_ENUM, false, false, 0, 0, documents },
     };
     struct mscons_export_request req = { .tenant = c->tenant, .now = c->now };
     struct emt_diag diag = { 0 };
-    struct api_value v[8];
+    struct api_value v[9];
     json_t *body = NULL;
     bool ok = false;
     enum emt_err err;
 
-    api_body(c, fields, 8, v, &body, &ok);
+    api_body(c, fields, 9, v, &body, &ok);
     if (!ok)
         return EMT_OK;
     req.pid = mscons_export_pids()[v[0].number];
     req.only_changes = v[6].flag;
     req.cancels = v[7].present ? mscons_export_pids()[v[7].number] : 0;
+    req.document = v[8].present ? documents[v[8].number] : NULL;
     req.location = v[3].text;
     req.test = v[4].flag;
     req.hold_gaps = v[5].flag;

@@ -20,7 +20,7 @@
 static const char usage[] =
     "usage: emtctl export mscons --tenant KEY --pid N --from DAY --to DAY --out DIR\n"
     "                            [--location ID] [--test] [--hold-gaps] [--only-changes]\n"
-    "                            [--cancels N]\n"
+    "                            [--cancels N] [--document CODE]\n"
     "                            [--embedded DIR | --config FILE | --conninfo TEXT]\n"
     "\n"
     "Writes MSCONS files with their exact names into DIR and keeps them in the database.\n"
@@ -33,6 +33,7 @@ static const char usage[] =
     "  --hold-gaps  holds a day with a gap back instead of sending it in contiguous spans\n"
     "  --only-changes  of profiles: only what the receiver does not have like that already\n"
     "  --cancels    with --pid 13006: the use case that is taken back\n"
+    "  --document   delivery note Z41 of 13019 or Z42 of 13016, before a supply Z27 of 13009\n"
     "  --embedded   folder of emtd --embedded; --config: configuration of emtd (default\n"
     "               " CTL_CONFIG_DEFAULT "); --conninfo: libpq connection string\n"
     "The paths written go to stdout, what did not go out and why to stderr.\n"
@@ -41,7 +42,7 @@ static const struct ctl_command me = { .name = "emtctl export", .usage = usage }
 
 struct options {
     const char *tenant, *pid, *from, *to, *location, *out;
-    const char *cancels;
+    const char *cancels, *document;
     struct ctl_where where;
     bool test, hold_gaps, only_changes;
     struct mscons_export_request request;
@@ -58,6 +59,7 @@ static int read_options(int argc, char **argv, struct options *o)
         { "--location", &o->location, NULL },
         { "--out", &o->out, NULL },
         { "--cancels", &o->cancels, NULL },
+        { "--document", &o->document, NULL },
         { "--test", NULL, &o->test },
         { "--hold-gaps", NULL, &o->hold_gaps },
         { "--only-changes", NULL, &o->only_changes },
@@ -105,6 +107,7 @@ static int read_request(struct options *o)
         return ctl_wrong_usage(&me, "--to must be a day as 2026-11-20, not ", o->to);
     if (local_day_start(o->request.from) >= local_day_start(o->request.to))
         return ctl_wrong_usage(&me, "--from must be a day before --to, not ", o->from);
+    o->request.document = o->document;
     o->request.location = o->location;
     o->request.test = o->test;
     o->request.hold_gaps = o->hold_gaps;

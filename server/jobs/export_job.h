@@ -22,9 +22,10 @@ struct export_order {
     const char *location; /* NULL: all */
     const char *receiver; /* NULL: all */
     bool test, hold_gaps, only_changes;
-    unsigned cancels;  /* with 13006: the use case that is taken back */
-    int64_t again;     /* as mscons_export_request.again */
-    const char *actor; /* for the audit */
+    const char *document; /* as mscons_export_request.document; NULL: the use case's first */
+    unsigned cancels;     /* with 13006: the use case that is taken back */
+    int64_t again;        /* as mscons_export_request.again */
+    const char *actor;    /* for the audit */
     /* Each file that stands, in a transaction of the tenant that is then committed; also those of
      * an earlier run of the job. May be NULL. */
     enum emt_err (*file)(void *ctx, struct store *app, int64_t file_id);

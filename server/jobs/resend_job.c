@@ -1,6 +1,7 @@
 #include "resend_job.h"
 
 #include "connectors/edi_reader.h"
+#include "connectors/mscons_write.h"
 #include "delivery_job.h"
 #include "export_job.h"
 #include "model/local_day.h"
@@ -27,6 +28,7 @@ enum { FILE_PID = 2, FILE_RECEIVER = 4, FILE_FROM = 7, FILE_TO = 8, FILE_CONTENT
 struct resend {
     const struct job *job;
     char receiver[40];
+    char document[4];
     struct export_order order;
     int64_t targets[TARGETS_MAX];
     size_t n_targets;
@@ -82,16 +84,23 @@ static enum emt_err load_cancelled(struct resend *r, struct store *app, char *er
     return err;
 }
 
-/* UNB DE0035 of what was sent: the place of a test file is not taken by one in earnest. */
-static bool was_test(const struct store_result *f)
+/* UNB DE0035 of what was sent: the place of a test file is not taken by one in earnest; and what
+ * kind of document its messages are, those that take others back among them. */
+static void read_head(struct resend *r, const struct store_result *f)
 {
     struct edi_reader in;
-    struct edi_segment unb;
+    struct edi_segment seg;
     size_t n = 0;
     const uint8_t *p = c_bytes(f, 0, FILE_CONTENT, &n);
 
-    return edi_reader_init(&in, p, n) == EMT_OK && edi_reader_next(&in, &unb) == EMT_OK &&
-           strcmp(edi_value(&unb, 11, 1), "1") == 0;
+    if (edi_reader_init(&in, p, n) != EMT_OK || edi_reader_next(&in, &seg) != EMT_OK)
+        return;
+    r->order.test = strcmp(edi_value(&seg, 11, 1), "1") == 0;
+    while (edi_reader_next(&in, &seg) == EMT_OK && !edi_is(&seg, "BGM"))
+        ;
+    snprintf(r->document, sizeof r->document, "%.3s", edi_value(&seg, 1, 1));
+    if (mscons_has_document(r->order.pid, r->document))
+        r->order.document = r->document;
 }
 
 static enum emt_err load(struct resend *r, struct store *app, char *error, size_t size)
@@ -108,7 +117,7 @@ static enum emt_err load(struct resend *r, struct store *app, char *error, size_
         r->order.pid = (unsigned)strtoul(c_text(f, 0, FILE_PID), NULL, 10);
         r->order.from = local_date_of(c_time(f, 0, FILE_FROM));
         r->order.to = local_date_of(c_time(f, 0, FILE_TO));
-        r->order.test = was_test(f);
+        read_head(r, f);
         r->order.again = r->job->subject;
         err = load_targets(r, app);
     }

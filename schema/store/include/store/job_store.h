@@ -49,7 +49,8 @@ struct job {
     unsigned pid;
     char from[JOB_TEXT_MAX], to[JOB_TEXT_MAX], location[JOB_TEXT_MAX];
     bool test, hold_gaps, only_changes;
-    unsigned cancels; /* with 13006: the use case that is taken back */
+    char document[JOB_TEXT_MAX]; /* kind of document where it is not the use case's first */
+    unsigned cancels;            /* with 13006: the use case that is taken back */
     char created_by[160];
     /* Payload of "schedule" and "delivery": whose run it is; 0 where not said. */
     int64_t subject;
