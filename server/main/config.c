@@ -410,7 +410,7 @@ static void read_field(struct section *s)
     get_ms(s, "drain", 0, 3600000, &f->drain_ms);
     get_ms(s, "certificate_grace", 0, 30 * MS_PER_DAY, &f->certificate_grace_ms);
     /* Short lives are for tests of renewal. */
-    get_ms(s, "leaf_lifetime", 60000, 3650 * MS_PER_DAY, &s->c->leaf_lifetime_ms);
+    get_ms(s, "leaf_lifetime", 20000, 3650 * MS_PER_DAY, &s->c->leaf_lifetime_ms);
 }
 
 static void read_api(struct section *s)
