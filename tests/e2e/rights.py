@@ -188,6 +188,97 @@ def check_files(node, t, party, a):
     delivered('delivered')
 
 
+def check_reports(node, t, tenant, b):
+    """A meter moves from one place to another, each with a mandate for a part of its time; reports try to tell more."""
+    first, second, who = 'DE0009991011500000000000000000071', 'DE0009991011500000000000000000072', 'Abrechner'
+    m = Meter(node, t, tenant, '71000071', first)
+    binding = t.all(f'/locations/{first}/bindings')[0]['id']
+    t.patch(f'/locations/{first}/bindings/{binding}', {'valid_to': at(6)})
+    t.post('/locations', {'code': second, 'kind': 'melo'})
+    t.post(f'/locations/{second}/bindings', {'channel': m.channel, 'obis': '1-1:1.29.0', 'device_number': '2', 'valid_from': at(6)})
+    mandate(t, first, at(2), at(4), recipient=who)
+    mandate(t, first, at(6), at(7), recipient=who)  # when the meter hung elsewhere
+    later = mandate(t, second, at(8), at(10), 'whatever', who)
+    made = t.post('/calculated-channels', {'name': 'with b', 'formula': f'c{m.channel} + c{b.channel}', 'step_s': 0})['channel']
+    t.post(f'/locations/{first}/bindings', {'channel': made, 'obis': '1-1:2.29.0', 'device_number': '1', 'valid_from': at(0)})
+    folder = t.post('/targets', {'name': 'reports', 'kind': 'local', 'path': 'reports', 'partner': who})['id']
+    problem(lambda: t.post(f'/exports/{t.all("/exports?kind=mscons")[0]["id"]}/deliveries', {'target': folder}), 409, 'partner')
+    plain = {'time_format': 'YYYY-MM-DDTHH:mm:ssZ', 'time_zone': 'UTC', 'decimal_separator': 'point', 'energy_unit': 'Wh', 'line_end': 'lf', 'heading': False}
+
+    def written(name, schedule, **more):
+        template = t.post('/report-templates', {'name': name, 'ready': 'values', 'definition': {**plain, 'columns': ['location', 'register_number', 'time', 'value'], **more}})
+        plan = t.post('/schedules', {'name': name, 'on_event': ['never'], 'template': template['id'], **schedule})
+        run = t.post(f"/schedules/{plan['id']}/run", {'from': at(0), 'to': at(15)})
+        ended = emt.wait_for(name, lambda: (j := t.get(f"/jobs/{run['id']}"))['state'] in ('done', 'failed') and j)
+        assert ended['state'] == 'done', ended
+        file = ended['result']['files'][0]
+        return file, [r.split(';') for r in t.rest.raw('GET', f"{t.path}/exports/{file['id']}/content")[2].decode().splitlines()]
+
+    def delivered(file, target, state):
+        d = t.post(f"/exports/{file['id']}/deliveries", {'target': target})
+        return emt.wait_for(f'a delivery {state}', lambda: next((x for x in t.all(f"/deliveries?file={file['id']}") if x['id'] == d['id'] and x['state'] == state), None), 30, 0.2)
+
+    bad = {'name': 'x', 'on_event': ['never'], 'template': t.post('/report-templates', {'name': 'x'})['id'], 'target': folder}
+    problem(lambda: t.post('/schedules', {**bad, 'recipient': 'somebody else'}), 400, 'invalid', 'somebody else', who)
+    problem(lambda: t.post('/schedules', bad), 400, 'invalid', 'recipient')
+    file, rows = written('stretches', {'recipient': who, 'target': folder})
+    quarter = [(BASE + i * datetime.timedelta(minutes=15)).strftime('%Y-%m-%dT%H:%M:%SZ') for i in range(15 * 96)]
+    expected = [[place, number, quarter[i], str(1000 + i)] for place, number, a, z in ((first, '1', 2, 4), (second, '2', 8, 10)) for i in range(a * 96, z * 96)]
+    assert rows == expected, [x for x in rows if x not in expected][:3] or len(rows)
+    shown = t.all(f"/exports/{file['id']}/messages")
+    assert [(s['location'], s['from'], s['to'], s['values'], s['pid'], s['channels']) for s in shown] == [
+        (first, at(2), quarter[4 * 96 - 1], 192, None, [m.channel]), (second, at(8), quarter[10 * 96 - 1], 192, None, [m.channel])], shown
+    emt.wait_for('the delivery', lambda: t.get(f"/exports/{file['id']}")['state'] == 'delivered')
+    for day, there in ((2, True), (5, False), (6, False), (8, True), (11, False)):
+        sent = [s for s in t.get(f'/channels/{m.channel}/trace?at={at(day)}')['sent'] if s['file']['id'] == file['id']]
+        assert bool(sent) == there, (day, sent)
+    assert t.get(f'/channels/{m.channel}/trace?at={at(8)}')['sent'][0]['deliveries'][0]['target_name'] == 'reports'
+    _, rows = written('energies to a target', {'recipient': who, 'target': folder}, measure='energy', step_s=86400, columns=['location', 'begin', 'value'])
+    assert rows == [[first, at(2), '96'], [first, at(3), '96'], [second, at(8), '96'], [second, at(9), '96']], rows
+    # What is bound to a place is told of the time that it was.
+    _, rows = written('one place', {'location': first})
+    own = [r[2] for r in rows if r[3] == str(1000 + quarter.index(r[2]))]
+    assert {r[0] for r in rows} == {first} and own == quarter[:6 * 96], (own[:1], own[-1:])
+    # A mandate that ends before the file leaves, and a file that was made for nobody.
+    t.patch(f'/mandates/{later}', {'to': at(9)})
+    again = t.post('/targets', {'name': 'reports again', 'kind': 'local', 'path': 'more'})['id']
+    said = delivered(file, again, 'failed')['detail']
+    assert second in said and at(9) in said and at(10)[:10] not in said, said
+    whole, rows = written('everything', {})
+    assert len(rows) > 15 * 96 and 'no mandate' in delivered(whole, again, 'failed')['detail']
+    problem(lambda: t.post(f"/exports/{whole['id']}/deliveries", {'target': folder}), 409, 'partner')
+    outbox = list((node.dir / 'outbox').rglob('more/*')) if (node.dir / 'outbox').exists() else []
+    assert outbox == [], outbox
+
+
+def check_keys_of_people(node, op, t):
+    """Keys end with the rights of who made them, also those that their keys made; others go on."""
+    def works(key):
+        status = t.rest.with_key(key).raw('GET', t.path + '/devices?limit=1')[0]
+        assert status in (200, 401), status
+        return status == 200
+
+    def person(name):
+        made = t.post('/users', {'name': name, 'role': 'tenant-admin'})
+        browser = emt.Browser(node.rest()).login(name, made['password'], 'correct horse battery staple')
+        own = browser('POST', t.path + '/api-keys', {'name': f'of {name}', 'role': 'tenant-admin'})['api_key']
+        of_key = t.rest.with_key(own)('POST', t.path + '/api-keys', {'name': f'by way of {name}', 'role': 'reader'})['api_key']
+        assert works(own) and works(of_key)
+        return made['user']['id'], own, of_key
+    removed, disabled, stays, elsewhere = (person(n) for n in ('rita', 'dora', 'susi', 'emma'))
+    t.delete(f'/users/{removed[0]}')
+    t.patch(f'/users/{disabled[0]}', {'disabled': True})
+    op('PATCH', f'/api/v1/users/{elsewhere[0]}', {'memberships': []})
+    assert [works(k) for x in (removed, disabled, elsewhere) for k in x[1:]] == [False] * 6
+    assert works(stays[1]) and works(stays[2])
+    t.patch(f'/users/{disabled[0]}', {'disabled': False})
+    assert not works(disabled[1]), 'a key that was revoked came back'
+    said = [e['detail'] for e in t.all('/audit') if e['action'] == 'api-key.revoke']
+    assert sum('2 keys' in d for d in said) == 2, said
+    assert {k['name']: k['revoked_at'] is not None for k in t.all('/api-keys') if k['name'].split()[-1] in ('rita', 'susi')} == {
+        'of rita': True, 'by way of rita': True, 'of susi': False, 'by way of susi': False}
+
+
 def counted(node, tenant, meter, start, end):
     """What is stored of the meter in that time, table by table; blocks and packs by their rows."""
     of_channel = f"tenant_id = {tenant} and channel_id = {meter.channel} and ts >= '{start}' and ts < '{end}'"
@@ -484,6 +575,10 @@ def main():
         check_revoked(t, party, a, id)
         emt.say('files')
         check_files(node, t, party, a)
+        emt.say('reports')
+        check_reports(node, t, tenant, b)
+        emt.say('keys of people who leave')
+        check_keys_of_people(node, op, t)
         emt.say('quality')
         check_quality(node, t, dir)
         emt.say('meaning')
