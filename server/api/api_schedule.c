@@ -432,7 +432,7 @@ static bool target_fits(struct api_call *c, const struct schedule_row *row, cons
 {
     struct store_result *r = NULL;
     char party[401];
-    char reason[600];
+    char reason[900];
 
     if (target == 0)
         return true;
