@@ -40,7 +40,7 @@ def comes_new(dir, node, n):
 
 def main():
     with workspace('attacks') as (dir, nodes):
-        node = Node(dir / 'n')
+        node = Node(dir / 'n', alone='one node is attacked, and what its gateways feel is measured')
         node.field_extra = ['  hello: 2s', '  handshake: 2s', '  handshake_queue: 128']
         nodes.append(node)
         node.start()

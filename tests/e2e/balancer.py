@@ -70,7 +70,7 @@ def addresses(tenant, folder, port):
 
 
 def set_up(dir, nodes):
-    first = Node(dir / 'n', extra='roles: [api, worker]\n')
+    first = Node(dir / 'n', extra='roles: [api, worker]\n', alone='the nodes behind the balancer are made below')
     nodes.append(first)
     first.start()
     field = [Node(dir / f'n{i}', first=first, extra='') for i in (1, 2)]

@@ -12,7 +12,7 @@ import threading
 import time
 
 from emt import FULL, Node, Tenant, agent, operator, say, wait_for, workspace
-from crash import postmaster
+from crash import end_some, postmaster
 import vectors
 
 CRASHES = 80 if FULL else 8
@@ -106,9 +106,9 @@ def look(tenant, channels, rng):
         assert value in (i * STEP, i * STEP + 1), f'wrong: {item} is value {i}'
 
 
-def crash(kind, node):
+def crash(kind, node, rng):
     if kind == 'emtd':
-        node.process.kill()
+        end_some(node, rng)
         node.start(wait=False)
         return
     pid = postmaster(node)
@@ -165,7 +165,7 @@ def main():
             for _ in range(CRASHES):
                 time.sleep(rng.uniform(0.5, 3))
                 kind = rng.choice(list(done))
-                crash(kind, node)
+                crash(kind, node, rng)
                 done[kind] += 1
                 node.wait_ready(90)
             time.sleep(2)

@@ -51,7 +51,7 @@ def state(t, file):
 
 def main():
     with emt.workspace('couriers') as (dir, nodes):
-        node = emt.Node(dir / 'n1')
+        node = emt.Node(dir / 'n1', alone='counts the couriers of one node')
         nodes.append(node)
         node.start()
         op = emt.operator(node)

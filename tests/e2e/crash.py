@@ -56,9 +56,16 @@ class Gateway:
         assert p.popen.wait(130) == 0, p.output()[-3000:]
 
 
+def end_some(node, rng):
+    """kill -9 of one node, of the other, or of both at once."""
+    for n in rng.choice([[n] for n in node.nodes()] + [node.nodes()]):
+        if n.process:
+            n.process.kill()
+
+
 def crash(kind, node, gateways, rng):
     if kind == 'emtd':
-        node.process.kill()
+        end_some(node, rng)
         time.sleep(rng.uniform(0, 0.5))
         node.start(wait=False)
     elif kind == 'postgres':

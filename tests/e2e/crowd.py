@@ -64,7 +64,7 @@ def enrol(node, dir, tenants, per_tenant, key='P-256', first=0):
         for t in tenants:
             tokens(t, [f'gw-{first + i}' for i in range(per_tenant)], f)
     ordered = time.monotonic()
-    emt.run([emt.build_dir() / 'emt-fleet', 'enrol', '--server', f'https://localhost:{node.https}', '--pin', node.login()['pin'], '--dir', dir,
+    emt.run([emt.build_dir() / 'emt-fleet', 'enrol', '--server', node.api_address(), '--pin', node.login()['pin'], '--dir', dir,
              '--tokens', path, '--parallel', '4', '--key', key], timeout=1200)
     n = per_tenant * len(tenants)
     emt.say(f'{n} gateways ({key}): {ordered - began:.1f} s for tokens, {time.monotonic() - ordered:.1f} s to enrol')

@@ -1,10 +1,15 @@
 """What the end-to-end tests share: servers, agents, REST, SQL. Python's standard library, and what judges the answers.
 
 Every process is started here and ended by its own id; every folder is temporary. Ports are free ones of the loopback interface.
+
+A test runs on two nodes unless it says why not (Node, alone): requests and gateways take turns between them, so that what one node forgot to
+tell the other shows.
 """
 import base64
+import collections
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -77,15 +82,32 @@ class Problem(Exception):
         self.body = body
 
 
+class Turns:
+    """Nodes that run, one after the other."""
+
+    def __init__(self, nodes):
+        self.nodes, self.count = nodes, itertools.count()
+
+    def next(self):
+        up = [n for n in self.nodes if n.runs()] or self.nodes[:1]
+        return up[next(self.count) % len(up)]
+
+
 class Rest:
-    def __init__(self, port, cafile, key=None):
-        self.base = f'https://localhost:{port}'
+    """Each request goes to the node whose turn it is."""
+
+    def __init__(self, nodes, cafile, key=None):
+        self.turns = Turns(nodes)
         self.context = ssl.create_default_context(cafile=str(cafile))
         self.key = key
 
+    @property
+    def base(self):
+        return f'https://localhost:{self.turns.next().https}'
+
     def with_key(self, key):
         other = object.__new__(Rest)
-        other.base, other.context, other.key = self.base, self.context, key
+        other.turns, other.context, other.key = self.turns, self.context, key
         return other
 
     def raw(self, method, path, body=None, kind='application/json', headers=None):
@@ -129,7 +151,7 @@ class Browser:
     """A portal session: cookie and CSRF token, kept as a browser keeps them. Requests may come from another loopback address."""
 
     def __init__(self, rest, source=None):
-        self.base, self.context, self.source = rest.base, rest.context, source
+        self.rest, self.context, self.source = rest, rest.context, source
         self.cookie = self.csrf = self.session = None
 
     def raw(self, method, path, body=None, kind='application/json', headers=None):
@@ -144,7 +166,7 @@ class Browser:
         if self.csrf and method not in ('GET', 'HEAD'):
             given.setdefault('X-CSRF-Token', self.csrf)
         given = {k: v for k, v in given.items() if v is not None}
-        host, port = self.base.removeprefix('https://').rsplit(':', 1)
+        host, port = self.rest.base.removeprefix('https://').rsplit(':', 1)
         c = http.client.HTTPSConnection('127.0.0.1' if self.source else host, int(port), timeout=60, context=self.context,
                                         source_address=(self.source, 0) if self.source else None)
         try:
@@ -185,6 +207,7 @@ class Process:
         self.file = open(self.log, 'ab')
         self.popen = subprocess.Popen(self.args, stdout=self.file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                       env={**os.environ, **(env or {})})
+        self.before_stop = None  # what has to end before it
 
     @property
     def pid(self):
@@ -201,6 +224,8 @@ class Process:
 
     def stop(self, seconds=30):
         """TERM, then wait: the exit code."""
+        if self.before_stop:
+            self.before_stop()
         if self.alive():
             self.popen.terminate()
         try:
@@ -218,24 +243,39 @@ class Process:
 
 
 class Node:
-    """One emtd: embedded, or a further one on the database of an embedded one."""
+    """One emtd: embedded, or a further one on the database of an embedded one.
 
-    def __init__(self, dir, first=None, program=None, extra=''):
+    An embedded one brings a companion, a second node as it is itself, unless alone says why not: started after it, stopped before it. kill()
+    ends both, process.kill() this one only; start() starts what does not run.
+    """
+
+    def __init__(self, dir, first=None, program=None, extra='', alone=None, logger=False):
         self.dir = pathlib.Path(dir)
         self.dir.mkdir(parents=True, exist_ok=True)
         self.first = first
         self.program = program or build_dir() / 'emtd'
         self.field, self.field13, self.https, self.metrics_port = free_ports(4)
+        self.logger = free_ports(1)[0] if logger else None
         self.extra = extra
         self.field_extra = []
         self.process = None
         self.starts = 0
+        self.companion = None
+        self.is_companion = False
+        if not first and not alone:
+            self.companion = type(self)(self.dir.with_name(self.dir.name + '-companion'), first=self, program=program, logger=logger)
+            self.companion.is_companion = True
+        self.turns = Turns(self.nodes())
+
+    def nodes(self):
+        return [self, self.companion] if self.companion else [self]
 
     def config(self):
         lines = [
             'field:',
             f'  listen12: ["127.0.0.1:{self.field}", "[::1]:{self.field}"]' if has_ipv6() else f'  listen12: ["127.0.0.1:{self.field}"]',
             f'  listen13: ["127.0.0.1:{self.field13}"]',
+            *([f'  listen_logger: ["127.0.0.1:{self.logger}"]'] if self.logger else []),
             *self.field_extra,
             'api:',
             f'  listen: ["127.0.0.1:{self.https}", "[::1]:{self.https}"]' if has_ipv6() else f'  listen: ["127.0.0.1:{self.https}"]',
@@ -248,22 +288,73 @@ class Node:
                       f'state_dir: {self.dir}/state']
         return '\n'.join(lines) + '\n' + self.extra
 
-    def start(self, wait=True):
+    def mirror(self):
+        """As the first one is; what that one has by being embedded is written out."""
+        self.field_extra, self.extra = self.first.field_extra, self.first.extra
+        own = f'delivery:\n  root: {self.first.dir}/outbox\n'
+        if 'private_networks:' not in self.extra:
+            own += '  private_networks: true\n'
+        self.extra = self.extra.replace('delivery:\n', own) if 'delivery:\n' in self.extra else self.extra + own
+
+    def runs(self):
+        return self.process is not None and self.process.alive()
+
+    def launch(self):
+        if self.is_companion:
+            self.mirror()
         path = self.dir / 'emtd.yaml'
         path.write_text(self.config())
         args = ['--config', path] if self.first else ['--embedded', self.dir]
         self.starts += 1
         self.process = Process([self.program, *args], self.dir / f'emtd.{self.starts}.log')
+        if self.companion:
+            self.process.before_stop = self.stop_companion
+
+    def start(self, wait=True):
+        if not self.runs():
+            self.launch()
+        # A database that was there before is found without waiting.
+        if self.companion and self.starts > 1:
+            self.launch_companion()
         if wait:
             self.wait_ready()
         return self
 
-    def wait_ready(self, seconds=60):
+    def launch_companion(self):
+        c = self.companion
+        if c.process is None or c.process.file.closed:  # never started, or ended by us: its own end is a fault
+            c.launch()
+
+    def stop_companion(self):
+        c = self.companion
+        if c.process and not c.process.file.closed:
+            assert c.process.stop() == 0, f'the companion ended badly:\n{c.process.output()[-4000:]}'
+
+    def kill(self):
+        """kill -9 of both nodes; the private PostgreSQL lives on."""
+        for n in self.nodes():
+            if n.process:
+                n.process.kill()
+
+    def wait_up(self, seconds):
         def check():
             if not self.process.alive():
                 raise AssertionError(f'emtd ended:\n{self.process.output()[-4000:]}')
             return self.plain('/readyz')[0] == 200
         wait_for('emtd is ready', check, seconds)
+
+    def wait_ready(self, seconds=60):
+        self.wait_up(seconds)
+        if self.companion:
+            self.launch_companion()
+            self.companion.wait_up(seconds)
+
+    def field_address(self):
+        """Of the node whose turn it is."""
+        return f'127.0.0.1:{self.turns.next().field}'
+
+    def api_address(self):
+        return f'https://localhost:{self.turns.next().https}'
 
     def plain(self, path):
         try:
@@ -274,7 +365,7 @@ class Node:
         except OSError:
             return 0, ''
 
-    def metrics(self):
+    def own_metrics(self):
         out = {}
         for line in self.plain('/metrics')[1].splitlines():
             m = re.match(r'([a-z_0-9]+(?:\{[^}]*\})?) (-?[0-9.e+]+)$', line)
@@ -282,8 +373,15 @@ class Node:
                 out[m[1]] = float(m[2])
         return out
 
+    def metrics(self):
+        """Sums over the node and its companion."""
+        out = collections.Counter()
+        for n in self.nodes():
+            out.update(n.own_metrics())
+        return out
+
     def metric(self, prefix):
-        """Sum over all labels that contain the prefix."""
+        """Sum over all labels that contain the prefix, and both nodes."""
         return sum(v for k, v in self.metrics().items() if k.startswith(prefix))
 
     def conninfo(self):
@@ -294,9 +392,10 @@ class Node:
         text = (self.dir / 'first-login').read_text()
         return dict(line.split(': ', 1) for line in text.splitlines() if ': ' in line)
 
-    def rest(self, key=None):
+    def rest(self, key=None, here=False):
+        """here: this node only."""
         first = self.first or self
-        return Rest(self.https, first.dir / 'root.pem', key)
+        return Rest([self] if here else self.nodes(), first.dir / 'root.pem', key)
 
     def sql(self, query, role='emt_admin', tenant=None):
         """Rows of text columns, through psql."""
@@ -353,7 +452,7 @@ class Tenant:
         self.post('/gateways', {'id': name})
         e = self.post(f'/gateways/{name}/enrolment')
         dir = pathlib.Path(dir)
-        run([build_dir() / 'emt-agent', 'enrol', '--server', f'https://localhost:{node.https}', '--token', e['token'], '--pin', e['pin'],
+        run([build_dir() / 'emt-agent', 'enrol', '--server', node.api_address(), '--token', e['token'], '--pin', e['pin'],
              '--dir', dir])
         return dir
 
@@ -369,8 +468,8 @@ def run(args, ok=(0,), **more):
 
 
 def agent(dir, node, *args, log=None):
-    """An emt-agent towards a certain node."""
-    return Process([build_dir() / 'emt-agent', 'run', '--dir', dir, '--address', f'127.0.0.1:{node.field}', *args],
+    """An emt-agent towards the node whose turn it is."""
+    return Process([build_dir() / 'emt-agent', 'run', '--dir', dir, '--address', node.field_address(), *args],
                    log or pathlib.Path(dir) / 'agent.log')
 
 
@@ -383,7 +482,7 @@ def workspace(name):
     try:
         yield dir, nodes
     except BaseException:
-        for n in nodes:
+        for n in (n for first in nodes for n in first.nodes()):
             if n.process:
                 say(f'--- end of {n.process.log}')
                 sys.stdout.write(n.process.output()[-6000:])
@@ -393,8 +492,8 @@ def workspace(name):
         # Removed at the end of stop_all(), after the servers let go of it.
         pass
     finally:
-        for n in reversed(nodes):
-            if n.process and n.process.alive():
+        for n in reversed([n for first in nodes for n in first.nodes()]):
+            if n.runs():
                 with contextlib.suppress(AssertionError):
                     n.process.stop()
     shutil.rmtree(dir, ignore_errors=True)

@@ -34,7 +34,7 @@ def hear(dir, node, lines, log):
     """The gateway hears these and delivers what it keeps."""
     replay = dir / f'{log}.hex'
     replay.write_text(''.join(f'wmbus {frame} format=no-link-crc rssi={rssi}\n' for frame, rssi in lines))
-    emt.run([emt.build_dir() / 'emt-agent', 'run', '--dir', dir, '--address', f'127.0.0.1:{node.field}', '--replay', replay, '--once', '--timeout', 30])
+    emt.run([emt.build_dir() / 'emt-agent', 'run', '--dir', dir, '--address', node.field_address(), '--replay', replay, '--once', '--timeout', 30])
 
 
 def main():

@@ -249,7 +249,7 @@ def self_signed(dir):
 
 
 def under_attack(dir, nodes):
-    node = Node(dir / 'n')
+    node = Node(dir / 'n', alone='one node is attacked, and what its gateways feel is measured')
     node.field_extra = ['  hello: 2s', '  handshake: 2s']
     nodes.append(node)
     node.start()
@@ -287,7 +287,7 @@ def crash_build():
 
 def crashing_telegram(dir, nodes):
     program = crash_build()
-    node = Node(dir / 'c', program=program)
+    node = Node(dir / 'c', program=program, alone='the telegram would end each node once')
     nodes.append(node)
     node.start()
     op = operator(node)

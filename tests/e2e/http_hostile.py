@@ -276,7 +276,7 @@ def frozen(node, context, tenant, dir):
 
 def main():
     with workspace('http') as (dir, nodes):
-        node = Node(dir / 'a')
+        node = Node(dir / 'a', alone='one front is attacked, by connections made by hand')
         config = node.config
         node.config = lambda: config().replace('api:\n', 'api:\n  request: 3\n  peer_connections: 40\n', 1)
         nodes.append(node)

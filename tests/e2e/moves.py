@@ -73,7 +73,7 @@ def settle(kind, front, old, new, rng):
 
 
 def set_up(dir, nodes):
-    first = Node(dir / 'n', extra='roles: [api, worker]\n')
+    first = Node(dir / 'n', extra='roles: [api, worker]\n', alone='the nodes of the gateways are made below')
     nodes.append(first)
     first.start()
     field = [Node(dir / f'n{i}', first=first, extra='roles: [field]\n') for i in (1, 2)]

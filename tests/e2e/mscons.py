@@ -141,7 +141,7 @@ def killed(node, tenant, tid):
     for i in range(KILLS):
         jobs.append(order(tenant))
         time.sleep(rnd.random() * 0.25)
-        node.process.kill()
+        node.kill()
         dead = utc_now()
         node.start()
         if not FULL:

@@ -102,7 +102,7 @@ def check_units(root):
 
 def check_unpacked(root, folder):
     """emtd and an agent straight from the unpacked packages: migrations and portal are found beside the program."""
-    node = Node(folder / 'node', program=root / 'usr/bin/emtd')
+    node = Node(folder / 'node', program=root / 'usr/bin/emtd', alone='the first start of an unpacked package')
     node.start()
     try:
         op = operator(node)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Who may do what: every operation of the REST document asked by everybody, each with the status that x-emt-access, x-emt-roles and
 x-emt-scope promise. The document is held against the program's table by a unit test; here it is held against the running server."""
+import collections
 import http.client
 import json
 import re
@@ -44,41 +45,39 @@ def operations():
 
 
 class Asker:
-    """Somebody, with what is expected of every operation. Keeps its connection."""
+    """Somebody, with what is expected of every operation: asks the nodes in turns, and keeps a connection to each."""
 
     def __init__(self, name, node, expect, headers):
         self.name, self.expect, self.headers = name, expect, headers
-        self.port, self.context = node.https, node.rest().context
-        self.connection = None
+        context = node.rest().context
+        self.lines = collections.deque(http.client.HTTPSConnection('localhost', n.https, timeout=60, context=context) for n in node.nodes())
 
     def ask(self, method, path, body):
         """(status, problem type or None)"""
         headers = dict(self.headers)
         if body is not None:
             headers['Content-Type'] = 'application/json'
+        self.lines.rotate()
         for again in (True, False):
-            if self.connection is None:
-                self.connection = http.client.HTTPSConnection('localhost', self.port, timeout=60, context=self.context)
             try:
-                self.connection.request(method, path, body, headers)
-                r = self.connection.getresponse()
+                self.lines[0].request(method, path, body, headers)
+                r = self.lines[0].getresponse()
                 break
             except (http.client.HTTPException, OSError):
-                self.close()
+                self.lines[0].close()
                 if not again:
                     raise
         kind = r.headers.get('Content-Type', '')
         if 'event-stream' in kind:
-            self.close()
+            self.lines[0].close()
             return r.status, None
         data = r.read()
         document.judge(method, path, r.status, r.headers, data)
         return r.status, json.loads(data)['type'].rsplit(':', 1)[1] if 'problem' in kind else None
 
     def close(self):
-        if self.connection:
-            self.connection.close()
-        self.connection = None
+        for line in self.lines:
+            line.close()
 
 
 # --- what is expected: a set of statuses, or (status, problem type) ---

@@ -214,9 +214,6 @@ def main():
         node1 = emt.Node(dir / 'n1')
         nodes.append(node1)
         node1.start()
-        node2 = emt.Node(dir / 'n2', first=node1, extra=f'delivery:\n  root: {dir}/n1/outbox\n  private_networks: true\n')
-        nodes.append(node2)
-        node2.start()
         op = emt.operator(node1)
         a = emt.Tenant(op, 'alpha', own_mp_id='9900999000106')
         b = emt.Tenant(op, 'beta', own_mp_id='9900999000304')
@@ -228,9 +225,9 @@ def main():
         secrets(a, node1)
         target, schedule = by_hand(a, node1, outbox)
         missed(a, node1, target)
-        by_the_clock(a, nodes, target)
+        by_the_clock(a, node1.nodes(), target)
         failures(a, node1, dir, schedule, target)
-        crashes(a, [node2], schedule, outbox, 60 if emt.FULL else 8)
+        crashes(a, [node1.companion], schedule, outbox, 60 if emt.FULL else 8)
     emt.say('done')
 
 

@@ -72,6 +72,8 @@ def first_login(node):
 def forged_requests(node, op, key):
     path, body = '/api/v1/tenants/alpha', {'name': 'Alpha'}
     other = kept(Browser(node.rest()).login('admin', 'correct horse battery staple'))
+    # The node that was asked, and no other one: a browser knows each by its own name.
+    op.rest = node.rest(here=True)
     own = f'https://localhost:{node.https}'
     for token in (None, '', 'x', other.csrf, op.csrf[:-1], op.csrf + 'A', op.csrf.swapcase(), op.cookie.split('=', 1)[1]):
         for method, where, what in (('PATCH', path, body), ('POST', f'{path}/users', {}), ('DELETE', '/api/v1/session', None),
@@ -81,7 +83,7 @@ def forged_requests(node, op, key):
             assert status == expected, (method, where, token, status, data)
             assert status == 405 or json.loads(data)['type'] == 'urn:emt:problem:csrf', data
     for origin in ('https://evil.example', 'null', '', f'http://localhost:{node.https}', 'https://localhost', own + '.evil.example',
-                   f'https://localhost:{node.field}', 'https://evil.example/' + own):
+                   f'https://localhost:{node.field}', 'https://evil.example/' + own, f'https://localhost:{node.companion.https}'):
         assert op.raw('PATCH', path, body, headers={'Origin': origin})[0] == 403, origin
         assert Browser(node.rest()).raw('POST', '/api/v1/sessions', {'name': 'admin', 'password': 'x'},
                                         headers={'Origin': origin})[0] == 403, origin
@@ -93,6 +95,7 @@ def forged_requests(node, op, key):
     assert op.raw('PATCH', path, body, headers={'Authorization': f'Bearer {key}', 'X-CSRF-Token': None, 'Cookie': None})[0] == 200
     for header in ('Bearer emt_1_' + 'A' * 43, 'Basic YTpi', 'Bearer', ''):
         assert op.raw('GET', path, headers={'Authorization': header})[0] == 401, header
+    op.rest = node.rest()
     assert alive(op) and alive(other)
 
 
@@ -333,7 +336,7 @@ def settings(second):
 
 def told_nowhere(nodes):
     """No secret in a log or in what the database keeps as text."""
-    texts = [n.process.output() for n in nodes]
+    texts = [n.process.output() for first in nodes for n in first.nodes()]
     for table in ('audit', 'user_session', 'login_throttle', 'platform_user', 'membership', 'api_key', 'platform_api_key'):
         texts.append('\n'.join('\t'.join(row) for row in nodes[0].sql(f'select * from {table}', role='emt_owner')))
     for secret in secrets:

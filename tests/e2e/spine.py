@@ -278,9 +278,7 @@ def main():
         node1 = Node(dir / '1')
         nodes.append(node1)
         node1.start()
-        node2 = Node(dir / '2', first=node1)
-        nodes.append(node2)
-        node2.start()
+        node2 = node1.companion
         op = operator(node1)
         a = Tenant(op, 'stadtwerke', own_mp_id='9900999000106')
         b = Tenant(op, 'nachbar')

@@ -74,7 +74,7 @@ def connect(node, fleets):
 
 
 def one_kind(dir, nodes, key):
-    node = Node(dir / 'n')
+    node = Node(dir / 'n', alone='figures of one node')
     nodes.append(node)
     node.start()
     op = operator(node)

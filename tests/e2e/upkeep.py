@@ -86,9 +86,9 @@ def look_somewhere(tenant, arrivals, rng):
     look(tenant, gateway, day, arrivals.dates[day])
 
 
-def kill(kind, node):
+def kill(kind, node, rng):
     if kind == 'emtd':
-        node.process.kill()
+        crash.end_some(node, rng)
         node.start(wait=False)
         return
     rows = []
@@ -145,7 +145,7 @@ def main():
             for i in range(CRASHES):
                 time.sleep(rng.uniform(0.3, 2))
                 kind = list(done)[i % 3]
-                kill(kind, node)
+                kill(kind, node, rng)
                 done[kind] += 1
                 node.wait_ready(90)
             say(f'crashed: {done}; rounds: {[w.rounds for w in workers]}')

@@ -64,7 +64,7 @@ def main():
 
         # The same days once more, and a server that has forgotten that it knows them.
         send(node, folder, *(vectors.profile_telegram(METER, days[d], profiles[d], access=10 + d) for d in range(3)))
-        node.process.kill()
+        node.kill()
         node.start()
         send(node, folder, *(vectors.profile_telegram(METER, days[d], profiles[d], access=20 + d) for d in range(3)))
         assert stored(node) == (0, 0, 3, 0), stored(node)
