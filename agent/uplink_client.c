@@ -520,6 +520,15 @@ void uplink_client_cut(struct uplink_client *c)
         client_fail(c, "the network was cut", 0);
 }
 
+void uplink_client_flee(struct uplink_client *c)
+{
+    if (c->state < CLIENT_CONNECTING || c->next_address == 0)
+        return;
+    c->config.first_endpoint =
+        (c->address[c->next_address - 1].endpoint + 1) % c->config.nendpoints;
+    client_fail(c, "left in silence", 1);
+}
+
 void uplink_client_move(struct uplink_client *c)
 {
     c->config.first_endpoint = (c->config.first_endpoint + 1) % c->config.nendpoints;

@@ -255,6 +255,8 @@ static void obey(struct fleet *f, const char *order)
         each = uplink_client_cut;
     else if (strcmp(order, "move") == 0)
         each = uplink_client_move;
+    else if (strcmp(order, "flee") == 0)
+        each = uplink_client_flee;
     else if (strcmp(order, "hush") == 0 || strcmp(order, "speak") == 0)
         f->hushed = order[0] == 'h';
     else

@@ -29,8 +29,9 @@ struct fleet_options {
     size_t naddresses;              /* gateway number i begins with number i of them */
 };
 
-/* Orders, one per line: "cut" drops all connections as a network does that is gone; "move" takes
- * every gateway to the next of its addresses; "hush" stops the telegrams, "speak" goes on.
+/* Orders, one per line: "cut" drops all connections as a network does that is gone; "flee"
+ * does so and takes every gateway to the next of its addresses, "move" says Bye before; "hush"
+ * stops the telegrams, "speak" goes on.
  *
  * One JSON line per second on stdout, a last one with "final":true. Exit code: 0 everything
  * submitted was acknowledged, 1 not everything or a failure, 2 wrong configuration (diag says

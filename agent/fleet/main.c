@@ -38,7 +38,7 @@ static const char usage[] =
     "  --address HOST:PORT  dial this in the place of the configured addresses; several: each gateway\n"
     "                       begins with another one\n"
     "  --no-resume          full handshakes only\n"
-    "  --orders             read lines from standard input: cut, move, hush, speak\n"
+    "  --orders             read lines from standard input: cut, flee, move, hush, speak\n"
     "  --log-level LEVEL    debug, info, notice, warn, error (error)\n"
     "\n"
     "enrol    enrol many gateways, each into DIR/<tenant>.<gateway>\n"

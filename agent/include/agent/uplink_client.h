@@ -83,6 +83,8 @@ void uplink_client_stop(struct uplink_client *c);
 /* As a network that is gone: the connection is dropped without a word, and dialled again as after
  * any failure. Nothing where there is none. */
 void uplink_client_cut(struct uplink_client *c);
+/* As cut, and goes on at once with the endpoint behind the one that it was connected to. */
+void uplink_client_flee(struct uplink_client *c);
 /* Says Bye and goes on at once with the next endpoint, where rounds begin from now on. */
 void uplink_client_move(struct uplink_client *c);
 /* The spool has new durable frames. */
