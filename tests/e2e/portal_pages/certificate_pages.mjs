@@ -113,7 +113,6 @@ async function importCa(browser, world, maker) {
   await browser.look();
   await browser.shoot('certificate-with-list');
   await page.getByRole('button', { name: 'Entfernen' }).click();
-  await browser.look();
   await press(dialog, 'Entfernen');
   await page.getByRole('heading', { name: 'Zertifikate', exact: true }).waitFor();
   await page.getByRole('link', { name: 'Hersteller-CA' }).waitFor({ state: 'detached' });
@@ -139,12 +138,10 @@ async function pinDevice(browser, world, maker) {
   await dialog.getByLabel('Bezeichnung').fill('Logger');
   await choose(browser, dialog, /^Datei/, maker.path('logger.pem'));
   await dialog.getByLabel('Gateway', { exact: true }).fill('logger-1');
-  await browser.look();
   await browser.shoot('certificate-pin');
   await press(dialog, 'Importieren');
   await page.getByRole('heading', { name: 'Logger' }).waitFor();
   await page.getByText('nie gesehen').waitFor();
-  await browser.look();
   await page.getByRole('link', { name: 'logger-1' }).click();
   await page.getByRole('link', { name: 'importiert' }).waitFor();
   await browser.look();
@@ -158,7 +155,6 @@ async function nextAuthority(browser, world) {
   await page.getByRole('button', { name: 'Neue CA anlegen' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByLabel('Schlüssel der CA').selectOption('brainpoolP256r1');
-  await browser.look();
   await press(dialog, 'Anlegen');
   await dialog.waitFor({ state: 'detached' });
   await page.getByText('gültig, stellt nicht mehr aus').waitFor();

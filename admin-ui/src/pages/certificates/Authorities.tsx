@@ -155,7 +155,7 @@ function OwnList({ authority, now }: { authority: Authority; now: number }) {
   return (
     <>
       {stale && <Tone tone="bad">{t('crl.states.stale')}</Tone>}{' '}
-      <Anchor href={`/api/v1/crls/${fingerprint}.crl`} download size="sm">
+      <Anchor href={`/api/v1/crls/${fingerprint}.crl`} download size="sm" underline="always">
         {t('crl.own', { number: crl_number })}
       </Anchor>
       {` · ${t('crl.entries', { count: crl_entries ?? 0 })}`}
