@@ -15,6 +15,7 @@ enum {
     BINDING_UPDATE,
     BINDING_DELETE,
     BINDING_MARKET,
+    MAPPING,
     STATEMENTS
 };
 
@@ -24,7 +25,7 @@ enum {
     "SELECT binding_id::text, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent,"        \
     " device_number, valid_from, valid_to, use_case::text, order_number, config_id, decimals,"      \
     " step_s, capacity_mantissa, capacity_exponent, first_mantissa, first_exponent, last_mantissa," \
-    " last_exponent FROM location_channel"
+    " last_exponent, master_data_number FROM location_channel"
 
 /* clang-format off */
 static const struct store_statement statements[STATEMENTS] = {
@@ -72,11 +73,24 @@ static const struct store_statement statements[STATEMENTS] = {
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
     [BINDING_DELETE] = { "binding_delete", 3,
         "DELETE FROM location_channel WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
-    [BINDING_MARKET] = { "binding_market", 14,
+    [BINDING_MARKET] = { "binding_market", 15,
         "UPDATE location_channel SET use_case = $4, order_number = $5, config_id = $6, decimals = $7,"
         " step_s = $8, capacity_mantissa = $9, capacity_exponent = $10, first_mantissa = $11,"
-        " first_exponent = $12, last_mantissa = $13, last_exponent = $14"
+        " first_exponent = $12, last_mantissa = $13, last_exponent = $14,"
+        " master_data_number = $15"
         " WHERE tenant_id = $1 AND location_id = $2 AND binding_id = $3" },
+    [MAPPING] = { "location_mapping", 3,
+        "SELECT l.code, l.code, l.kind, l.name, coalesce(l.receiver_mp_id, ''), b.channel_id, d.ident,"
+        " coalesce(c.obis, ''), b.obis, b.ratio_mantissa, b.ratio_exponent, b.device_number,"
+        " b.valid_from, b.valid_to, b.use_case::text, b.order_number, b.config_id, b.decimals,"
+        " b.step_s, b.capacity_mantissa, b.capacity_exponent, b.first_mantissa, b.first_exponent,"
+        " b.last_mantissa, b.last_exponent, b.master_data_number"
+        " FROM (SELECT tenant_id, location_id, code, kind, name, receiver_mp_id FROM location"
+        "  WHERE tenant_id = $1 AND code > $2 ORDER BY code LIMIT $3) l"
+        " LEFT JOIN location_channel b ON b.tenant_id = l.tenant_id AND b.location_id = l.location_id"
+        " LEFT JOIN channel c ON c.tenant_id = b.tenant_id AND c.channel_id = b.channel_id"
+        " LEFT JOIN device d ON d.tenant_id = c.tenant_id AND d.device_id = c.device_id"
+        " ORDER BY l.code, b.obis, b.valid_from, b.binding_id" },
 };
 /* clang-format on */
 
@@ -234,7 +248,7 @@ static void decimal_param(struct store_param p[2], const struct decimal *d)
 enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t location_id,
                                 int64_t binding_id, const struct binding_market *m)
 {
-    struct store_param p[14];
+    struct store_param p[15];
 
     p_int4(&p[0], tenant);
     p_int8(&p[1], location_id);
@@ -253,6 +267,7 @@ enum emt_err binding_market_set(struct store *s, int32_t tenant, int64_t locatio
     decimal_param(&p[8], m->capacity);
     decimal_param(&p[10], m->first_reading);
     decimal_param(&p[12], m->last_reading);
+    p_text(&p[14], m->master_data_number != NULL ? m->master_data_number : "");
     return store_run_touch(s, &statements[BINDING_MARKET], p);
 }
 
@@ -285,4 +300,15 @@ enum emt_err binding_delete(struct store *s, int32_t tenant, int64_t location_id
     p_int8(&p[1], location_id);
     p_int8(&p[2], binding_id);
     return store_run_touch(s, &statements[BINDING_DELETE], p);
+}
+
+enum emt_err location_mapping(struct store *s, int32_t tenant, const char *after, int places,
+                              struct store_result **out)
+{
+    struct store_param p[3];
+
+    p_int4(&p[0], tenant);
+    p_text(&p[1], after);
+    p_int8(&p[2], places);
+    return store_run(s, &statements[MAPPING], p, out);
 }

@@ -32,7 +32,8 @@ enum {
     ROW_STEP,
     ROW_CAPACITY,
     ROW_FIRST = 16,
-    ROW_LAST = 18
+    ROW_LAST = 18,
+    ROW_MASTER_DATA = 20
 };
 static const struct api_column columns[] = {
     { "id", COL_INT, NULL },
@@ -50,6 +51,7 @@ static const struct api_column columns[] = {
     { "capacity", COL_DECIMAL, NULL },
     { "first_reading", COL_DECIMAL, NULL },
     { "last_reading", COL_DECIMAL, NULL },
+    { "master_data_number", COL_TEXT, NULL },
 };
 
 enum emt_err api_binding_list(struct api_call *c)
@@ -94,6 +96,7 @@ enum member {
     CAPACITY,
     FIRST,
     LAST,
+    MASTER_DATA,
     MEMBERS
 };
 static const char *const pids[] = { "13002", "13006", "13007", "13008", "13009", "13016",
@@ -129,6 +132,7 @@ static const char *const pids[] = { "13002", "13006", "13007", "13008", "13009",
         [CAPACITY] = { "capacity", FIELD_TEXT, false, clears, 1, 20, NULL },                       \
         [FIRST] = { "first_reading", FIELD_TEXT, false, clears, 1, 20, NULL },                     \
         [LAST] = { "last_reading", FIELD_TEXT, false, clears, 1, 20, NULL },                       \
+        [MASTER_DATA] = { "master_data_number", FIELD_TEXT, false, false, 0, 70, NULL },           \
     }
 static const struct api_field new_fields[MEMBERS] = TABLE(true, false);
 static const struct api_field changed_fields[MEMBERS] = TABLE(false, true);
@@ -168,6 +172,7 @@ static void binding_of(struct binding *b, const struct store_result *r)
         .capacity = decimal_at(r, ROW_CAPACITY, &b->capacity),
         .first_reading = decimal_at(r, ROW_FIRST, &b->first),
         .last_reading = decimal_at(r, ROW_LAST, &b->last),
+        .master_data_number = c_text(r, 0, ROW_MASTER_DATA),
     };
 }
 
@@ -214,6 +219,8 @@ static bool take_market(struct api_call *c, const struct api_value *v, struct bi
         m->order_number = v[ORDER].text;
     if (v[CONFIG].present)
         m->config_id = v[CONFIG].text;
+    if (v[MASTER_DATA].present)
+        m->master_data_number = v[MASTER_DATA].text;
     if (v[DECIMALS].present)
         m->decimals = v[DECIMALS].null ? -1 : (int)v[DECIMALS].number;
     if (v[STEP].present)

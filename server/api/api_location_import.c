@@ -1,7 +1,8 @@
-/* Locations with their bindings, as CSV: a line makes a location, binds a channel to one, or both.
- */
+/* Locations with their bindings, as CSV: a line makes a location, binds a channel to one, or both;
+ * and all of them in the same shape. */
 #include "api_import.h"
 #include "api_route.h"
+#include "export/mapping_csv.h"
 #include "model/market_id.h"
 #include "model/obis.h"
 #include "store/device_store.h"
@@ -36,19 +37,31 @@ enum {
     LOC_STEP,
     LOC_CAPACITY,
     LOC_FIRST,
-    LOC_LAST
+    LOC_LAST,
+    LOC_MASTER_DATA
 };
 static const struct csv_name names[] = {
-    { "code", LOC_CODE },           { "kind", LOC_KIND },
-    { "name", LOC_NAME },           { "receiver_mp_id", LOC_RECEIVER },
-    { "channel", LOC_CHANNEL },     { "device", LOC_DEVICE },
-    { "register", LOC_REGISTER },   { "obis", LOC_OBIS },
-    { "ratio", LOC_RATIO },         { "device_number", LOC_DEVICE_NUMBER },
-    { "valid_from", LOC_FROM },     { "valid_to", LOC_TO },
-    { "use_case", LOC_USE_CASE },   { "order_number", LOC_ORDER },
-    { "config_id", LOC_CONFIG },    { "decimals", LOC_DECIMALS },
-    { "step_s", LOC_STEP },         { "capacity", LOC_CAPACITY },
-    { "first_reading", LOC_FIRST }, { "last_reading", LOC_LAST },
+    { "code", LOC_CODE },
+    { "kind", LOC_KIND },
+    { "name", LOC_NAME },
+    { "receiver_mp_id", LOC_RECEIVER },
+    { "channel", LOC_CHANNEL },
+    { "device", LOC_DEVICE },
+    { "register", LOC_REGISTER },
+    { "obis", LOC_OBIS },
+    { "ratio", LOC_RATIO },
+    { "device_number", LOC_DEVICE_NUMBER },
+    { "valid_from", LOC_FROM },
+    { "valid_to", LOC_TO },
+    { "use_case", LOC_USE_CASE },
+    { "order_number", LOC_ORDER },
+    { "config_id", LOC_CONFIG },
+    { "decimals", LOC_DECIMALS },
+    { "step_s", LOC_STEP },
+    { "capacity", LOC_CAPACITY },
+    { "first_reading", LOC_FIRST },
+    { "last_reading", LOC_LAST },
+    { "master_data_number", LOC_MASTER_DATA },
 };
 
 /* ---- the location ---- */
@@ -184,7 +197,8 @@ static enum emt_err read_market(const struct import_row *row, struct binding *b,
     int step = 0;
 
     *m = (struct binding_market){ .order_number = row->cell[LOC_ORDER],
-                                  .config_id = row->cell[LOC_CONFIG] };
+                                  .config_id = row->cell[LOC_CONFIG],
+                                  .master_data_number = row->cell[LOC_MASTER_DATA] };
     enum emt_err err = read_number(row, LOC_USE_CASE, "use_case", 0, &use_case, diag);
     if (err == EMT_OK)
         err = read_number(row, LOC_DECIMALS, "decimals", -1, &m->decimals, diag);
@@ -202,8 +216,10 @@ static enum emt_err read_market(const struct import_row *row, struct binding *b,
         err = emt_fail(diag, EMT_EMALFORMED, "decimals: 0 to 5; step_s: 900 or 3600");
     if (err == EMT_OK && m->capacity != NULL && m->capacity->mantissa == 0)
         err = emt_fail(diag, EMT_EMALFORMED, "capacity: must be above 0");
-    if (err == EMT_OK && (strlen(m->order_number) > 70 || strlen(m->config_id) > 70))
-        err = emt_fail(diag, EMT_EMALFORMED, "order_number, config_id: longer than 70 characters");
+    if (err == EMT_OK && (strlen(m->order_number) > 70 || strlen(m->config_id) > 70 ||
+                          strlen(m->master_data_number) > 70))
+        err = emt_fail(diag, EMT_EMALFORMED,
+                       "order_number, config_id, master_data_number: longer than 70 characters");
     return err;
 }
 
@@ -274,4 +290,29 @@ enum emt_err api_location_import(struct api_call *c)
     };
 
     return import_run(c, &kind);
+}
+
+/* Whole places to a page; as many lines as one import takes where a place has up to ten registers.
+ */
+enum emt_err api_location_export(struct api_call *c)
+{
+    struct writer *w = http_response_body(c->out);
+    char next[MAPPING_CODE_MAX];
+    struct api_page page;
+
+    if (!api_page_read(c, 1000, 1000, false, &page))
+        return EMT_OK;
+    mapping_csv_head(w);
+    enum emt_err err = mapping_csv_lines(c->store, c->tenant, page.cursor, page.limit, w, next);
+    if (err == EMT_ELIMIT) {
+        writer_clear(w);
+        return api_problem(c, 413, "too-large", "limit", "limit: fewer places are one answer");
+    }
+    if (err != EMT_OK)
+        return api_store_problem(c, err, "locations");
+    if (next[0] != '\0')
+        err = http_response_header(c->out, "X-Next-Cursor", next);
+    c->status = 200;
+    c->content_type = "text/csv";
+    return err;
 }

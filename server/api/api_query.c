@@ -42,6 +42,7 @@ static const struct {
     { api_event_list, PAGE " " SPAN " severity kind" },
     { api_meter_key_list, PAGE },
     { api_location_list, PAGE " q kind" },
+    { api_location_export, PAGE },
     { api_erasure_list, PAGE },
     { api_read_attempt_list, PAGE },
     { api_mandate_list, PAGE " location" },

@@ -107,6 +107,7 @@ static const struct api_route routes[] = {
     { HTTP_GET,    T "/replays/{job_id}",                ACCESS_TENANT, ROLES_ALL, AREA_FRAMES, api_replay_get },
     { HTTP_GET,    T "/locations",                       ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_list },
     { HTTP_POST,   T "/locations",                       ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_create },
+    { HTTP_GET,    T "/locations/export",                ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_export },
     { HTTP_POST,   T "/locations/import",                ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_import },
     { HTTP_GET,    T "/locations/{location}",            ACCESS_TENANT, ROLES_ALL, AREA_MARKET, api_location_get },
     { HTTP_PATCH,  T "/locations/{location}",            ACCESS_TENANT, ROLES_DATA, AREA_MARKET, api_location_update },

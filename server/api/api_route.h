@@ -77,7 +77,8 @@ enum emt_err api_job_get(struct api_call *c);
 enum emt_err api_job_cancel(struct api_call *c);
 enum emt_err api_gateway_import(struct api_call *c); /* api_import.c */
 enum emt_err api_device_import(struct api_call *c);
-enum emt_err api_location_import(struct api_call *c); /* api_location_import.c */
+enum emt_err api_location_export(struct api_call *c); /* api_location_import.c */
+enum emt_err api_location_import(struct api_call *c);
 enum emt_err api_login(struct api_call *c);
 enum emt_err api_session_create(struct api_call *c); /* api_session.c */
 enum emt_err api_session_get(struct api_call *c);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CSV_COLUMNS_MAX 16
+#define CSV_COLUMNS_MAX 32
 #define CSV_CELL_MAX 801 /* 200 characters of four bytes, and the closing 0 */
 
 /* The lines of a text, which stays with the caller. */

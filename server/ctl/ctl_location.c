@@ -2,6 +2,8 @@
 
 #include "base/clock.h"
 #include "ctl_database.h"
+#include "ctl_options.h"
+#include "export/mapping_csv.h"
 #include "store/audit_store.h"
 #include "store/erasure_store.h"
 #include "store/store.h"
@@ -21,8 +23,11 @@ static const char usage[] =
     "usage: emtctl location erase --tenant KEY --location CODE --yes-erase CODE --reason TEXT\n"
     "                             [--from TIME] [--until TIME]\n"
     "                             [--embedded DIR | --config FILE | --conninfo TEXT]\n"
+    "       emtctl location export --tenant KEY [--embedded DIR | --config FILE | --conninfo TEXT]\n"
     "\n"
-    "Erases what was measured at the location while it had its meters: values in rows and blocks,\n"
+    "export  prints all places of the market and the channels bound to them as CSV, in the shape\n"
+    "that the import of the API reads.\n"
+    "erase   erases what was measured at the location while it had its meters: values in rows and blocks,\n"
     "what was computed from them, frames, events and read attempts; looks whether anything is left;\n"
     "prints what went. Times as 2026-11-20T00:00:00Z, --until exclusive (default: now). Cannot be\n"
     "undone; the code is given twice. The order stands: emtd repeats it each day.\n"
@@ -160,6 +165,77 @@ static enum emt_err erase(const struct options *o, struct emt_diag *diag)
     return err;
 }
 
+/* --- the mapping --- */
+
+#define PLACES 500
+#define PLACES_BYTES_MAX (64u << 20)
+
+static const struct ctl_command exporting = { .name = "emtctl location export", .usage = usage };
+
+/* A part at a time: a mapping may be large. */
+static enum emt_err print_mapping(struct store *s, int32_t tenant, struct emt_diag *diag)
+{
+    char after[MAPPING_CODE_MAX] = "";
+    char next[MAPPING_CODE_MAX];
+    struct writer w;
+    enum emt_err err = store_begin(s, tenant);
+
+    writer_init_heap(&w, PLACES_BYTES_MAX);
+    mapping_csv_head(&w);
+    while (err == EMT_OK) {
+        err = mapping_csv_lines(s, tenant, after, PLACES, &w, next);
+        if (err == EMT_OK && fwrite(w.data, 1, w.len, stdout) != w.len)
+            err = emt_fail(diag, EMT_EIO, "stdout cannot be written");
+        if (next[0] == '\0')
+            break;
+        memcpy(after, next, sizeof after);
+        writer_clear(&w);
+    }
+    writer_release(&w);
+    store_rollback(s);
+    return err == EMT_EDB ? emt_fail(diag, err, "%s", store_error(s)) : err;
+}
+
+static enum emt_err export_mapping(const struct ctl_where *where, const char *key,
+                                   struct emt_diag *diag)
+{
+    struct store *s = NULL;
+    char *conninfo = NULL;
+    int32_t tenant = 0;
+    enum emt_err err =
+        ctl_conninfo(where->embedded, where->config, where->conninfo, &conninfo, diag);
+
+    if (err == EMT_OK)
+        err = ctl_tenant(conninfo, key, &tenant, diag);
+    if (err == EMT_OK)
+        err = store_open(conninfo, STORE_APP, CTL_CONNECT_MS, &s, diag);
+    free(conninfo);
+    if (err == EMT_OK)
+        err = print_mapping(s, tenant, diag);
+    store_close(s);
+    if (err == EMT_OK && fflush(stdout) != 0)
+        err = emt_fail(diag, EMT_EIO, "stdout cannot be written");
+    return err;
+}
+
+static int export_command(int argc, char **argv)
+{
+    const char *tenant = NULL;
+    struct ctl_where where = { 0 };
+    const struct ctl_option known[] = { { "--tenant", &tenant, NULL }, CTL_WHERE(&where) };
+    struct emt_diag diag = { 0 };
+    int words;
+    int code =
+        ctl_options_read(&exporting, argc, argv, 2, known, sizeof known / sizeof known[0], &words);
+
+    if (code != 0)
+        return code;
+    if (tenant == NULL)
+        return ctl_wrong_usage(&exporting, "--tenant is needed", NULL);
+    code = ctl_where_check(&exporting, &where);
+    return code != 0 ? code : ctl_end(&exporting, export_mapping(&where, tenant, &diag), &diag);
+}
+
 int ctl_location(int argc, char **argv)
 {
     struct options o = { 0 };
@@ -172,6 +248,8 @@ int ctl_location(int argc, char **argv)
         (void)fputs(usage, stdout);
         return 0;
     }
+    if (strcmp(argv[1], "export") == 0)
+        return export_command(argc, argv);
     if (strcmp(argv[1], "erase") != 0)
         return wrong_usage("unknown command ", argv[1]);
     int code = read_options(argc, argv, &o);

@@ -87,6 +87,9 @@ static void fill_document(struct pending *p, const char *document, emt_time from
                                    .to = to,
                                    .series = p->series,
                                    .n_series = p->lines->n };
+    /* Readings of an exchange name the message that announced it (13002, conditions 129, 546). */
+    if (u->pid == 13002 && p->lines->line[0].values->exchange_at != EMT_TIME_NONE)
+        d->earlier = or_null(first->master_data);
     /* Delivery notes answer nothing. */
     if (export_is_note(document))
         d->order = NULL;
@@ -327,8 +330,9 @@ static enum emt_err put(struct pending *p)
     return EMT_OK;
 }
 
-/* Room for the document and what it cancels; after it, the rows of what was sent may be others. */
-static enum emt_err make_room(struct pending *p, bool *again)
+/* Room for the document and what it cancels; *again: the rows of what was sent may be others now;
+ * *out: it cannot go, which is said of the first one, because it holds for a whole file. */
+static enum emt_err make_room(struct pending *p, bool *again, bool *out)
 {
     struct export_run *run = p->run;
     struct emt_diag diag = { 0 };
@@ -342,11 +346,11 @@ static enum emt_err make_room(struct pending *p, bool *again)
                                 1 + (cancels ? (int)p->n_before : 0), version, &diag);
 
     *again = run->out->epoch != epoch;
-    if (err == EMT_ESTATE) {
-        export_note(&run->out->notes, p->place->code, "left out: %s", diag.text);
-        return EMT_OK;
-    }
-    return err;
+    *out = err == EMT_ESTATE;
+    if (*out && run->ahead++ == 0)
+        export_note(&run->out->notes, p->place->code, "left out, and whatever else it holds for: %s",
+                    diag.text);
+    return *out ? EMT_OK : err;
 }
 
 static enum emt_err put_with_cancels(struct pending *p)
@@ -396,7 +400,7 @@ enum emt_err export_document_put(struct export_run *run, const struct place *pla
     if (err == EMT_OK)
         err = judge_before(p, &stays);
     if (err == EMT_OK && !stays)
-        err = make_room(p, &again);
+        err = make_room(p, &again, &stays);
     if (err == EMT_OK && again) {
         err = export_sent_load(run, &diag);
         if (err == EMT_OK)

@@ -91,6 +91,7 @@ static bool read_register(const struct export_use_case *u, const struct export_n
     out->device = c_text(rows, i, EXPORT_DEVICE_NUMBER);
     out->order = c_text(rows, i, EXPORT_ORDER_NUMBER);
     out->config = c_text(rows, i, EXPORT_CONFIG_ID);
+    out->master_data = c_text(rows, i, EXPORT_MASTER_DATA);
     out->capacity = decimal_at(rows, i, EXPORT_CAPACITY_MANTISSA);
     out->has_first = !c_null(rows, i, EXPORT_FIRST_MANTISSA);
     out->has_last = !c_null(rows, i, EXPORT_LAST_MANTISSA);

@@ -24,6 +24,7 @@ struct place_register {
     enum export_source source;
     int64_t channel;
     const char *device, *order, *config; /* "" for none */
+    const char *master_data;             /* number of the message on its exchange, "" for none */
     struct decimal factor;   /* from the channel's unit to the market's, ratio included */
     struct decimal scale;    /* … without the ratio: for what the register shows */
     struct decimal capacity; /* mantissa 0: does not roll over */

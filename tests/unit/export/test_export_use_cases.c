@@ -527,6 +527,40 @@ START_TEST(a_gas_meter_is_read_at_six_and_converted_by_the_month)
 }
 END_TEST
 
+START_TEST(readings_of_a_gas_meters_exchange_name_what_announced_it)
+{
+    int32_t tenant = gas_tenant("gas-exchange");
+    struct export_bind b = {
+        .place = MELO, .obis = "7-0:3.0.0", .device = "7NEW", .from = "2026-11-18T09:15:00Z"
+    };
+
+    export_place(fixture, tenant, MELO, GAS_RECEIVER);
+    int64_t old = bound(tenant, "GAS-X", "m3", MELO, "7-0:3.0.0", "7OLD");
+    b.channel = export_channel(fixture, tenant, "GAS-Y", "m3");
+    export_sql(fixture,
+               "update location_channel set valid_to = '2026-11-18T09:15:00Z', last_mantissa = 700,"
+               " master_data_number = 'UTILMD-1' where tenant_id = %d",
+               (int)tenant);
+    export_bind(fixture, tenant, &b);
+    export_sql(fixture,
+               "update location_channel set first_mantissa = 3, master_data_number = 'UTILMD-1'"
+               " where tenant_id = %d and channel_id = %" PRId64,
+               (int)tenant, b.channel);
+    counts(tenant, old, "2026-11-18T05:00:00Z", 3600, 4, 696, 1, 0);
+    json_t *file = exported(tenant, 13002, DAY, NEXT_DAY, 3);
+    holds("RFF+Z30:UTILMD-1'RFF+Z13:13002'");
+    holds("RFF+MG:7OLD'LIN+1'PIA+5+7-0?:3.0.0:SRW'QTY+220:700'DTM+7:202611180500?+00:303'"
+          "DTM+60:202611180915?+00:303'");
+    holds("RFF+MG:7NEW'LIN+1'PIA+5+7-0?:3.0.0:SRW'QTY+220:3'DTM+7:202611180500?+00:303'"
+          "DTM+60:");
+    /* The reading of the day is nobody's exchange. */
+    const char *first = strstr(t.content[0], "UNT+");
+    const char *named = strstr(t.content[0], "RFF+Z30");
+    ck_assert(named > first);
+    json_decref(file);
+}
+END_TEST
+
 START_TEST(gas_energy_of_a_market_location_is_whole)
 {
     int32_t tenant = gas_tenant("gas-energy");
@@ -680,6 +714,7 @@ int main(void)
     tcase_add_test(c, the_version_is_that_of_the_day_of_sending);
     tcase_add_test(c, the_long_gas_day_has_25_hours);
     tcase_add_test(c, a_gas_meter_is_read_at_six_and_converted_by_the_month);
+    tcase_add_test(c, readings_of_a_gas_meters_exchange_name_what_announced_it);
     tcase_add_test(c, gas_energy_of_a_market_location_is_whole);
     tcase_add_test(c, gas_quality_is_sent_as_stored);
     tcase_add_test(c, a_gap_is_filled_with_what_the_register_moved_on);

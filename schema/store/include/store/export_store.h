@@ -77,6 +77,7 @@ enum {
     EXPORT_FIRST_EXPONENT,
     EXPORT_LAST_MANTISSA, /* int8, NULL: register at VALID_TO is not told */
     EXPORT_LAST_EXPONENT,
+    EXPORT_MASTER_DATA, /* text, "" none */
 };
 /* Bindings of places of these kinds (LOCATION_BIT) that overlap [from, to); location NULL: all;
  * of_file: only places of the messages of this file, 0: all. *places: how many there are. They come

@@ -48,6 +48,7 @@ EMT_CHECKED enum emt_err binding_insert(struct store *s, int32_t tenant, int64_t
 struct binding_market {
     unsigned use_case; /* the only one that it serves; 0: each that its OBIS number is listed for */
     const char *order_number, *config_id; /* NULL: none */
+    const char *master_data_number;       /* of the message that announced its exchange; NULL */
     int decimals;                         /* fewer than the use case permits; -1: as many */
     int32_t step_s;                       /* 900 or 3600; 0: the use case's */
     /* In the unit of the channel; NULL: not known. The register begins again at 0 when it reaches
@@ -65,7 +66,7 @@ EMT_CHECKED enum emt_err binding_overlap(struct store *s, int32_t tenant, int64_
                                          int64_t except, bool ordered, int64_t *n);
 /* (cursor, binding_id, channel_id, obis, ratio_mantissa, ratio_exponent, device_number, valid_from,
  * valid_to, use_case text, order_number, config_id, decimals, step_s, capacity, first, last: each
- * mantissa and exponent). */
+ * mantissa and exponent, master_data_number). */
 EMT_CHECKED enum emt_err binding_list(struct store *s, int32_t tenant, int64_t location_id,
                                       int limit, struct store_result **out);
 /* One row as binding_list(). EMT_ENOTFOUND. */
@@ -85,6 +86,36 @@ EMT_CHECKED enum emt_err binding_update(struct store *s, int32_t tenant, int64_t
 /* As if it had never been: what was sent by it stays sent. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err binding_delete(struct store *s, int32_t tenant, int64_t location_id,
                                         int64_t binding_id);
+
+/* Columns of location_mapping(): a place with one of its bindings in each row, by code; places
+ * without any have MAPPING_CHANNEL NULL. */
+enum mapping_column {
+    MAPPING_CURSOR,
+    MAPPING_CODE,
+    MAPPING_KIND,
+    MAPPING_NAME,
+    MAPPING_RECEIVER, /* "" none */
+    MAPPING_CHANNEL,
+    MAPPING_DEVICE,
+    MAPPING_REGISTER, /* OBIS code of the channel, "" none */
+    MAPPING_OBIS,
+    MAPPING_RATIO, /* mantissa and exponent, as the other decimals */
+    MAPPING_DEVICE_NUMBER = MAPPING_RATIO + 2,
+    MAPPING_FROM,
+    MAPPING_TO,
+    MAPPING_USE_CASE,
+    MAPPING_ORDER,
+    MAPPING_CONFIG,
+    MAPPING_DECIMALS,
+    MAPPING_STEP,
+    MAPPING_CAPACITY,
+    MAPPING_FIRST = MAPPING_CAPACITY + 2,
+    MAPPING_LAST = MAPPING_FIRST + 2,
+    MAPPING_MASTER_DATA = MAPPING_LAST + 2
+};
+/* All of so many places behind a code. */
+EMT_CHECKED enum emt_err location_mapping(struct store *s, int32_t tenant, const char *after,
+                                          int places, struct store_result **out);
 
 const struct store_statement *location_store_statements(size_t *n);
 
