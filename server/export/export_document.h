@@ -30,6 +30,7 @@ struct export_run {
     emt_time sent_from, sent_to;
     unsigned sent_epoch;
     uint64_t unchanged; /* documents that stayed out */
+    uint64_t ahead;     /* … because what they take the place of is dated ahead of now */
 };
 
 /* One register in the market's sense: the channels that follow each other in it, and its values. */

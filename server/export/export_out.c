@@ -213,9 +213,13 @@ enum emt_err out_room(struct export_out *o, const char *place, emt_time from, si
     bool full = o->content.len + bytes > o->bytes_max ||
                 (int)o->writer.edi.messages > o->messages_max - messages;
     enum emt_err err = EMT_OK;
+    char when[32];
 
     if (late && version + EMT_MINUTE > o->req->now + AHEAD_MAX)
-        return emt_fail(diag, EMT_ESTATE, "what was sent before is dated ahead of now");
+        return emt_fail(diag, EMT_ESTATE,
+                        "what was sent before is dated %s, ahead of now: try again later, or set"
+                        " the clock",
+                        time_format(version, when));
     if (late)
         o->created = version + EMT_MINUTE;
     if (!late && !(full && o->writer.edi.messages > 0))
