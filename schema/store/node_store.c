@@ -27,8 +27,10 @@ static const struct store_statement statements[] = {
     [FORGET] = { "node_forget", 0,
                  "delete from node where lease_until < now() - interval '1 day'" },
     [COUNT] = { "node_count", 0, "select count(*) from node where lease_until > now()" },
+    /* A commit that notifies writes to the log; whoever is woken need not wait for the disk. */
     [WAKE] = { "node_wake", 1,
-               "select pg_notify('emt_node_' || id, '')::text from node"
+               "select set_config('synchronous_commit', 'off', true),"
+               " pg_notify('emt_node_' || id, '')::text from node"
                " where id <> $1 and lease_until > now()" },
     [STAND] = { "node_partitions_stand", 0,
                 "select exists (select from storage_window where hot_to > now() + interval '1 day')"

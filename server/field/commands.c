@@ -22,12 +22,14 @@ struct take {
     int32_t tenant;
     int64_t gateway, epoch;
     unsigned calls;
+    bool behind; /* a poll passed it by while it was under way */
 };
 
 struct commands {
     struct commands_settings settings;
     struct store *store; /* of the poll under way */
     unsigned calls;      /* of the poll: 0 when none is under way */
+    bool again;          /* somebody asked for a look while one was under way */
     struct take *takes;
     unsigned ntakes;
 };
@@ -59,10 +61,17 @@ void commands_free(struct commands *c)
     free(c);
 }
 
-static void take_settle(struct take *t)
+/* What was ordered after its statement began is not in it: looked at once more. */
+static void take_settle(struct take *t, enum emt_err err)
 {
-    if (--t->calls == 0)
-        take_free(t);
+    struct commands *c = t->commands;
+    bool behind = t->behind;
+
+    if (--t->calls > 0)
+        return;
+    take_free(t);
+    if (behind && err == EMT_OK)
+        commands_poll(c, c->store);
 }
 
 /* ---- one gateway's commands ---- */
@@ -112,22 +121,22 @@ static void on_taken(void *ctx, enum emt_err err, const struct store_result *r)
         }
         command_send(t, &head, arguments, n);
     }
-    take_settle(t);
+    take_settle(t, err);
 }
 
 static void on_take_segment(void *ctx, enum emt_err err, const struct store_result *r)
 {
-    (void)err;
     (void)r;
-    take_settle(ctx);
+    take_settle(ctx, err);
 }
 
-static bool is_taking(const struct commands *c, int32_t tenant, int64_t gateway)
+static struct take *find_take(const struct commands *c, int32_t tenant, int64_t gateway)
 {
-    for (const struct take *t = c->takes; t; t = t->next)
-        if (t->tenant == tenant && t->gateway == gateway)
-            return true;
-    return false;
+    struct take *t = c->takes;
+
+    while (t && (t->tenant != tenant || t->gateway != gateway))
+        t = t->next;
+    return t;
 }
 
 static void take_start(struct commands *c, const struct session *s)
@@ -154,10 +163,16 @@ static void take_start(struct commands *c, const struct session *s)
         t->calls++;
     if (session_send_end_of_segment(c->store, on_take_segment, t) == EMT_OK)
         t->calls++;
-    take_settle(t);
+    take_settle(t, EMT_EDB);
 }
 
 /* ---- the poll ---- */
+
+static void poll_settle(struct commands *c, enum emt_err err)
+{
+    if (--c->calls == 0 && c->again && err == EMT_OK)
+        commands_poll(c, c->store);
+}
 
 static void on_open(void *ctx, enum emt_err err, const struct store_result *r)
 {
@@ -168,33 +183,39 @@ static void on_open(void *ctx, enum emt_err err, const struct store_result *r)
         int32_t tenant;
         int64_t gateway, epoch;
         struct session *s;
+        struct take *under_way;
 
         session_read_commands_open(r, i, &tenant, &gateway, &epoch);
         s = c->settings.find(c->settings.ctx, tenant, gateway);
-        if (!s || s->owned.epoch != epoch || !s->wants_commands || is_taking(c, tenant, gateway))
+        if (!s || s->owned.epoch != epoch || !s->wants_commands)
             continue;
+        under_way = find_take(c, tenant, gateway);
+        if (under_way) {
+            under_way->behind = true;
+            continue;
+        }
         if (s->open_commands >= s->limits->commands)
             metric_add(c->settings.metrics->limits[LIMIT_COMMANDS], 1);
         else
             take_start(c, s);
     }
-    c->calls--;
+    poll_settle(c, err);
     if (c->ntakes > 0)
         c->settings.queued(c->settings.ctx);
 }
 
 static void on_open_segment(void *ctx, enum emt_err err, const struct store_result *r)
 {
-    struct commands *c = ctx;
-
-    (void)err;
     (void)r;
-    c->calls--;
+    poll_settle(ctx, err);
 }
 
 void commands_poll(struct commands *c, struct store *s)
 {
-    if (!s || c->calls > 0)
+    if (!s)
+        return;
+    c->again = c->calls > 0;
+    if (c->again)
         return;
     c->store = s;
     if (session_send_commands_open(s, c->settings.node, on_open, c) == EMT_OK)

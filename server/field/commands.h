@@ -27,7 +27,8 @@ struct commands_settings {
 };
 struct commands *commands_new(const struct commands_settings *s);
 void commands_free(struct commands *c);
-/* Looks for waiting commands, unless it is looking already. s NULL: no database. */
+/* Looks for waiting commands; once more when the look under way is over, which may have begun
+ * before what it is asked for was there. s NULL: no database. */
 void commands_poll(struct commands *c, struct store *s);
 
 #endif

@@ -17,6 +17,7 @@ struct revocation {
     void *ctx;
     struct store *store; /* of the poll under way */
     bool asked;          /* for the imports, in this poll */
+    bool again;          /* asked for while it was under way */
     unsigned calls;      /* 0: nothing under way */
     int64_t version;     /* of the imported certificates, as they were taken */
     int64_t newest;      /* … as the database has them */
@@ -167,13 +168,20 @@ static void on_segment(void *ctx, enum emt_err err, const struct store_result *r
 
     (void)res;
     r->calls--;
-    if (err == EMT_OK && r->calls == 0 && r->newest != r->version && !r->asked)
+    if (err != EMT_OK || r->calls > 0)
+        return;
+    if (r->newest != r->version && !r->asked)
         ask_imports(r);
+    else if (r->again)
+        revocation_poll(r, r->store);
 }
 
 void revocation_poll(struct revocation *r, struct store *s)
 {
-    if (!s || r->calls > 0)
+    if (!s)
+        return;
+    r->again = r->calls > 0;
+    if (r->again)
         return;
     r->store = s;
     r->asked = false;

@@ -12,7 +12,8 @@ struct trust;
 struct revocation *revocation_new(struct trust *trust, struct trust *logger,
                                   void (*changed)(void *ctx), void (*queued)(void *ctx), void *ctx);
 void revocation_free(struct revocation *r);
-/* Reads the sets, unless that is under way. s NULL: no database, the old set stays. */
+/* Reads the sets; once more when a reading is under way, which may have begun before what changed.
+ * s NULL: no database, the old set stays. */
 void revocation_poll(struct revocation *r, struct store *s);
 
 #endif

@@ -209,6 +209,7 @@ static enum emt_err welcome(struct session *s, const struct session_input *in)
     enum emt_err err;
 
     s->owned = *in->owned;
+    s->heard_ms = clock_mono_ms(); /* until now there was nothing to say */
     s->last_taken = s->acked = s->owned.last_seq;
     err = s->ops->ingest_open(s->host_ctx, s, s->owned.last_seq);
     if (err != EMT_OK)
