@@ -184,6 +184,15 @@ enum emt_err store_conninfo_check(const char *conninfo, struct emt_diag *diag)
     return err;
 }
 
+/* A node that is cut off in the middle of a transaction leaves its locks behind, and nobody can
+ * take its gateways over until the server notices: by its own defaults after two hours. Ingest
+ * never rests between the statements of a transaction; the others may, for as long as a reader is
+ * slow. */
+#define OPTIONS                                                                                    \
+    "-c TimeZone=UTC -c DateStyle=ISO -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1"       \
+    " -c tcp_keepalives_count=3 -c tcp_user_timeout=60000"
+#define OPTIONS_INGEST OPTIONS " -c idle_in_transaction_session_timeout=5000"
+
 static struct store *new_store(const char *conninfo, enum store_role role, const char *user)
 {
     /* What stands before dbname can be overruled by the connection string, what stands behind
@@ -204,7 +213,7 @@ static struct store *new_store(const char *conninfo, enum store_role role, const
                              "10",
                              "3",
                              "3",
-                             "-c TimeZone=UTC -c DateStyle=ISO",
+                             role == STORE_INGEST ? OPTIONS_INGEST : OPTIONS,
                              "emt",
                              role == STORE_REPORT ? "any" : "read-write",
                              conninfo,

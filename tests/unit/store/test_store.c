@@ -409,6 +409,31 @@ START_TEST(a_notification_wakes)
 }
 END_TEST
 
+static const struct store_statement resting = {
+    "t_resting", 0, "select current_setting('idle_in_transaction_session_timeout')"
+};
+
+/* A node that is gone in the middle of a batch keeps nobody from its gateways. Requests and exports
+ * wait for slow readers between their statements. */
+START_TEST(only_ingest_may_not_rest_in_a_transaction)
+{
+    static const struct {
+        enum store_role role;
+        const char *most;
+    } roles[] = { { STORE_INGEST, "5s" }, { STORE_APP, "0" }, { STORE_ADMIN, "0" } };
+
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        struct store *s = pg_fixture_store(fixture, roles[i].role);
+        struct store_result *r = NULL;
+
+        ck_assert_int_eq(store_run(s, &resting, NULL, &r), EMT_OK);
+        ck_assert_str_eq(c_text(r, 0, 0), roles[i].most);
+        store_result_free(r);
+        store_close(s);
+    }
+}
+END_TEST
+
 /* The warning of a wait for a standby that an administrator cancels (no standby ever comes here).
  */
 START_TEST(a_commit_whose_replication_was_cancelled_is_unknown)
@@ -585,6 +610,7 @@ int main(void)
     tcase_add_test(t, what_was_asked_in_vain_is_told_once_and_to_who_asked);
     tcase_add_test(t, who_asked_a_server_that_went_away_is_told);
     tcase_add_test(t, a_notification_wakes);
+    tcase_add_test(t, only_ingest_may_not_rest_in_a_transaction);
     tcase_add_test(t, a_commit_whose_replication_was_cancelled_is_unknown);
     suite_add_tcase(suite, t);
     sr = srunner_create(suite);
