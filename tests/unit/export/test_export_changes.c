@@ -466,6 +466,122 @@ START_TEST(a_job_goes_on_behind_its_last_file)
 }
 END_TEST
 
+/* As many_places(), at once; 250 Wh in each quarter hour. */
+static int32_t crowd_of_places(const char *key, int places)
+{
+    int32_t tenant = many_places(key, 0);
+
+    export_sql(
+        fixture,
+        "with d as (insert into device (tenant_id, ident, manufacturer, number) select %d,"
+        "  'c' || i, 'EMT', i::text from generate_series(1, %d) i returning *),"
+        " c as (insert into channel (tenant_id, device_id, key, kind, quantity, unit)"
+        "  select tenant_id, device_id, 'a', 0, 1, 'Wh' from d returning *),"
+        " l as (insert into location (tenant_id, kind, code, receiver_mp_id) select"
+        "  tenant_id, 1, 'DE00099910115' || lpad(number, 20, '0'), '" RECEIVER "' from d"
+        "  returning *)"
+        " insert into location_channel (tenant_id, location_id, channel_id, obis, valid_from)"
+        " select tenant_id, location_id, channel_id, '1-1:1.29.0', '" ALWAYS "' from"
+        " (select *, row_number() over (order by channel_id) from c) c join"
+        " (select *, row_number() over (order by code) from l) l using (tenant_id,"
+        " row_number);"
+        "insert into reading (channel_id, ts, mantissa, tenant_id, exponent, quality) select"
+        " channel_id, '" DAY_START "'::timestamptz + i * interval '15 minutes',"
+        " 1000000 + i * 250, tenant_id, 0, 256 from generate_series(0, 96) i, channel"
+        " where tenant_id = %d order by i",
+        (int)tenant, places, (int)tenant);
+    return tenant;
+}
+
+/* The readings of the second lot are asked for while the first one is written. Somebody else sends
+ * what has changed meanwhile, and takes the next number: ours must not be older. */
+static enum emt_err meddle(void *ctx, int64_t file_id, const char *name, const void *content,
+                           size_t len, int messages)
+{
+    int32_t tenant = *(int32_t *)ctx;
+
+    (void)file_id;
+    (void)name;
+    (void)len;
+    if (t.files++ == 0) {
+        export_sql(fixture,
+                   "update export_number set last = 'ZZZZZZZZ' where tenant_id = %d;"
+                   "update reading set mantissa = mantissa + 7000 where tenant_id = %d and ts ="
+                   " (select max(ts) from reading where tenant_id = %d)",
+                   (int)tenant, (int)tenant, (int)tenant);
+        return EMT_OK;
+    }
+    t.messages[0] += messages;
+    for (const char *p = content; (p = strstr(p, "QTY+220:7.25'")) != NULL; p++)
+        t.messages[1]++;
+    return EMT_OK;
+}
+
+START_TEST(what_was_read_before_somebody_else_sent_is_read_again)
+{
+    int32_t tenant = crowd_of_places("meddled", 300);
+    struct mscons_export_handler h = { .file = meddle, .ctx = &tenant };
+    struct emt_diag diag = { 0 };
+
+    export_sql(fixture,
+               "insert into market_partner (tenant_id, mp_id, file_messages_max) values (%d,"
+               " '" RECEIVER "', 250)",
+               (int)tenant);
+    ck_assert_int_eq(mscons_export_run(store, &req, &h, &diag), EMT_OK);
+    ck_assert_uint_eq(t.files, 2);
+    ck_assert_int_eq(t.messages[0], 50); /* six of the first lot */
+    ck_assert_int_eq(t.messages[1], 44);
+    t.files = 0;
+}
+END_TEST
+
+/* Places come in pages; one has more registers than any may have. */
+START_TEST(each_of_many_places_comes_once)
+{
+    int32_t tenant = crowd_of_places("pages", 1300);
+    struct store_result *r = NULL;
+    int64_t places = 0;
+    int rows = 0;
+    bool cut = true;
+
+    export_sql(fixture,
+               "insert into location_channel (tenant_id, location_id, channel_id, obis,"
+               " device_number, valid_from) select tenant_id, location_id, channel_id,"
+               " '1-1:1.8.' || i, '', '2025-01-01' from location_channel, generate_series(0, 62) i"
+               " where tenant_id = %d and binding_id %% 50 = 0",
+               (int)tenant);
+    export_sql(
+        fixture,
+        "insert into location_channel (tenant_id, location_id, channel_id, obis,"
+        " device_number, valid_from) select tenant_id, location_id, channel_id,"
+        " '1-1:2.29.0', '', '2015-01-01'::timestamptz + i * interval '1 day' from"
+        " (select * from location_channel where tenant_id = %d order by binding_id limit 1) b,"
+        " generate_series(1, 2300) i",
+        (int)tenant);
+    ck_assert_int_eq(store_begin(store, tenant), EMT_OK);
+    ck_assert_int_eq(export_places_open(store, tenant, LOCATION_BIT(LOCATION_MELO), NULL, 0,
+                                        at(DAY_START), at(NOW), &places),
+                     EMT_OK);
+    ck_assert_int_eq(store_commit(store), EMT_OK);
+    ck_assert_int_eq(places, 1300);
+    for (int n = 1; n > 0; rows += n) {
+        ck_assert_int_eq(export_places_next(store, &r, &n, &cut), EMT_OK);
+        ck_assert_int_le(n, EXPORT_PLACES_ROWS);
+        store_result_free(r);
+    }
+    export_places_close(store);
+    ck_assert_int_eq(rows, number("count(*) from location_channel where valid_from <"
+                                  " '2026-11-20T09:30:10Z'",
+                                  tenant));
+    taken_run(store, &req, &t);
+    ck_assert_int_eq(t.err, EMT_OK);
+    ck_assert_ptr_nonnull(strstr(t.notes, "more than 64 registers"));
+    ck_assert_int_eq(number("count(*) from export_message where true", tenant), 1300);
+    ck_assert_int_eq(number("count(distinct location) from export_message where true", tenant),
+                     1300);
+}
+END_TEST
+
 START_TEST(a_place_without_mapping_does_not_hold_the_others_up)
 {
     int32_t tenant = many_places("unmapped", 3);
@@ -505,6 +621,8 @@ int main(void)
     tcase_add_test(c, an_energy_that_changed_is_taken_back);
     tcase_add_test(c, files_end_before_they_are_too_large);
     tcase_add_test(c, a_job_goes_on_behind_its_last_file);
+    tcase_add_test(c, what_was_read_before_somebody_else_sent_is_read_again);
+    tcase_add_test(c, each_of_many_places_comes_once);
     tcase_add_test(c, a_place_without_mapping_does_not_hold_the_others_up);
     suite_add_tcase(suite, c);
     SRunner *sr = srunner_create(suite);

@@ -293,6 +293,82 @@ START_TEST(what_is_wrong_with_a_call_changes_nothing)
 }
 END_TEST
 
+struct met {
+    int64_t ids[40];
+    struct stored_reading *all[40];
+    size_t n[40], at[40], slot;
+};
+
+static enum emt_err meet(void *ctx, int64_t id, const struct stored_reading *v)
+{
+    struct met *m = ctx;
+
+    while (m->ids[m->slot] < id)
+        m->slot++;
+    ck_assert_int_eq(m->ids[m->slot], id);
+    ck_assert_uint_lt(m->at[m->slot], m->n[m->slot]);
+    const struct stored_reading *want = &m->all[m->slot][m->at[m->slot]++];
+
+    ck_assert(v->ts == want->ts && decimal_compare(v->value, want->value) == 0 &&
+              v->stored_quality == want->stored_quality);
+    return EMT_OK;
+}
+
+/* Rows in any order, late ones at the same times, packed days, negative exponents and qualities. */
+START_TEST(many_channels_at_once_are_what_each_is_alone)
+{
+    struct met m = { .slot = 0 };
+    struct reading_visitor visitor = { meet, &m };
+    struct block_counts counts = { 0 };
+    struct block_lot lot = { .month = JANUARY, .closed = JANUARY + EMT_DAY };
+    emt_time from = JANUARY + EMT_HOUR;
+    emt_time to = JANUARY + 2 * EMT_DAY;
+    char sql[1600];
+
+    snprintf(
+        sql, sizeof sql,
+        "insert into channel (tenant_id, device_id, key, kind, quantity) select tenant_id,"
+        " device_id, 'm' || i, 0, 1 from device, generate_series(1, 39) i where tenant_id = %d;"
+        "select setseed(0.5);"
+        "insert into reading (channel_id, ts, mantissa, tenant_id, exponent, quality)"
+        " select channel_id, '2026-01-01Z'::timestamptz + i * interval '15 minutes', i - 90,"
+        " tenant_id, channel_id %% 5 - 3, (array[256, 257, -255])[1 + i %% 3]"
+        " from channel, generate_series(0, 191) i where tenant_id = %d order by random();",
+        (int)tenant, (int)tenant);
+    pg_fixture_sql(fixture, sql);
+    while (!lot.done)
+        ck_assert_int_eq(block_compact(admin, tenant, &lot, NOW, &counts), EMT_OK);
+    ck_assert_int_eq(counts.blocks, 40);
+    snprintf(
+        sql, sizeof sql,
+        "insert into reading_late (channel_id, ts, mantissa, received_at, tenant_id, exponent,"
+        " quality) select channel_id, '2026-01-01Z'::timestamptz + i * interval '5 minutes', i,"
+        " now(), tenant_id, 0, (array[256, 257, 16641])[1 + i %% 3]"
+        " from channel, generate_series(0, 400) i where tenant_id = %d and channel_id %% 3 > 0"
+        " order by random()",
+        (int)tenant);
+    pg_fixture_sql(fixture, sql);
+    ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
+    for (int i = 0; i < 40; i++) {
+        snprintf(sql, sizeof sql,
+                 "select channel_id from channel where tenant_id = %d order by 1 offset %d",
+                 (int)tenant, i);
+        m.ids[i] = pg_fixture_number(fixture, sql);
+        ck_assert_int_eq(
+            reading_range(app, tenant, m.ids[i], from, to, READING_RANGE_MAX, &m.all[i], &m.n[i]),
+            EMT_OK);
+        ck_assert_uint_ge(m.n[i], 188);
+    }
+    ck_assert_int_eq(reading_ask_channels(app, tenant, m.ids, 40, from, to), EMT_OK);
+    ck_assert_int_eq(reading_answer_channels(app, m.ids, 40, from, to, &visitor), EMT_OK);
+    for (int i = 0; i < 40; i++) {
+        ck_assert_uint_eq(m.at[i], m.n[i]);
+        free(m.all[i]);
+    }
+    store_rollback(app);
+}
+END_TEST
+
 START_TEST(ranks_in_sql_are_those_of_the_model)
 {
     for (int by_hand = 0; by_hand < 2; by_hand++) {
@@ -331,6 +407,7 @@ int main(void)
     tcase_add_test(t, rank_decides);
     tcase_add_test(t, a_gap_of_long_ago_is_filled);
     tcase_add_test(t, what_is_wrong_with_a_call_changes_nothing);
+    tcase_add_test(t, many_channels_at_once_are_what_each_is_alone);
     tcase_add_test(t, ranks_in_sql_are_those_of_the_model);
     suite_add_tcase(s, t);
     sr = srunner_create(s);
