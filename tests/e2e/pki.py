@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 """Certificates of others and lists of revoked certificates, as docs/pki.md tells it: a vendor's CA, pinned certificates, the listener for devices
-of others, lists fetched and brought, stale ones, our own lists, a tenant's next CA, resumption and sessions past their age."""
+of others, lists fetched and brought, stale ones, proofs of possession, our own lists, a tenant's next CA, sessions past their age.
+refusals.py has the other refusals."""
 import base64
 import contextlib
 import datetime
 import hashlib
 import http.server
-import os
+import re
 import shutil
 import socket
 import socketserver
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -299,6 +299,52 @@ def loggers(alpha, field, node, logger_port):
         wait_for('weak', lambda: node.metric('emt_field_handshakes_total{result="weak-certificate"}') > before, 10)
 
 
+def request(identity, organisation, name):
+    """What the holder of a certificate's key signs to say whose it is."""
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation), x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(identity.key, hashes.SHA256())
+    return csr.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def proofs(alpha, beta, field, node):
+    logger_port = re.search(r'listen_logger: \["127.0.0.1:(\d+)', node.config())[1]
+    say('a pinned certificate is a claim until its device was seen; sessions are counted')
+    device = Identity('thing', key=rsa.generate_private_key(65537, 2048))
+    folder = field.folder('claimed', device)
+    pin = lambda tenant, gateway, **more: tenant.post('/certificates', {'purpose': 'logger', 'name': gateway, 'certificate': device.pem,
+                                                                        'gateway': gateway, **more})
+    alpha.post('/gateways', {'id': 'claimed-1'})
+    claimed = pin(alpha, 'claimed-1')
+    assert claimed['seen'] == {'certificates': 1, 'sessions': 0, 'first': None, 'last': None} and claimed['proven_at'] is None, claimed
+    for _ in range(2):
+        field.run(folder, port=logger_port)
+    seen = alpha.get(f"/certificates/{claimed['id']}")['seen']
+    assert seen['sessions'] == 2 and seen['first'] < seen['last'], seen
+    one, = alpha.get('/gateway-certificates?gateway=claimed-1&state=valid')['items']
+    assert one['import'] == claimed['id'] and one['sessions'] == 2, one
+    own, = alpha.get('/gateway-certificates?gateway=gw-old')['items']
+    assert own['import'] is None and own['sessions'] is None and own['first_used_at'], own
+    assert not alpha.get('/gateway-certificates?gateway=gw-old&ends_within=30')['items']
+
+    say('who proves that it holds the key takes a certificate from who did not, and nobody takes it back')
+    beta.post('/gateways', {'id': 'mine-1'})
+    refused(409, lambda: pin(beta, 'mine-1'))
+    refused(400, lambda: pin(beta, 'mine-1', proof=request(device, 'alpha', 'mine-1')), 'organisation')
+    refused(400, lambda: pin(beta, 'mine-1', proof=request(device, 'beta', 'claimed-1')), 'common name')
+    refused(400, lambda: pin(beta, 'mine-1', proof=request(Identity('other'), 'beta', 'mine-1')), 'another key')
+    refused(400, lambda: pin(beta, 'mine-1', proof=device.pem), 'PKCS')
+    assert pin(beta, 'mine-1', proof=request(device, 'beta', 'mine-1'))['proven_at']
+    refused(404, lambda: alpha.get(f"/certificates/{claimed['id']}"))
+    assert 'claimed-1' in alpha.get('/events?kind=certificate-taken')['items'][0]['detail']
+    refused(409, lambda: pin(alpha, 'claimed-1', proof=request(device, 'alpha', 'claimed-1')))
+    field.run(folder, port=logger_port)
+    assert beta.get('/gateways/mine-1')['connection'] and beta.all('/certificates')[-1]['seen']['sessions'] == 1
+
+    say('a purpose that nothing uses is refused, with what to do instead')
+    for purpose, word in (('smgw', 'SM-PKI'), ('partner', 'target'), ('x', 'one of')):
+        refused(400, lambda: alpha.post('/certificates', {'purpose': purpose, 'name': 'x', 'certificate': device.pem}), 'purpose', word)
+
+
 def dial(folder, port, alpn=True):
     """A client without scruples about its own certificate; folder None: it has none."""
     c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -315,40 +361,6 @@ def dial(folder, port, alpn=True):
             t.recv(1)
     except OSError:
         pass
-
-
-def refusals(alpha, beta, field, node, vendor):
-    say('every refusal has its counter')
-    day = datetime.timedelta(days=1)
-    identities = {
-        'expired': Identity('old', vendor, since=now() - 9 * day, days=1),
-        'not-yet-valid': Identity('young', vendor, since=now() + day),
-        'wrong-key-usage': Identity('agrees', vendor, usage='agree'),
-        'self-signed': Identity('itself'),
-        'weak-certificate': Identity('sha1', vendor, digest=hashes.SHA1()),
-        'bad-certificate': Identity('stranger', Identity('Nobody CA', ca=True)),
-    }
-    cases = [(name, field.folder(f'bad-{name}', i), True) for name, i in identities.items()]
-    cases += [('weak-certificate', field.folder('bad-curve', Identity('curve', vendor, key=ec.generate_private_key(ec.SECP521R1()))), True),
-              ('no-certificate', None, True), ('no-alpn', field.template, False)]
-    for name, folder, alpn in cases:
-        metric = f'emt_field_handshakes_total{{result="{name}"}}'
-        before = node.metric(metric)
-        dial(folder, node.field, alpn)
-        wait_for(name, lambda: node.metric(metric) > before, 10)
-
-    say('who asks for a renegotiation is refused and counted')
-    p = subprocess.Popen(['openssl', 's_client', '-connect', f'127.0.0.1:{node.field}', '-tls1_2', '-alpn', 'emt/1', '-cert',
-                          field.template / 'gateway.pem', '-key', field.template / 'gateway.key', '-cert_chain', field.template / 'gateway.pem'],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    with contextlib.suppress(OSError):
-        os.read(p.stdout.fileno(), 1)
-        time.sleep(1)
-        p.stdin.write(b'R\n')
-        p.stdin.flush()
-    wait_for('counted', lambda: node.metric('emt_field_renegotiations_refused') >= 1, 10)
-    p.kill()
-    p.communicate()
 
 
 def by_hand(beta, dir, field, node):
@@ -546,7 +558,7 @@ def main():
         vendor, id, folder = imports(alpha, beta, field, node)
         lists(alpha, field, node, vendor, id, folder)
         loggers(alpha, field, node, node.logger)
-        refusals(alpha, beta, field, node, vendor)
+        proofs(alpha, beta, field, node)
         own_lists(alpha, node)
         authorities(gamma, dir, field, node)
         triples(alpha, node)
