@@ -98,8 +98,8 @@ static enum emt_err scan_range(struct scan *s, unsigned *from, unsigned *to)
         return err;
     s->p++;
     err = scan_value(s, to);
-    if (err == EMT_OK && s->field == WEEKDAY && *to == 0)
-        *to = 7; /* fri-sun */
+    if (err == EMT_OK && s->field == WEEKDAY && *to == 0 && *from != 0)
+        *to = 7; /* fri-sun; sun-sun is one day, not all */
     if (err == EMT_OK && *to < *from)
         return wrong(s, "the range ends before it begins");
     return err;

@@ -188,6 +188,39 @@ def failures(a, node, dir, schedule, folder):
     emt.say('a partner that fails: tries, second target, alarm, once more by hand')
 
 
+def retries(a, node):
+    """How often a file is tried again, by how often its schedule runs, and as a schedule says itself: counted to the last try."""
+    nobody = a.post('/targets', {'name': 'nobody there', 'kind': 'https', 'host': 'localhost', 'port': 1, 'path': '/edi', 'user': 'u', 'password': 'p'})['id']
+    template = a.post('/report-templates', {'name': 'few', 'ready': 'meters'})['id']
+    plans = [({'cron': c}, n, s) for c, n, s in (('* * * * *', 1, 60), ('*/15 * * * *', 1, 60), ('*/20 * * * *', 2, 300), ('5 * * * *', 2, 300),
+                                                 ('0 */2 * * *', 3, 500), ('0 3,15 * * *', 3, 500), ('0 6 * * *', 6, 3600), ('0 6 * * mon', 6, 3600))]
+    plans += [({'on_event': ['never']}, 6, 3600), ({'cron': '0 6 * * *', 'retries': 0, 'retry_s': 10}, 0, 10), ({'cron': '* * * * *', 'retries': 4, 'retry_s': 77}, 4, 77)]
+    made = {}
+    for i, (plan, n, wait) in enumerate(plans):
+        # Off, so that only this run is; its pattern counts all the same.
+        schedule = a.post('/schedules', {'name': f'retries {i}', 'template': template, 'target': nobody, 'enabled': False, **plan})
+        file = job_done(a, a.post(f"/schedules/{schedule['id']}/run", {}))['result']['files'][0]['id']
+        made[file] = (plan, n, wait)
+    assert node.sql(f"select file_id, retries, retry_s from delivery where target_id = {nobody} order by 1") == [[str(f), str(n), str(w)] for f, (_, n, w) in sorted(made.items())]
+
+    def tried():
+        """All deliveries, once none of them is to be tried before its time."""
+        busy = node.sql("select count(*) from job where kind = 'delivery' and (state = 1 or state = 0 and run_at <= now())")[0][0]
+        now = {d['file']: d for d in a.all('/deliveries') if d['file'] in made}
+        return now if busy == '0' and all(d['tries'] and d['state'] != 'sending' for d in now.values()) else None
+    for round in range(1, 8):
+        for file, d in emt.wait_for(f'try {round}', tried, 60, 0.3).items():
+            plan, n, wait = made[file]
+            assert (d['state'], d['tries']) == (('waiting', round) if round <= n else ('failed', n + 1)), (plan, round, d)
+            if d['state'] == 'waiting':
+                due = node.sql(f"select round(extract(epoch from j.run_at - d.tried_at)) from job j join delivery d on d.delivery_id = (j.payload->>'id')::int8"
+                               f" where j.kind = 'delivery' and j.state = 0 and d.delivery_id = {d['id']}")
+                assert len(due) == 1 and abs(int(due[0][0]) - wait) <= 10, (plan, due)
+        node.sql("update job set run_at = now() where kind = 'delivery' and state = 0")
+    assert {e['detail'].split(' to ')[1].split(':')[0] for e in a.all('/events') if e['kind'] == 'delivery-failed'} >= {'nobody there'}
+    emt.say('tries of files by how often they are made, and as the schedule says')
+
+
 def crashes(a, nodes, schedule, outbox, rounds):
     """kill -9 between writing, numbering and delivering: each file once, each number once."""
     rng = random.Random(1)
@@ -227,6 +260,7 @@ def main():
         missed(a, node1, target)
         by_the_clock(a, node1.nodes(), target)
         failures(a, node1, dir, schedule, target)
+        retries(a, node1)
         crashes(a, [node1.companion], schedule, outbox, 60 if emt.FULL else 8)
     emt.say('done')
 

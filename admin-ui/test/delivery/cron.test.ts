@@ -1,6 +1,7 @@
 import { describe as suite, expect, it } from 'vitest';
 import {
   describe,
+  nextRuns,
   nextTimes,
   readCron,
   runs,
@@ -128,8 +129,31 @@ suite('nextTimes', () => {
     ]);
   });
 
-  it('leaves drawn minutes to the server', () => {
-    expect(next('?10-40 3 * * *', '2026-01-01T00:00Z')).toBeUndefined();
+  it('says between which times a drawn minute is', () => {
+    const spans = (text: string, now: string) =>
+      nextRuns(patterns(text), true, Date.parse(now), 2).map(({ at, until }) =>
+        [at, until].map((one) => new Date(one).toISOString().slice(0, 16)).join(' '),
+      );
+    expect(spans('?10-40 3 * * *', '2026-01-01T00:00Z')).toEqual([
+      '2026-01-01T02:10 2026-01-01T02:40',
+      '2026-01-02T02:10 2026-01-02T02:40',
+    ]);
+    // It may still come today.
+    expect(spans('?10-40 3 * * *', '2026-01-01T02:20Z')[0]).toBe(
+      '2026-01-01T02:10 2026-01-01T02:40',
+    );
+    expect(spans('?10-40 3 * * *|5 3 * * *', '2026-01-01T02:00Z')).toEqual([
+      '2026-01-01T02:05 2026-01-01T02:05',
+      '2026-01-01T02:10 2026-01-01T02:40',
+    ]);
+  });
+
+  it('takes Sunday alone as one day', () => {
+    for (const sunday of ['0', '7', 'sun', '0-0', 'sun-sun', '7-7', 'sun-sun,0'])
+      expect(next(`0 0 * * ${sunday}`, '2026-05-01T00:00Z', false, 2)).toEqual([
+        '2026-05-03T00:00',
+        '2026-05-10T00:00',
+      ]);
   });
 });
 

@@ -20,6 +20,7 @@ import { changedFields } from '@/pages/delivery/versioned';
 const target = (given: Partial<Target>): Target => ({
   id: 1,
   name: 'partner',
+  partner: '',
   kind: 'sftp',
   host: 'sftp.partner.example',
   port: 0,
@@ -66,6 +67,7 @@ describe('targetBody', () => {
     const values = { ...targetValues(null), name: ' box ', kind: 'local' as const, path: 'out' };
     expect(targetBody({ ...values, host: 'left.over', password: 'left over' })).toEqual({
       name: 'box',
+      partner: '',
       kind: 'local',
       path: 'out',
     });

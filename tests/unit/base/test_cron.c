@@ -60,6 +60,39 @@ START_TEST(fields_lists_ranges_steps_and_names)
 }
 END_TEST
 
+START_TEST(sunday_is_0_and_7_and_one_day)
+{
+    static const char *const sundays[] = { "0",   "7",       "sun", "SUN",   "0-0",
+                                           "7-7", "sun-sun", "0,7", "sun,0", "*/7" };
+
+    for (size_t i = 0; i < sizeof sundays / sizeof sundays[0]; i++) {
+        char text[32];
+
+        snprintf(text, sizeof text, "0 0 * * %s", sundays[i]);
+        expect(text, NULL, "2026-05-01T00:00:00Z",
+               (const char *const[]){ "2026-05-03", "2026-05-10", "" });
+    }
+    expect("0 0 * * sat-sun", NULL, "2026-05-01T00:00:00Z",
+           (const char *const[]){ "2026-05-02", "2026-05-03", "2026-05-09", "" });
+    expect("0 0 * * 5-7/2", NULL, "2026-05-01T00:00:00Z",
+           (const char *const[]){ "2026-05-03", "2026-05-08", "" });
+    expect("0 0 * * mon-sun", NULL, "2026-05-01T00:00:00Z",
+           (const char *const[]){ "2026-05-02", "2026-05-03", "2026-05-04", "" });
+}
+END_TEST
+
+START_TEST(steps_begin_with_their_range)
+{
+    expect("7-59/20 * * * *", NULL, "2026-05-01T00:00:00Z",
+           (const char *const[]){ "2026-05-01T00:07:00Z", "2026-05-01T00:27:00Z",
+                                  "2026-05-01T00:47:00Z", "2026-05-01T01:07:00Z", "" });
+    expect("*/999 * * * *", NULL, "2026-05-01T00:00:00Z",
+           (const char *const[]){ "2026-05-01T01:00:00Z", "2026-05-01T02:00:00Z", "" });
+    expect("0 0 31 */2 *", NULL, "2026-04-30T00:00:00Z",
+           (const char *const[]){ "2026-05-31", "2026-07-31", "2027-01-31", "" });
+}
+END_TEST
+
 START_TEST(either_day_field_is_enough_when_both_are_said)
 {
     expect("0 0 13 * fri", NULL, "2026-02-07T00:00:00Z",
@@ -106,6 +139,43 @@ START_TEST(a_fixed_hour_is_due_once_when_the_clock_changes)
     /* Asked within the repeated hour: nothing of it is due again. */
     expect("30 2 * * *", berlin_2026, "2026-10-25T02:10:00+01:00",
            (const char *const[]){ "2026-10-26T02:30:00+01:00", "" });
+}
+END_TEST
+
+/* Every pattern with a fixed hour comes once on each local day of the year, the two with a changed
+ * clock among them, and never twice within an hour. */
+START_TEST(each_day_of_a_year_has_its_run)
+{
+    static const char *const patterns[] = { "0 2 * * *",     "30 2 * * *",     "59 2 * * *",
+                                            "?0-59 2 * * *", "?30-30 2 * * *", "0 3 * * *" };
+
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        struct cron c = parsed(patterns[i]);
+        emt_time t = at("2026-01-01T00:00:00+01:00");
+        emt_time day = t;
+
+        for (int n = 0; n < 365; n++) {
+            emt_time next_day = day + EMT_DAY;
+
+            next_day += (berlin_2026(day) - berlin_2026(next_day)) * EMT_SECOND;
+            t = cron_next(&c, 7, berlin_2026, t);
+            ck_assert_msg(t >= day && t < next_day, "%s, day %d", patterns[i], n);
+            day = next_day;
+        }
+    }
+}
+END_TEST
+
+START_TEST(drawn_minutes_when_the_clock_changes)
+{
+    struct cron c = parsed("?10-40 2 * * *");
+    emt_time spring = cron_next(&c, 3, berlin_2026, at("2026-03-28T12:00:00+01:00"));
+    emt_time autumn = cron_next(&c, 3, berlin_2026, at("2026-10-24T12:00:00+02:00"));
+
+    ck_assert_int_eq(spring, at("2026-03-29T03:00:00+02:00"));
+    ck_assert(autumn >= at("2026-10-25T02:10:00+02:00") &&
+              autumn <= at("2026-10-25T02:40:00+02:00"));
+    ck_assert_int_gt(cron_next(&c, 3, berlin_2026, autumn), at("2026-10-26T02:09:00+01:00"));
 }
 END_TEST
 
@@ -173,6 +243,25 @@ START_TEST(what_is_no_pattern_is_refused_by_name)
         { "0 6 * * * |", "pattern 2, minute: ends too early" },
         { "0 6 * * * | * *", "pattern 2, day of the month" },
         { "@daily", "is no number" },
+        { "?10 * * *", "ends too early" },
+        { "? * * * *", "is no number" },
+        { "?1-5/2 * * * *", "a character" },
+        { "?1-5,7 * * * *", "a character" },
+        { "1-2-3 * * * *", "a character" },
+        { "*-5 * * * *", "a character" },
+        { "**  * * * *", "a character" },
+        { "0 0 * * mon-", "ends too early" },
+        { "0 0 * * sun-mon-tue", "a character" },
+        { "0 0 * * 7-1", "ends before it begins" },
+        { "0 0 * jan-foo *", "is no number" },
+        { "+1 * * * *", "is no number" },
+        { "0x1 * * * *", "a character" },
+        { "1\n2 * * * *", "a character" },
+        { "99999999999999999999 * * * *", "is no number" },
+        { "*/99999999999 * * * *", "a step" },
+        { "\xc3\xa4 * * * *", "is no number" },
+        { "|", "pattern 1, minute: ends too early" },
+        { "0 6 * * *||0 7 * * *", "pattern 2, minute: ends too early" },
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -208,7 +297,9 @@ START_TEST(times_at_the_ends_give_none)
 }
 END_TEST
 
-SUITE(cron, fields_lists_ranges_steps_and_names, either_day_field_is_enough_when_both_are_said,
+SUITE(cron, fields_lists_ranges_steps_and_names, sunday_is_0_and_7_and_one_day,
+      steps_begin_with_their_range, each_day_of_a_year_has_its_run,
+      drawn_minutes_when_the_clock_changes, either_day_field_is_enough_when_both_are_said,
       several_patterns_are_one_schedule, now_is_not_next,
       a_fixed_hour_is_due_once_when_the_clock_changes, every_hour_is_every_real_hour,
       drawn_minutes_spread_stay_inside_and_repeat, what_is_no_pattern_is_refused_by_name,

@@ -2,8 +2,9 @@ import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { formatTime } from '@/lib/time';
+import { localParts } from '@/components/measure/localTime';
 import { useNow } from '@/lib/useNow';
-import { describe, nextTimes, readCron } from './cron';
+import { describe, nextRuns, readCron } from './cron';
 
 const PRESETS = [
   { name: 'daily', text: '?10-40 3 * * *' },
@@ -49,6 +50,12 @@ export function CronInput({ value, onChange, error, local }: Props) {
   );
 }
 
+/** '03:40', by the German clock. */
+function clock(at: number): string {
+  const { hour, minute } = localParts(at);
+  return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
+}
+
 function CronMeaning({ text, local }: { text: string; local: boolean }) {
   const { t, i18n } = useTranslation('delivery');
   const now = useNow(30_000);
@@ -60,7 +67,9 @@ function CronMeaning({ text, local }: { text: string; local: boolean }) {
         {t(`cron.fault.${cron.fault}`)}
       </Text>
     );
-  const times = nextTimes(cron.patterns, local, now);
+  const runs = nextRuns(cron.patterns, local, now);
+  const drawn = cron.patterns.some((pattern) => pattern.drawn);
+  const time = (at: number) => formatTime(new Date(at).toISOString(), i18n.language);
   return (
     <Stack gap={2} aria-live="polite">
       {cron.patterns.map((pattern, index) => (
@@ -69,13 +78,11 @@ function CronMeaning({ text, local }: { text: string; local: boolean }) {
         </Text>
       ))}
       <Text size="xs" c="var(--emt-dimmed)">
-        {times === null
-          ? t('cron.drawnNote')
-          : t(local ? 'cron.next' : 'cron.nextUtc', {
-              times: times
-                .map((at) => formatTime(new Date(at).toISOString(), i18n.language))
-                .join(' · '),
-            })}
+        {t(`cron.${drawn ? 'windows' : 'next'}${local ? '' : 'Utc'}`, {
+          times: runs
+            .map(({ at, until }) => (until > at ? `${time(at)} – ${clock(until)}` : time(at)))
+            .join(' · '),
+        })}
       </Text>
     </Stack>
   );

@@ -125,6 +125,11 @@ function FileFacts({ file }: { file: File }) {
       <Text size="sm" mt="sm" className="break">
         {t(`stateText.${file.state}`)} {file.state_text}
       </Text>
+      {mayResend(file) && (
+        <Text size="sm" mt="xs">
+          {t('file.howToCorrect')}
+        </Text>
+      )}
     </Panel>
   );
 }
@@ -150,7 +155,19 @@ function Messages({ file }: { file: File }) {
       key: 'location',
       title: t('messages.location'),
       width: 'minmax(290px, 2fr)',
-      cell: ({ location, config_id }) => <span className="mono">{location || config_id}</span>,
+      cell: ({ location, config_id }) =>
+        location && may('getLocation') ? (
+          <Anchor
+            component={Link}
+            size="sm"
+            className="mono"
+            to={`/t/${tenant}/locations/${encodeURIComponent(location)}`}
+          >
+            {location}
+          </Anchor>
+        ) : (
+          <span className="mono">{location || config_id || '–'}</span>
+        ),
     },
     {
       key: 'period',

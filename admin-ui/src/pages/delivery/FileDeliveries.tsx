@@ -5,7 +5,7 @@ import { ProblemAlert } from '@/components/ProblemAlert';
 import { Time } from '@/components/Time';
 import { useTenant } from '@/session/context';
 import { DeliveryTone } from './DeliveryTone';
-import { SendAgain, SendTo } from './Send';
+import { SendAgain, SendOnceMore, SendTo } from './Send';
 import { byFile, gravest, mayRepeat, type Delivery } from './states';
 import { useFileDeliveries, useRecentDeliveries } from './useDeliveries';
 
@@ -29,12 +29,25 @@ export function FileState({ file }: { file: { id: number; created_at: string } }
   }
 }
 
+interface FileFacts {
+  id: number;
+  file_name: string;
+  receiver: string;
+  kind: string;
+  state: string;
+}
+
+/** The partner has said nothing to it: it may go there once more as it is. */
+const unanswered = ({ kind, state }: FileFacts) =>
+  state === 'overdue' || (kind === 'mscons' && state === 'delivered');
+
 /** Each target of a file: its state, tries, what the server said, and what can be done now. */
-export function FileDeliveries({ file }: { file: { id: number; file_name: string } }) {
+export function FileDeliveries({ file }: { file: FileFacts }) {
   const { t } = useTranslation('delivery');
   const { may } = useTenant();
   const { data, error, refetch } = useFileDeliveries(file.id);
   const [again, setAgain] = useState<Delivery | null>(null);
+  const [onceMore, setOnceMore] = useState<Delivery | null>(null);
   const [sending, setSending] = useState(false);
   const rows = data?.items ?? [];
   return (
@@ -88,10 +101,22 @@ export function FileDeliveries({ file }: { file: { id: number; file_name: string
               {t('send.again')}
             </Button>
           )}
+          {may('createDelivery') && one.state === 'delivered' && unanswered(file) && (
+            <Button
+              size="compact-xs"
+              variant="default"
+              style={{ flexShrink: 0 }}
+              onClick={() => setOnceMore(one)}
+              aria-label={t('send.onceMoreOf', { target: one.target_name })}
+            >
+              {t('send.onceMore')}
+            </Button>
+          )}
         </Group>
       ))}
       {sending && <SendTo file={file} deliveries={rows} close={() => setSending(false)} />}
       <SendAgain delivery={again} close={() => setAgain(null)} />
+      <SendOnceMore delivery={onceMore} close={() => setOnceMore(null)} />
     </Stack>
   );
 }

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, call, type Schemas } from '@/api/client';
 import { tenantKey } from '@/api/query';
+import { Confirm } from '@/components/Confirm';
 import { FormDialog } from '@/components/FormDialog';
 import { Panel } from '@/components/Panel';
 import { ProblemAlert } from '@/components/ProblemAlert';
@@ -166,7 +167,9 @@ function SetPolicy({ close }: { close: () => void }) {
 export function PartnerLimits() {
   const { t, i18n } = useTranslation('sent');
   const { tenant, may } = useTenant();
+  const client = useQueryClient();
   const [setting, setSetting] = useState(false);
+  const [removing, setRemoving] = useState<string | null>(null);
   const { data, error, refetch } = useQuery({
     queryKey: tenantKey(tenant, 'market-partners'),
     queryFn: () =>
@@ -199,12 +202,40 @@ export function PartnerLimits() {
                 <Table.Td>{[name, role].filter(Boolean).join(' · ') || '–'}</Table.Td>
                 <Table.Td>{t('limits.bytesOf', { n: limit(file_bytes_max) })}</Table.Td>
                 <Table.Td>{t('limits.messagesOf', { n: limit(file_messages_max) })}</Table.Td>
+                <Table.Td>
+                  {may('deleteMarketPartner') && (
+                    <Button
+                      size="compact-xs"
+                      variant="default"
+                      aria-label={t('limits.removeOf', { name: mp_id })}
+                      onClick={() => setRemoving(mp_id)}
+                    >
+                      {t('rules.remove')}
+                    </Button>
+                  )}
+                </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>
         </Table>
       )}
       {setting && <SetPartner close={() => setSetting(false)} />}
+      <Confirm
+        opened={removing !== null}
+        close={() => setRemoving(null)}
+        title={t('limits.removeTitle', { name: removing })}
+        text={t('limits.removeText')}
+        action={t('rules.remove')}
+        run={async () => {
+          if (removing === null) return;
+          await call(
+            api.DELETE('/api/v1/tenants/{tenant}/market-partners/{partner}', {
+              params: { path: { tenant, partner: removing } },
+            }),
+          );
+          await client.invalidateQueries({ queryKey: tenantKey(tenant, 'market-partners') });
+        }}
+      />
     </Panel>
   );
 }

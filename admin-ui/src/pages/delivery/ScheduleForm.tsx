@@ -75,6 +75,8 @@ interface Values extends Record<string, unknown> {
   read_first: boolean;
   deadline_s: number | '';
   mail_to: string;
+  /** of reports: who gets them, and whose mandates count */
+  recipient: string;
 }
 
 const INTERVALS = [0, 900, 3600, 86400];
@@ -103,6 +105,7 @@ function scheduleValues(schedule: Schedule | null): Values {
     read_first: schedule?.read_first ?? false,
     deadline_s: schedule?.deadline_s ?? 900,
     mail_to: (schedule?.mail_to ?? []).join('\n'),
+    recipient: schedule?.recipient ?? '',
   };
 }
 
@@ -127,6 +130,7 @@ function scheduleBody({ open, days, target, second_target, ...values }: Values) 
     until_now: isReport(values.what) && values.until_now,
     interval_s: isReport(values.what) ? Number(values.interval_s) : 0,
     mail_to: isReport(values.what) ? addresses(values.mail_to) : [],
+    recipient: isReport(values.what) ? values.recipient.trim() : '',
   } satisfies Body;
 }
 
@@ -339,6 +343,13 @@ function ScheduleForm({ schedule, seen, targets, close, title, action, changed, 
               label: t(`schedule.intervals.${seconds}`),
             }))}
             {...form.getInputProps('interval_s')}
+          />
+          <TextInput
+            label={t('schedule.recipient')}
+            description={t('schedule.recipientHint')}
+            maxLength={100}
+            autoComplete="off"
+            {...form.getInputProps('recipient')}
           />
           <Textarea
             label={t('schedule.mailTo')}

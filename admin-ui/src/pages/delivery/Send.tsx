@@ -13,11 +13,11 @@ function useSend() {
   const { tenant } = useTenant();
   const client = useQueryClient();
   const [key, setKey] = useState(newIdempotencyKey);
-  return async (file: number, target: number) => {
+  return async (file: number, target: number, again = false) => {
     await call(
       api.POST('/api/v1/tenants/{tenant}/exports/{file_id}/deliveries', {
         params: { path: { tenant, file_id: file }, header: { 'Idempotency-Key': key } },
-        body: { target },
+        body: { target, ...(again ? { again } : {}) },
       }),
     );
     // The same file to the same target is another act from here on.
@@ -56,9 +56,39 @@ export function SendAgain({ delivery, close }: { delivery: Delivery | null; clos
   );
 }
 
+/** What arrived, but was not answered: the same file, with the same number. */
+export function SendOnceMore({
+  delivery,
+  close,
+}: {
+  delivery: Delivery | null;
+  close: () => void;
+}) {
+  const { t } = useTranslation('delivery');
+  const { tenant } = useTenant();
+  const client = useQueryClient();
+  const send = useSend();
+  return (
+    <Confirm
+      opened={delivery !== null}
+      close={close}
+      title={t('send.onceMoreTitle', { target: delivery?.target_name })}
+      text={t('send.onceMoreText')}
+      action={t('send.onceMore')}
+      danger={false}
+      run={async () => {
+        if (!delivery) return;
+        await send(delivery.file, delivery.target, true);
+        await client.invalidateQueries({ queryKey: tenantKey(tenant, 'exports') });
+      }}
+    />
+  );
+}
+
 interface FileFacts {
   id: number;
   file_name: string;
+  receiver: string;
 }
 
 /** A file to one of the targets; one that has it, or is getting it, is not offered. */
@@ -76,7 +106,8 @@ export function SendTo({
   const send = useSend();
   const [chosen, setChosen] = useState('');
   const done = (id: number) => deliveries.find(({ target }) => target === id);
-  const offered = targets.list.filter(({ id }) => {
+  const offered = targets.list.filter(({ id, partner }) => {
+    if (partner !== '' && partner !== file.receiver) return false;
     const before = done(id);
     return !before || mayRepeat(before);
   });

@@ -256,6 +256,14 @@ function TargetForm({ target, seen, close, title, action, changed, save }: Props
         data-autofocus
         {...form.getInputProps('name')}
       />
+      <TextInput
+        label={t('target.partner')}
+        description={t('target.partnerHint')}
+        maxLength={100}
+        autoComplete="off"
+        spellCheck={false}
+        {...form.getInputProps('partner')}
+      />
       <NativeSelect
         label={t('target.kind')}
         description={target ? t('target.kindFixed') : t(`kindText.${kind}`)}

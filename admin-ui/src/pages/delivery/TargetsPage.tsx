@@ -76,6 +76,12 @@ export default function TargetsPage() {
       ),
     },
     {
+      key: 'partner',
+      title: t('target.partner'),
+      width: '160px',
+      cell: ({ partner }) => <span className="mono">{partner || '–'}</span>,
+    },
+    {
       key: 'created',
       title: t('target.created'),
       width: '150px',

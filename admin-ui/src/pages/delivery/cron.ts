@@ -43,7 +43,7 @@ function readRange(text: string, field: number): { from: number; to: number } | 
   const [first = '', second, ...rest] = text.split('-');
   const from = readValue(first, field);
   let to = second === undefined ? from : readValue(second, field);
-  if (field === 4 && second !== undefined && to === 0) to = 7; // fri-sun
+  if (field === 4 && second !== undefined && to === 0 && from !== 0) to = 7; // fri-sun
   return from === undefined || to === undefined || to < from || rest.length > 0
     ? undefined
     : { from, to };
@@ -140,14 +140,34 @@ function instants(wall: number, p: CronPattern, local: boolean): number[] {
 
 const HORIZON_DAYS = 9 * 366;
 
-/** The next times; null where a minute is drawn, which only the server knows. */
+/** The next times, and until when the latest of them may be: where a minute is drawn, which only the server knows. */
+export function nextRuns(
+  patterns: readonly CronPattern[],
+  local: boolean,
+  now: number,
+  count = 5,
+): { at: number; until: number }[] {
+  const found = new Map<number, number>();
+  for (const p of patterns) {
+    const wide = p.drawn ? (p.drawn.to - p.drawn.from) * 60_000 : 0;
+    const first = p.drawn ? { ...p, minutes: [p.drawn.from] } : p;
+    // A drawn minute may still come as long as the last one is ahead.
+    for (const at of nextTimes([first], local, now - wide, count))
+      found.set(at, Math.max(at + wide, found.get(at) ?? at));
+  }
+  return [...found]
+    .map(([at, until]) => ({ at, until }))
+    .sort((a, b) => a.at - b.at)
+    .slice(0, count);
+}
+
+/** The next times of patterns without a drawn minute. */
 export function nextTimes(
   patterns: readonly CronPattern[],
   local: boolean,
   now: number,
   count = 5,
-): number[] | null {
-  if (patterns.some(({ drawn }) => drawn)) return null;
+): number[] {
   const today = Math.floor((local ? wallOf(now) : now) / DAY) * DAY;
   const found = new Set<number>();
   for (let i = 0; i < HORIZON_DAYS && found.size < count; i += 1) {

@@ -5,7 +5,7 @@ export type TargetKind = Target['kind'];
 export type TargetBody = Schemas['TargetNew'];
 export type SecretName =
   'password' | 'private_key' | 'private_key_password' | 'bearer' | 'client_key' | 'sign_key';
-export type TargetField = Exclude<keyof TargetBody, 'name' | 'kind' | SecretName>;
+export type TargetField = Exclude<keyof TargetBody, 'name' | 'kind' | 'partner' | SecretName>;
 
 export const TARGET_KINDS: readonly TargetKind[] = [
   'sftp',
@@ -84,6 +84,8 @@ export const hasSecret = (target: Target | null, name: SecretName): boolean =>
 /** A form's values. A secret is '' for "as it is" and null for "forget it". */
 export interface TargetValues extends Record<string, unknown> {
   name: string;
+  /** whose files it takes; '': everybody's */
+  partner: string;
   kind: TargetKind;
   host: string;
   port: number | '';
@@ -114,6 +116,7 @@ export interface TargetValues extends Record<string, unknown> {
 export function targetValues(target: Target | null): TargetValues {
   return {
     name: target?.name ?? '',
+    partner: target?.partner ?? '',
     kind: target?.kind ?? 'sftp',
     host: target?.host ?? '',
     port: target?.port || '',
@@ -145,7 +148,11 @@ export const addresses = (text: string): string[] => text.split(/[\s,;]+/).filte
 
 /** Name, kind and what this kind knows; an untouched secret is left out. */
 export function targetBody(values: TargetValues): TargetBody {
-  const body: Record<string, unknown> = { name: values.name.trim(), kind: values.kind };
+  const body: Record<string, unknown> = {
+    name: values.name.trim(),
+    partner: values.partner.trim(),
+    kind: values.kind,
+  };
   for (const field of FIELDS_OF[values.kind]) {
     const value = values[field];
     if (isSecret(field)) {

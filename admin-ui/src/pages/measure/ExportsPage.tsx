@@ -21,21 +21,25 @@ import { usePolling } from '@/api/stream';
 import { DataTable, type Column } from '@/components/DataTable';
 import { EmptyState } from '@/components/EmptyState';
 import { Facts } from '@/components/Facts';
+import { FilterDay } from '@/components/FilterDay';
 import { FormDialog } from '@/components/FormDialog';
 import { PageHeader } from '@/components/PageHeader';
 import { ProblemAlert } from '@/components/ProblemAlert';
 import { Time } from '@/components/Time';
 import { dispositionName, saveBlob } from '@/components/measure/download';
+import { FilterBar, FilterSelect, FilterText } from '@/components/measure/FilterBar';
 import { JobProgress } from '@/components/measure/JobProgress';
 import { jobEnded, useLiveJobs, type Job } from '@/components/measure/jobs';
 import { DAY, dayInstant, dayText, presetSpan } from '@/components/measure/localTime';
 import { guessKind, locationFault } from '@/components/measure/marketId';
 import classes from '@/components/measure/measure.module.css';
+import { useFilters, type Filters } from '@/components/measure/useFilters';
 import { formatBytes, formatCount } from '@/lib/decimal';
 import { formatTime } from '@/lib/time';
 import { FileDeliveries, FileState } from '@/pages/delivery/FileDeliveries';
 import { SentTone } from '@/pages/delivery/sent';
 import { useTenant } from '@/session/context';
+import { RunningExports } from './RunningExports';
 
 type Export = Schemas['Export'];
 type ExportNew = Schemas['ExportNew'];
@@ -68,16 +72,40 @@ export default function ExportsPage() {
   const [ordered, setOrdered] = useState<Ordered | null>(null);
   const [shown, setShown] = useState<Export | null>(null);
   const key = tenantKey(tenant, 'exports');
+  const [filters, change] = useFilters([
+    'state',
+    'what',
+    'receiver',
+    'from',
+    'to',
+    'created_from',
+    'created_to',
+  ]);
+  const query = queryOf(filters);
   const list = useCursorList(
-    key,
+    tenantKey(tenant, 'exports', 'list', query),
     (cursor) =>
       call(
         api.GET('/api/v1/tenants/{tenant}/exports', {
-          params: { path: { tenant }, query: { limit: 100, ...(cursor ? { cursor } : {}) } },
+          params: {
+            path: { tenant },
+            query: { limit: 100, ...(cursor ? { cursor } : {}), ...query },
+          },
         }),
       ),
     { refetchInterval: 60_000 },
   );
+  const filtered = Object.keys(filters).length > 0;
+  const clear = () =>
+    change({
+      state: undefined,
+      what: undefined,
+      receiver: undefined,
+      from: undefined,
+      to: undefined,
+      created_from: undefined,
+      created_to: undefined,
+    });
   useLiveJobs(tenant, (job) => {
     if (jobEnded(job)) void client.invalidateQueries({ queryKey: key });
     if (job.kind === 'delivery')
@@ -106,6 +134,12 @@ export default function ExportsPage() {
       title: t('export.period'),
       width: 'minmax(110px, 1fr)',
       cell: (file) => period(file, i18n.language),
+    },
+    {
+      key: 'receiver',
+      title: t('export.receiver'),
+      width: '140px',
+      cell: ({ receiver }) => <span className="mono">{receiver || '–'}</span>,
     },
     {
       key: 'messages',
@@ -174,26 +208,117 @@ export default function ExportsPage() {
       {ordered !== null && typeof ordered === 'object' && (
         <Outcome result={ordered} close={() => setOrdered(null)} />
       )}
+      <RunningExports />
+      <FilterBar active={filtered} clear={clear}>
+        <FilterSelect
+          label={t('exports.state')}
+          all={t('filter.all')}
+          value={query.state}
+          onChange={(value) => change({ state: value })}
+          options={SENT_STATES.map((value) => ({ value, label: t(`sent:state.${value}`) }))}
+        />
+        <FilterSelect
+          label={t('exports.useCase')}
+          all={t('filter.all')}
+          value={query.pid ?? query.kind}
+          onChange={(value) => change({ what: value })}
+          options={[
+            ...PIDS.map((value) => ({ value, label: `${value} · ${t(`pid.${value}`)}` })),
+            { value: 'report', label: t('exports.reports') },
+          ]}
+        />
+        <FilterText
+          label={t('export.receiver')}
+          width={150}
+          value={filters.receiver}
+          onChange={(value) => change({ receiver: value })}
+        />
+        <FilterDay
+          label={t('exports.valuesFrom')}
+          value={filters.from}
+          onChange={(value) => change({ from: value })}
+        />
+        <FilterDay
+          label={t('exports.valuesTo')}
+          value={filters.to}
+          onChange={(value) => change({ to: value })}
+        />
+        <FilterDay
+          label={t('exports.createdFrom')}
+          value={filters.created_from}
+          onChange={(value) => change({ created_from: value })}
+        />
+        <FilterDay
+          label={t('exports.createdTo')}
+          value={filters.created_to}
+          onChange={(value) => change({ created_to: value })}
+        />
+      </FilterBar>
       <DataTable
         label={t('exports.title')}
-        minWidth={1260}
+        minWidth={1400}
         columns={columns}
         list={list}
         rowKey={({ id }) => id}
         empty={
-          <EmptyState title={t('exports.empty')} text={t('exports.emptyText')}>
-            {may('createExport') && (
-              <Button size="xs" onClick={() => setOrdering(true)}>
-                {t('exports.order')}
+          filtered ? (
+            <EmptyState title={t('filter.none')} text={t('exports.noneText')}>
+              <Button variant="default" size="xs" onClick={clear}>
+                {t('filter.clear')}
               </Button>
-            )}
-          </EmptyState>
+            </EmptyState>
+          ) : (
+            <EmptyState title={t('exports.empty')} text={t('exports.emptyText')}>
+              {may('createExport') && (
+                <Button size="xs" onClick={() => setOrdering(true)}>
+                  {t('exports.order')}
+                </Button>
+              )}
+            </EmptyState>
+          )
         }
       />
       {ordering && <Order close={() => setOrdering(false)} ordered={setOrdered} />}
       <FileDetails file={shown} close={() => setShown(null)} />
     </>
   );
+}
+
+const SENT_STATES: readonly Schemas['SentState'][] = [
+  'written',
+  'delivered',
+  'accepted',
+  'rejected',
+  'application-error',
+  'overdue',
+];
+
+/** Filters of the address as the API asks: days to instants, the last day included. */
+function queryOf(
+  f: Filters<'state' | 'what' | 'receiver' | 'from' | 'to' | 'created_from' | 'created_to'>,
+) {
+  const begin = (day: string | undefined) => {
+    const at = day === undefined ? undefined : dayInstant(day);
+    return at === undefined ? undefined : new Date(at).toISOString();
+  };
+  const end = (day: string | undefined) => {
+    const at = day === undefined ? undefined : dayInstant(day);
+    return at === undefined ? undefined : begin(dayText(at + 1.5 * DAY));
+  };
+  const state = SENT_STATES.find((one) => one === f.state);
+  const pid = PIDS.find((one) => one === f.what);
+  const [from, to] = [begin(f.from), end(f.to)];
+  const [created_from, created_to] = [begin(f.created_from), end(f.created_to)];
+  return {
+    ...(state ? { state } : {}),
+    ...(pid ? { pid } : {}),
+    ...(f.what === 'report' ? { kind: 'report' as const } : {}),
+    ...(f.receiver ? { receiver: f.receiver } : {}),
+    ...(from ? { from } : {}),
+    ...(to ? { to } : {}),
+    ...(created_from ? { created_from } : {}),
+    ...(created_to ? { created_to } : {}),
+  };
 }
 
 function period({ from, to }: { from: string; to: string }, language: string): string {
@@ -406,6 +531,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
       location: '',
       test: false,
       hold_gaps: false,
+      only_changes: false,
     },
     validate: {
       from: (value) => (dayInstant(value) === undefined ? t('day.fault') : null),
@@ -435,6 +561,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
     location,
     test,
     hold_gaps,
+    only_changes,
   }: typeof form.values) => {
     const { data, response } = await callFull(
       api.POST('/api/v1/tenants/{tenant}/exports', {
@@ -448,6 +575,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
           to: dayText((dayInstant(last) ?? 0) + 1.5 * DAY),
           test,
           hold_gaps,
+          only_changes,
           ...(location ? { location } : {}),
         },
       }),
@@ -520,6 +648,11 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
         onChange={(event) =>
           form.setFieldValue('location', event.currentTarget.value.trim().toUpperCase())
         }
+      />
+      <Checkbox
+        label={t('exports.onlyChanges')}
+        description={t('exports.onlyChangesHint')}
+        {...form.getInputProps('only_changes', { type: 'checkbox' })}
       />
       <Checkbox
         label={t('exports.holdGaps')}
