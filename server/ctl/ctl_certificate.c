@@ -30,8 +30,9 @@
 
 static const char usage[] =
     "usage: emtctl certificate list     --tenant KEY [WHERE]\n"
-    "       emtctl certificate import   --tenant KEY --name TEXT --file PEM [--gateway ID [--logger]]\n"
-    "                                   [--crl-url URL] [--crl-policy none|alarm|refuse] [WHERE]\n"
+    "       emtctl certificate import   --tenant KEY --name TEXT --file PEM [--gateway ID [--logger]\n"
+    "                                   [--proof PEM]] [--crl-url URL] [--crl-policy none|alarm|refuse]\n"
+    "                                   [WHERE]\n"
     "       emtctl certificate remove   --tenant KEY --id N [WHERE]\n"
     "       emtctl certificate crl      --tenant KEY --id N --file FILE [WHERE]\n"
     "       emtctl certificate emt-list --tenant KEY [WHERE]\n"
@@ -40,14 +41,15 @@ static const char usage[] =
     "\n"
     "WHERE: --embedded DIR | --config FILE | --conninfo TEXT --master-key FILE\n"
     "  import    believes a CA; with --gateway one certificate, as that gateway's; with --logger on\n"
-    "            the listener for devices of others\n"
+    "            the listener for devices of others; --proof: a certificate request of its key, with\n"
+    "            O = tenant, CN = gateway\n"
     "  crl       takes the list of revoked certificates of an imported CA\n"
     "  emt-add   a new triple of the market participant; the ones before stay beside it\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
 static const struct ctl_command me = { .name = "emtctl certificate", .usage = usage };
 
 struct options {
-    const char *tenant, *name, *file, *gateway, *url, *policy, *id;
+    const char *tenant, *name, *file, *gateway, *url, *policy, *id, *proof;
     const char *emt[3], *emt_key[3];
     const char *master;
     struct ctl_where where;
@@ -67,6 +69,7 @@ static int read_options(int argc, char **argv, struct options *o)
         { "--crl-url", &o->url, NULL },
         { "--crl-policy", &o->policy, NULL },
         { "--id", &o->id, NULL },
+        { "--proof", &o->proof, NULL },
         { "--sig", &o->emt[0], NULL },
         { "--sig-key", &o->emt_key[0], NULL },
         { "--enc", &o->emt[1], NULL },
@@ -126,11 +129,13 @@ static enum emt_err list(const struct work *w)
         char until[32];
         bool pinned = c_bool(r, i, IMPORT_PINNED);
 
-        (void)printf("%" PRId64 "\t%s\t%s\t%s\t%s\t%s\tCRL %s\n", c_int(r, i, IMPORT_ID),
-                     c_text(r, i, IMPORT_PURPOSE), pinned ? c_text(r, i, IMPORT_GATEWAY) : "CA",
-                     c_text(r, i, IMPORT_NAME), c_text(r, i, IMPORT_SUBJECT),
+        (void)printf("%" PRId64 "\t%s\t%s\t%s\t%s\t%s\tCRL %s\t%" PRId64 " sessions\n",
+                     c_int(r, i, IMPORT_ID), c_text(r, i, IMPORT_PURPOSE),
+                     pinned ? c_text(r, i, IMPORT_GATEWAY) : "CA", c_text(r, i, IMPORT_NAME),
+                     c_text(r, i, IMPORT_SUBJECT),
                      time_format(c_time(r, i, IMPORT_NOT_AFTER), until),
-                     c_null(r, i, IMPORT_CRL_NUMBER) ? "none" : c_text(r, i, IMPORT_CRL_NUMBER));
+                     c_null(r, i, IMPORT_CRL_NUMBER) ? "none" : c_text(r, i, IMPORT_CRL_NUMBER),
+                     c_int(r, i, IMPORT_SESSIONS));
     }
     store_result_free(r);
     return err;
@@ -147,6 +152,22 @@ static int policy_of(const char *text)
     return text == NULL ? 0 : -1;
 }
 
+/* What the holder of the key signed, if there is something. */
+static enum emt_err check_proof(const struct work *w, const char *pem)
+{
+    const struct options *o = w->o;
+    char *request = NULL;
+    size_t n = 0;
+
+    if (o->proof == NULL)
+        return EMT_OK;
+    enum emt_err err = file_read(o->proof, PEM_MAX, &request, &n, w->diag);
+    if (err == EMT_OK)
+        err = import_proof(pem, strlen(pem), request, n, o->tenant, o->gateway, w->diag);
+    free(request);
+    return err;
+}
+
 static enum emt_err insert(const struct work *w, struct import_row *row, const char *pem)
 {
     const struct options *o = w->o;
@@ -157,6 +178,8 @@ static enum emt_err insert(const struct work *w, struct import_row *row, const c
     int64_t id = 0;
     enum emt_err err = import_check(pem, strlen(pem), use, clock_now(), &facts, w->diag);
 
+    if (err == EMT_OK)
+        err = check_proof(w, pem);
     if (err != EMT_OK)
         return err;
     memcpy(row->fingerprint, facts.info.fingerprint, sizeof row->fingerprint);
@@ -185,6 +208,7 @@ static enum emt_err import(const struct work *w)
     struct import_row row = { .purpose = o->logger ? "logger" : "gateway",
                               .pinned = o->gateway != NULL,
                               .name = o->name,
+                              .proven = o->proof != NULL,
                               .crl_url = o->url,
                               .crl_policy = policy_of(o->policy) };
     char *pem = NULL;
@@ -327,7 +351,7 @@ static bool has_nothing(const struct options *o)
 static bool has_import(const struct options *o)
 {
     return o->name != NULL && o->file != NULL && policy_of(o->policy) >= 0 &&
-           (!o->logger || o->gateway != NULL) &&
+           ((!o->logger && o->proof == NULL) || o->gateway != NULL) &&
            (o->gateway == NULL || (o->url == NULL && o->policy == NULL));
 }
 

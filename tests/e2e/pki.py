@@ -379,6 +379,15 @@ def by_hand(beta, dir, field, node):
     line = ctl('list').stdout.splitlines()[-1].split('\t')
     assert line[0] == id and line[3] == 'by hand' and line[6].endswith('3'), line
     beta.post('/gateways', {'id': 'hand-1'})
+    thing = Identity('hand thing')
+    for name, text in (('thing.pem', thing.pem), ('good.csr', request(thing, 'beta', 'hand-1')), ('bad.csr', request(thing, 'beta', 'hand-2'))):
+        (dir / name).write_text(text)
+    pin = lambda proof, **more: ctl('import', '--name', 'thing', '--file', dir / 'thing.pem', *proof, **more)
+    pin(['--proof', dir / 'good.csr'], ok=(2,))
+    assert 'common name' in pin(['--gateway', 'hand-1', '--proof', dir / 'bad.csr'], ok=(1,)).stderr
+    proven = pin(['--gateway', 'hand-1', '--proof', dir / 'good.csr']).stdout.strip()
+    assert beta.get(f'/certificates/{proven}')['proven_at']
+    ctl('remove', '--id', proven)
     folder = field.folder('hand', Identity('hand-1', ca))
     time.sleep(6)  # without the API nobody wakes the channel: it looks every five seconds
     field.run(folder)
