@@ -1,6 +1,7 @@
 /* One value for a period: what the registers moved on from its begin to its end, through every
  * exchange; the largest mean power in it; or a stored value that holds for it. */
 #include "connectors/mscons_write.h"
+#include "export_split.h"
 #include "export_unit.h"
 #include "store/export_store.h"
 
@@ -14,6 +15,7 @@ struct period {
     struct export_run *run;
     const struct place *place;
     emt_time from, to;
+    bool split_begin, split_end; /* of the line at hand: a register was formed there */
     struct export_lines lines;
     struct export_value values[DOCUMENT_LINES_MAX];
 };
@@ -41,18 +43,30 @@ static enum emt_err counter_value(struct period *p, const struct export_line *li
                                        .tolerance = p->run->tolerance_s * EMT_SECOND,
                                        .rounds = true,
                                        .decimals = line->regs[0]->decimals } };
+    struct register_reading *own[LINE_REGISTERS_MAX] = { NULL };
     enum gap_reason reason = GAP_NO_READING;
     enum emt_err err = EMT_OK;
     char from[32];
     char to[32];
 
+    p->split_begin = p->split_end = false;
     for (size_t i = 0; i < line->n_regs && err == EMT_OK; i++) {
-        unit_span_of(line->regs[i], &c.spans[i], &c.protocol[2 * i]);
-        err = edges_of(p->run, line->regs[i], p->from, p->to, &c.spans[i]);
+        const struct place_register *r = line->regs[i];
+        struct register_span *s = &c.spans[i];
+
+        unit_span_of(r, s, &c.protocol[2 * i]);
+        err = edges_of(p->run, r, p->from, p->to, s);
+        if (err == EMT_OK)
+            err = split_at(p->run, r, p->from, s, &own[i], &p->split_begin);
+        if (err == EMT_OK)
+            err = split_at(p->run, r, p->to, s, &own[i], &p->split_end);
     }
+    *found =
+        err == EMT_OK && register_chain_energy(&c.chain, p->from, p->to, out, &reason) == EMT_OK;
+    for (size_t i = 0; i < line->n_regs; i++)
+        free(own[i]);
     if (err != EMT_OK)
         return err;
-    *found = register_chain_energy(&c.chain, p->from, p->to, out, &reason) == EMT_OK;
     if (!*found)
         unit_note(p->run, p->place, line, "no energy from %s to %s: %s", time_format(p->from, from),
                   time_format(p->to, to), gap_reason_name(reason));
@@ -164,7 +178,7 @@ static bool is_for_place(const struct period *p, const struct export_line *line)
     return p->run->use->pid != 13019 || p->place->kind != LOCATION_MELO || r->order[0] != '\0';
 }
 
-/* An energy of a market location says that the readings at its ends were sent, not formed; what
+/* An energy of a market location says whether the readings at its ends were sent or formed; what
  * goes with another document says neither that nor how it was formed. */
 static void set_basis(const struct period *p, struct export_value *v)
 {
@@ -174,8 +188,8 @@ static void set_basis(const struct period *p, struct export_value *v)
         v->method = v->reason = NULL;
         v->qualifier = export_is_note(document) ? "Z31" : NULL;
     } else if (p->run->use->pid == 13019 && p->place->kind != LOCATION_MELO) {
-        v->basis_begin = "Z36";
-        v->basis_end = "Z37";
+        v->basis_begin = p->split_begin ? "Z38" : "Z36";
+        v->basis_end = p->split_end ? "Z39" : "Z37";
     }
 }
 

@@ -317,12 +317,9 @@ END_TEST
 static void noted(int32_t tenant, unsigned pid, const char *document, struct local_date from,
                   struct local_date to, int messages)
 {
-    struct mscons_export_request req = { .tenant = tenant,
-                                         .pid = pid,
-                                         .document = document,
-                                         .from = from,
-                                         .to = to,
-                                         .now = at(NOW) };
+    struct mscons_export_request req = {
+        .tenant = tenant, .pid = pid, .document = document, .from = from, .to = to, .now = at(NOW)
+    };
 
     taken_drop(&t);
     taken_run(store, &req, &t);
@@ -373,6 +370,44 @@ START_TEST(delivery_notes_are_other_documents_beside_the_energies)
     holds("QTY+Z31:746'");
     ck_assert_ptr_null(strstr(t.content[0], "BGM+7+"));
     ck_assert_ptr_null(strstr(t.content[0], "STS+"));
+}
+END_TEST
+
+START_TEST(an_energy_is_split_where_nobody_read_the_register)
+{
+    static const struct local_date from = { 2026, 10, 1 };
+    static const struct local_date to = { 2026, 11, 1 };
+    int32_t tenant = export_tenant_new(fixture, "split");
+
+    export_place(fixture, tenant, MALO, RECEIVER);
+    int64_t channel = bound(tenant, "SPLIT-1", "Wh", MALO, "1-1:1.9.0", "");
+    /* Ten hours before the month and thirty behind its begin; over the end the register rolls over
+     * 9,999,999 Wh. */
+    export_sql(fixture,
+               "update location_channel set capacity_mantissa = 10000000 where tenant_id = %d;"
+               "insert into reading (tenant_id, channel_id, ts, mantissa, exponent, quality)"
+               " select %d, %" PRId64 ", t::timestamptz, v, 0, 256 from (values"
+               " ('2026-09-30T12:00:00Z', 9000000), ('2026-10-02T04:00:00Z', 9040000),"
+               " ('2026-10-31T22:00:00Z', 9998000), ('2026-11-01T02:00:00Z', 6000)) x (t, v)",
+               (int)tenant, (int)tenant, channel);
+    struct mscons_export_request req = {
+        .tenant = tenant, .pid = 13019, .from = from, .to = to, .now = at(NOW)
+    };
+    taken_run(store, &req, &t);
+    ck_assert_uint_eq(t.files, 0);
+    ck_assert_ptr_nonnull(strstr(t.notes, "no energy"));
+    export_sql(fixture,
+               "insert into export_policy (tenant_id, gap, method, reason) values (%d,"
+               " 'substitute', 'Z92', 'Z75')",
+               (int)tenant);
+    noted(tenant, 13019, NULL, from, to, 1);
+    /* 9,010,000 to 10,000,000 is 990. */
+    holds("QTY+67:990'DTM+163:202609302200?+00:303'DTM+164:202610312300?+00:303'"
+          "STS+Z32++Z92'STS+Z40++Z75'STS+10+Z38'STS+10+Z39'");
+    req.hold_gaps = true;
+    taken_drop(&t);
+    taken_run(store, &req, &t);
+    ck_assert_uint_eq(t.files, 0);
 }
 END_TEST
 
@@ -707,6 +742,7 @@ int main(void)
     tcase_add_test(c, energy_of_a_year_runs_through_an_exchange);
     tcase_add_test(c, a_month_has_its_energy_and_its_maximum);
     tcase_add_test(c, delivery_notes_are_other_documents_beside_the_energies);
+    tcase_add_test(c, an_energy_is_split_where_nobody_read_the_register);
     tcase_add_test(c, a_document_belongs_to_its_use_case);
     tcase_add_test(c, what_was_moved_before_a_supply_has_no_status);
     tcase_add_test(c, an_energy_of_gas_and_the_quality_of_volumes_are_two_messages);
