@@ -154,6 +154,13 @@ static bool is_before_supply_maximum(struct obis o)
     return o.a == 7 && o.c == 33 && o.d == 47;
 }
 
+/* State number and calorific value are sent on request, of the metering location (13009, 524); a
+ * market location has energies in whole kWh. */
+static bool is_quality(struct obis o)
+{
+    return o.a == 7 && (o.c == 52 || o.c == 54);
+}
+
 /* An energy of gas goes without state number and calorific value of volumes (13009, 51). */
 static bool is_total(struct obis o)
 {
@@ -169,6 +176,10 @@ static bool is_for_place(const struct period *p, const struct export_line *line)
     /* A register of another kind of document is no fault of this one. */
     if (!mscons_document_register(p->run->use->pid, document, r->obis))
         return false;
+    if (p->run->use->pid == 13009 && p->place->kind != LOCATION_MELO && is_quality(r->obis)) {
+        unit_note(p->run, p->place, line, "stands at metering locations (MeLo) only in 13009");
+        return false;
+    }
     if (is_before_supply_maximum(r->obis)) {
         unit_note(p->run, p->place, line, "maxima before a supply are not formed");
         return false;

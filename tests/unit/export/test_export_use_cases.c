@@ -458,15 +458,21 @@ START_TEST(an_energy_of_gas_and_the_quality_of_volumes_are_two_messages)
 {
     int32_t tenant = gas_tenant("total");
 
+    export_place(fixture, tenant, MELO, GAS_RECEIVER);
     export_place(fixture, tenant, GAS_MALO, GAS_RECEIVER);
-    int64_t energy = bound(tenant, "T-1", "Wh", GAS_MALO, "7-0:33.86.0", "");
-    int64_t state = bound(tenant, "T-2", "", GAS_MALO, "7-0:52.0.22", "");
+    int64_t energy = bound(tenant, "T-1", "Wh", MELO, "7-0:33.86.0", "");
+    int64_t state = bound(tenant, "T-2", "", MELO, "7-0:52.0.22", "");
+    struct export_bind there = {
+        .place = GAS_MALO, .obis = "7-0:52.0.22", .channel = state, .from = ALWAYS
+    };
+    export_bind(fixture, tenant, &there);
     counts(tenant, energy, "2026-10-01T04:00:00Z", 3600, 745, 0, 1000, 0);
-    counts(tenant, state, "2026-10-15T05:00:00Z", 3600, 1, 2, 0, 0);
+    counts(tenant, state, "2026-10-15T05:00:00Z", 3600, 1, 9512, 0, -4);
     json_decref(exported(tenant, 13009, (struct local_date){ 2026, 10, 1 },
                          (struct local_date){ 2026, 11, 1 }, 2));
     holds("7-0?:33.86.0:SRW'QTY+220:745'");
-    holds("7-0?:52.0.22:SRW'QTY+220:2'");
+    holds("7-0?:52.0.22:SRW'QTY+220:0.9512'");
+    ck_assert_ptr_nonnull(strstr(t.notes, GAS_MALO ": 7-0:52.0.22: stands at metering locations"));
 }
 END_TEST
 
