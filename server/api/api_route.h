@@ -95,15 +95,15 @@ enum emt_err api_member_get(struct api_call *c);
 enum emt_err api_member_update(struct api_call *c);
 enum emt_err api_member_delete(struct api_call *c);
 enum emt_err api_member_reset(struct api_call *c);
-enum emt_err api_crl(struct api_call *c); /* api_certificate.c */
-enum emt_err api_import_list(struct api_call *c);
+enum emt_err api_crl(struct api_call *c);         /* api_authority.c */
+enum emt_err api_import_list(struct api_call *c); /* api_certificate.c */
 enum emt_err api_import_create(struct api_call *c);
 enum emt_err api_import_get(struct api_call *c);
 enum emt_err api_import_update(struct api_call *c);
 enum emt_err api_import_delete(struct api_call *c);
 enum emt_err api_import_crl(struct api_call *c);
 enum emt_err api_gateway_certificate_list(struct api_call *c);
-enum emt_err api_authority_list(struct api_call *c);
+enum emt_err api_authority_list(struct api_call *c); /* api_authority.c */
 enum emt_err api_authority_create(struct api_call *c);
 enum emt_err api_authority_revoke(struct api_call *c);
 enum emt_err api_emt_list(struct api_call *c); /* api_emt.c */

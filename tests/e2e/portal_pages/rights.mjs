@@ -54,6 +54,13 @@ async function reader(browser, world) {
       `a reader is offered ${name}`,
     );
   }
+  await browser.visit('reader-certificates', `/t/${world.tenant}/certificates`);
+  for (const name of ['Zertifikat importieren', 'Neue CA anlegen', 'Tripel hinzufügen']) {
+    browser.check(
+      (await page.getByRole('button', { name, exact: true }).count()) === 0,
+      `a reader is offered ${name}`,
+    );
+  }
   await browser.visit('reader-users', `/t/${world.tenant}/users`);
   await page.getByText('Ihre Rolle darf diese Seite nicht öffnen').waitFor();
   await browser.visit('reader-operator', '/operator/tenants');
