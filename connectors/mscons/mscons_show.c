@@ -373,6 +373,8 @@ static void on_contrl(struct show *s, struct answers *a)
             keep_position(s, x, 7);
         }
     } else if (edi_is(&s->seg, "UCM")) {
+        if (strcmp(edi_value(&s->seg, 3, 1), "4") != 0)
+            return; /* a message that was accepted */
         struct answer *x = add_answer(a);
 
         a->message_level = true;
@@ -445,10 +447,12 @@ static void put_contrl(struct show *s, const struct answers *a)
 {
     const char *kind = "interchange rejected";
 
-    if (strcmp(a->kind, "7") == 0)
-        kind = "acknowledged";
-    else if (a->message_level)
+    if (a->message_level)
         kind = "message rejected";
+    else if (strcmp(a->kind, "7") == 0)
+        kind = "acknowledged";
+    else if (strcmp(a->kind, "8") == 0)
+        kind = "received";
     put_member(s->out, true, "type", "CONTRL");
     put_member(s->out, false, "kind", kind);
     put_member(s->out, false, "interchange", a->interchange);
@@ -481,14 +485,15 @@ static void put_aperak(struct show *s, const struct answers *a)
     }
 }
 
-static enum emt_err show_answer(struct show *s, bool contrl, struct emt_diag *diag)
+/* One message of a file of answers, whose UNH stands in s->seg; left on the next UNH or at the end.
+ */
+static enum emt_err show_one_answer(struct show *s, struct answers *a)
 {
-    struct answers *a = calloc(1, sizeof(*a));
+    bool contrl = strcmp(edi_value(&s->seg, 2, 1), "CONTRL") == 0;
     enum emt_err err;
 
-    if (!a)
-        return EMT_ENOMEM;
-    while ((err = edi_reader_next(&s->reader, &s->seg)) == EMT_OK) {
+    *a = (struct answers){ 0 };
+    while ((err = edi_reader_next(&s->reader, &s->seg)) == EMT_OK && !edi_is(&s->seg, "UNH")) {
         if (contrl)
             on_contrl(s, a);
         else
@@ -498,6 +503,27 @@ static enum emt_err show_answer(struct show *s, bool contrl, struct emt_diag *di
         put_contrl(s, a);
     else
         put_aperak(s, a);
+    return err;
+}
+
+/* The first answer of the file, and others when there are. */
+static enum emt_err show_answers(struct show *s, struct emt_diag *diag)
+{
+    struct answers *a = calloc(1, sizeof(*a));
+    bool others = false;
+    enum emt_err err;
+
+    if (!a)
+        return EMT_ENOMEM;
+    err = show_one_answer(s, a);
+    while (err == EMT_OK) {
+        (void)writer_text(s->out, others ? ",{" : ",\"others\":[{");
+        others = true;
+        err = show_one_answer(s, a);
+        (void)writer_text(s->out, "}");
+    }
+    if (others)
+        (void)writer_text(s->out, "]");
     free(a);
     return err == EMT_ENOTFOUND ? EMT_OK : fail_at(s, err, diag);
 }
@@ -521,10 +547,9 @@ static enum emt_err show_file(struct show *s, struct emt_diag *diag)
         return fail_at(s, err == EMT_ENOTFOUND ? EMT_ETRUNCATED : err, diag);
     }
     (void)writer_text(s->out, "{");
-    if (strcmp(edi_value(&s->seg, 2, 1), "CONTRL") == 0) {
-        err = show_answer(s, true, diag);
-    } else if (strcmp(edi_value(&s->seg, 2, 1), "APERAK") == 0) {
-        err = show_answer(s, false, diag);
+    if (strcmp(edi_value(&s->seg, 2, 1), "CONTRL") == 0 ||
+        strcmp(edi_value(&s->seg, 2, 1), "APERAK") == 0) {
+        err = show_answers(s, diag);
     } else if (strcmp(edi_value(&s->seg, 2, 1), "MSCONS") == 0) {
         put_interchange(s, unb);
         err = show_mscons(s, diag);

@@ -102,6 +102,28 @@ START_TEST(contrl_says_what_happened_to_which_file)
 }
 END_TEST
 
+START_TEST(contrl_that_accepts_some_messages_rejects_the_others)
+{
+    equals(show_text(CONTRL(UCI "7'UCM+1+MSCONS:D:04B:UN:2.5+7'UCM+2+MSCONS:D:04B:UN:2.5+4+29+"
+                                "UNT+1'")),
+           "{\"type\":\"CONTRL\",\"kind\":\"message rejected\",\"interchange\":\"F1\","
+           "\"message\":\"2\",\"segment\":\"UNT\",\"error\":\"29\",\"element\":1}");
+    equals(show_text(CONTRL(UCI "8'")),
+           "{\"type\":\"CONTRL\",\"kind\":\"received\",\"interchange\":\"F1\"}");
+}
+END_TEST
+
+START_TEST(several_answers_in_a_file_are_told_one_by_one)
+{
+    equals(show_text("UNB+UNOC:3+A:500+B:500+261118:0330+A1'UNH+1+CONTRL:D:3:UN:2.0b'"
+                     "UCI+F1+X:500+Y:500+7'UNT+3+1'UNH+2+CONTRL:D:3:UN:2.0b'"
+                     "UCI+F2+X:500+Y:500+4+28+UNZ+2'UNT+3+2'UNZ+2+A1'"),
+           "{\"type\":\"CONTRL\",\"kind\":\"acknowledged\",\"interchange\":\"F1\","
+           "\"others\":[{\"type\":\"CONTRL\",\"kind\":\"interchange rejected\","
+           "\"interchange\":\"F2\",\"error\":\"28\",\"segment\":\"UNZ\",\"element\":2}]}");
+}
+END_TEST
+
 START_TEST(aperak_names_error_file_and_document)
 {
     equals(
@@ -123,6 +145,9 @@ START_TEST(what_cannot_be_read_is_an_error)
     ck_assert_int_eq(mscons_show("UNB+A'UNH+1+ORDERS'", 19, &out, &diag), EMT_EUNSUPPORTED);
     ck_assert_int_eq(mscons_show("UNB+A'UNH+1+MSCONS'BGM", 22, &out, &diag), EMT_ETRUNCATED);
     ck_assert_str_ne(diag.text, "");
+    ck_assert_int_eq(mscons_show("UNB+A'UNH+1+MSCONS'UNT+2+1'UNZ+1+A'UNB+B'", 42, &out, &diag),
+                     EMT_EUNSUPPORTED);
+    ck_assert_str_eq(diag.text, "a second interchange begins in segment 5: one file holds one");
     writer_release(&out);
 }
 END_TEST
@@ -186,6 +211,8 @@ Suite *mscons_show_suite(void)
     tcase_add_test(t, latin1_becomes_utf8);
     tcase_add_test(t, an_unreadable_value_makes_no_sum);
     tcase_add_test(t, contrl_says_what_happened_to_which_file);
+    tcase_add_test(t, contrl_that_accepts_some_messages_rejects_the_others);
+    tcase_add_test(t, several_answers_in_a_file_are_told_one_by_one);
     tcase_add_test(t, aperak_names_error_file_and_document);
     tcase_add_test(t, what_cannot_be_read_is_an_error);
     tcase_add_test(t, an_output_that_is_full_is_an_error);
