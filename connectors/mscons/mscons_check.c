@@ -302,7 +302,10 @@ static void check_end(struct checker *c, enum emt_err err)
 {
     unsigned at = c->reader.segments;
 
-    if (err == EMT_ETRUNCATED)
+    if (err != EMT_ENOTFOUND && c->seen_unz)
+        mscons_checker_add(c, at + 1, "UNZ",
+                           "something stands behind UNZ: a second interchange, or a rest");
+    else if (err == EMT_ETRUNCATED)
         mscons_checker_add(c, at + 1, "SYNTAX", "the file ends inside a segment");
     else if (err == EMT_EMALFORMED)
         mscons_checker_add(c, at + 1, "SYNTAX", "no segment tag, or a zero byte");

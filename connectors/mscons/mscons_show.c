@@ -311,13 +311,13 @@ static enum emt_err show_mscons(struct show *s, struct emt_diag *diag)
     do {
         if (edi_is(&s->seg, "UNH"))
             begin_message(s);
-        else if (edi_is(&s->seg, "UNB"))
-            return emt_fail(diag, EMT_EUNSUPPORTED,
-                            "a second interchange begins in segment %u: one file holds one",
-                            s->seg.position);
         else if (s->message_open)
             on_message_segment(s);
+        bool last = edi_is(&s->seg, "UNZ");
         err = edi_reader_next(&s->reader, &s->seg);
+        if (last && err != EMT_ENOTFOUND)
+            return emt_fail(diag, EMT_EUNSUPPORTED,
+                            "something stands behind UNZ: one file holds one interchange");
     } while (err == EMT_OK);
     end_message(s);
     (void)writer_text(s->out, "]");

@@ -76,8 +76,9 @@ static int check_file(char *path, bool name)
     if (err == EMT_OK)
         return result.findings > 0 ? 1 : 0;
     fprintf(stderr, "%s: %s\n", path,
-            err == EMT_EUNSUPPORTED ? "not an EDIFACT file (it begins with neither UNA nor UNB)"
-                                    : emt_err_name(err));
+            len == 0                  ? "the file is empty"
+            : err == EMT_EUNSUPPORTED ? "not an EDIFACT file (it begins with neither UNA nor UNB)"
+                                      : emt_err_name(err));
     return 2;
 }
 
@@ -126,6 +127,8 @@ static int show(const char *path)
         return 2;
     writer_init_heap(&out, JSON_LIMIT);
     err = mscons_show(data, len, &out, &diag);
+    if (len == 0)
+        err = emt_fail(&diag, EMT_EMALFORMED, "the file is empty");
     free(data);
     if (err == EMT_OK && fwrite(out.data, 1, out.len, stdout) != out.len)
         err = emt_fail(&diag, EMT_EIO, "stdout cannot be written");

@@ -553,6 +553,8 @@ static const struct special specials[] = {
       "STS+Z33++Z84'STS+Z33++Z85'STS+Z33++Z86'STS+Z33++Z87'STS+Z33++ZC3", "STS" },
     { "a line break", "13018", "UNS+D", "\r\nUNS+D", "LF" },
     { "a control character", "13018", "+D1+", "+D\a1+", "CHAR" },
+    { "two files in one", "13018", "UNZ+1+R1'", "UNZ+1+R1'UNA:+.? 'UNB+UNOC:3'", "UNZ" },
+    { "a rest behind the end", "13018", "UNZ+1+R1'", "UNZ+1+R1' '", "UNZ" },
     { "two interchanges", "13018", "UNZ+1+R1'", "UNZ+1+R1'UNB+UNOC:3+A+B+261118:0312+R2++TL'",
       "UNZ" },
 };
