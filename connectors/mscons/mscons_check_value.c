@@ -328,7 +328,7 @@ static void check_day_line(struct checker *c, enum mscons_time_shape shape)
     }
 }
 
-/* All registers of a meter at one time are one message; each shows one value then (569). */
+/* All registers of a meter at one time are one message (569). */
 static void check_one_time(struct checker *c)
 {
     struct message_state *m = msg(c);
@@ -337,8 +337,6 @@ static void check_one_time(struct checker *c)
         mscons_checker_add(c, m->value.position, "USEDATE",
                            "another DTM+7 than before in this message");
     m->use = m->value.use;
-    if (m->line.values == 2)
-        mscons_checker_add(c, m->value.position, "QTY", "a second reading of the register");
 }
 
 static void check_use_date(struct checker *c, enum mscons_time_shape shape)
@@ -418,6 +416,9 @@ void mscons_value_end(struct checker *c)
         check_times_present(c, shape);
         check_day_line(c, shape);
     }
+    /* At that one time it shows one value. */
+    if (shape == SHAPE_READING && m->line.values == 2)
+        mscons_checker_add(c, m->value.position, "QTY", "a second reading of the register");
     check_use_date(c, shape);
     check_tiling(c);
     check_status(c);
