@@ -18,8 +18,8 @@
 /* One message alone may be larger than the limit of a file. */
 #define FILE_BYTES_MAX ((size_t)64 << 20)
 /* How far the time of sending may be set ahead, so that a correction is later than what it takes
- * the place of. */
-#define AHEAD_MAX (5 * EMT_MINUTE)
+ * the place of: as often may a day be sent within a minute, and as much may a clock be set back. */
+#define AHEAD_MAX (30 * EMT_MINUTE)
 
 static emt_time whole_minute(emt_time t)
 {

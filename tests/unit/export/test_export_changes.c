@@ -227,7 +227,7 @@ static int32_t reading_tenant(const char *key)
 
 /* Each is a minute later than the one before, so that it holds; how far ahead that may lead is
  * bounded. A clock that was set back by a little, or of another node, is no matter. */
-START_TEST(what_is_sent_again_and_again_is_not_dated_far_ahead)
+START_TEST(what_is_sent_again_is_not_dated_far_ahead)
 {
     int32_t tenant = profile_tenant("ahead");
     struct export_bind b = { .place = MELO_2, .obis = "1-1:1.29.0", .device = "B", .from = ALWAYS };
@@ -237,17 +237,21 @@ START_TEST(what_is_sent_again_and_again_is_not_dated_far_ahead)
     export_bind(fixture, tenant, &b);
     export_readings(fixture, tenant, b.channel, DAY_START, 192);
     req.only_changes = false;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         req.now -= EMT_MINUTE + (i == 3 ? EMT_SECOND / 3 : 0);
         run(1, 4); /* adds a minute */
         ck_assert_str_eq(t.notes, "");
     }
-    req.now -= EMT_MINUTE;
+    holds("DTM+137:202611200937?+00:303'");
+    export_sql(fixture,
+               "update export_message set version = '2026-11-20T10:01Z' where tenant_id = %d",
+               (int)tenant);
     run(0, 0);
     ck_assert_str_eq(t.notes, MELO ": left out, and whatever else it holds for: what was sent "
-                                   "before is dated 2026-11-20T09:35:00Z, ahead of now: try again "
+                                   "before is dated 2026-11-20T10:01:00Z, ahead of now: try again "
                                    "later, or set the clock\n");
     run(1, 4);
+    holds("DTM+137:202611201002?+00:303'");
 }
 END_TEST
 
@@ -614,7 +618,7 @@ int main(void)
     tcase_add_test(c, a_rejected_message_was_never_sent);
     tcase_add_test(c, what_was_sent_as_a_test_is_not_sent);
     tcase_add_test(c, a_correction_is_later_than_what_it_corrects);
-    tcase_add_test(c, what_is_sent_again_and_again_is_not_dated_far_ahead);
+    tcase_add_test(c, what_is_sent_again_is_not_dated_far_ahead);
     tcase_add_test(c, a_reading_that_changed_is_taken_back_and_sent_anew);
     tcase_add_test(c, what_a_rejected_message_took_back_is_taken_back_again);
     tcase_add_test(c, all_readings_of_a_period_can_be_taken_back);
