@@ -139,7 +139,8 @@ def killed(node, tenant, tid):
     rnd = random.Random(8)
     jobs, seen = [], set()
     for i in range(KILLS):
-        jobs.append(order(tenant))
+        # Real ones of the same places would be dated ahead: one minute each.
+        jobs.append(order(tenant, test=i > 0))
         time.sleep(rnd.random() * 0.25)
         node.kill()
         dead = utc_now()
