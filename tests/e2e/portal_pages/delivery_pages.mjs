@@ -139,13 +139,15 @@ function contrl({ reference, sender, receiver }, action) {
   );
 }
 
-/** A target, a schedule, a deadline and an answer through their forms; what was rejected goes out anew. */
+/** A target, a schedule, a deadline and an answer through their forms; what was rejected is set right and goes out anew. */
 export async function deliveryDeeds(browser, world) {
   await makeTarget(browser, world);
   await makeSchedule(browser, world);
   await setDeadline(browser, world);
   await upload(browser, world);
+  await correct(browser, world);
   await resend(browser, world);
+  await filter(browser, world);
   await followValue(browser, world);
 }
 
@@ -157,6 +159,7 @@ async function makeTarget(browser, world) {
   const open = page.getByRole('dialog');
   await open.locator('select').first().selectOption('sftp');
   await open.getByLabel(/^Name/).fill('Messstelle Süd');
+  await open.getByLabel('Nur Dateien für').fill('9900999000206');
   await open.getByLabel(/^Server/).fill('sftp.example.org');
   await open.getByLabel(/^Benutzer/).fill('stadtwerke');
   await open.getByLabel(/^Fingerabdruck/).fill('kein Fingerabdruck');
@@ -172,6 +175,11 @@ async function makeTarget(browser, world) {
   await page.getByRole('cell', { name: 'Messstelle Süd' }).first().waitFor();
   await browser.look();
   await browser.shoot('target-made');
+  await action(/^Aktionen für Messstelle Süd/, 'Bearbeiten')(page);
+  await open.getByLabel('Nur Dateien für').fill('9900999000205');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('cell', { name: '9900999000205' }).first().waitFor();
 }
 
 async function makeSchedule(browser, world) {
@@ -185,6 +193,7 @@ async function makeSchedule(browser, world) {
   await open.getByText('Bitte ausfüllen').waitFor();
   await open.getByLabel('Name').fill('Zählerstände');
   await open.getByLabel(/^Zeitmuster/).fill('?10-40 2 1 * *');
+  await open.getByText(/zu einer ausgelosten Minute: .* – 02:40 · /).waitFor();
   await open.getByLabel(/^Inhalt/).selectOption('13017');
   await open.getByLabel('Ziel', { exact: true }).selectOption({ label: 'Messstelle Süd' });
   await open.getByLabel('Ersatzziel').selectOption({ label: 'Ablage' });
@@ -193,6 +202,11 @@ async function makeSchedule(browser, world) {
   await page.getByRole('cell', { name: 'Zählerstände' }).first().waitFor();
   await browser.look();
   await browser.shoot('schedule-made');
+  await action(/^Aktionen für Zählerstände/, 'Bearbeiten')(page);
+  await open.getByLabel('Name').fill('Zählerstände am Ersten');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('cell', { name: 'Zählerstände am Ersten' }).first().waitFor();
 }
 
 async function setDeadline(browser, world) {
@@ -211,6 +225,14 @@ async function setDeadline(browser, world) {
   await page.getByText('6 Stunden').waitFor();
   await page.getByRole('button', { name: 'Frist für 9900999000205 entfernen' }).click();
   await page.getByText('6 Stunden').waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Partner setzen' }).click();
+  await open.getByLabel('Partner').fill('9900999000205');
+  await open.getByLabel('Nachrichten je Datei').fill('7');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Partner 9900999000205 entfernen' }).click();
+  await open.getByRole('button', { name: 'Entfernen' }).click();
+  await page.getByText('Nachrichten: 7').waitFor({ state: 'detached' });
 }
 
 async function upload(browser, world) {
@@ -241,6 +263,58 @@ async function upload(browser, world) {
   await browser.shoot('acknowledgement-taken');
 }
 
+/** From a rejected file to the mapping of its place, which was wrong from its first day on. */
+async function correct(browser, world) {
+  browser.name = 'set a mapping right';
+  const { page } = browser;
+  const { items } = await browser.get(`/api/v1/tenants/${world.tenant}/exports?state=rejected`);
+  await browser.go(`/t/${world.tenant}/exports/${items[0].id}`);
+  await page.getByText('So wird daraus eine gute Datei').waitFor();
+  await page.getByRole('link', { name: MELO }).first().click();
+  await page.getByRole('button', { name: /^Bindung 1-1:1.29.0 ändern/ }).click();
+  const open = page.getByRole('dialog');
+  await open.getByLabel('Gerätenummer').fill('1EMT0012345678');
+  await open.getByLabel('Endstand').fill('12');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.getByText('Dazu gehört ein Tag bei').waitFor();
+  await open.getByLabel('Endstand').fill('');
+  await open.getByLabel('Anfangsstand').fill('0,5');
+  await browser.look();
+  await browser.shoot('binding-change');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('cell', { name: '1EMT0012345678' }).waitFor();
+  await page.getByRole('cell', { name: '0,5' }).waitFor();
+  await page.getByRole('button', { name: 'Stammdaten ändern' }).click();
+  await open.getByLabel('Empfänger (MP-ID)').fill('12');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.getByText('13 Ziffern, oder leer').waitFor();
+  await open.getByLabel('Empfänger (MP-ID)').fill('9900999000205');
+  await open.getByLabel('Name').fill('Bahnhofstraße 7');
+  await open.getByRole('button', { name: 'Speichern' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByRole('heading', { name: 'Bahnhofstraße 7' }).waitFor();
+  await browser.look();
+  await browser.shoot('location-corrected');
+}
+
+/** Lists of files by what became of them; the filter stands in the address. */
+async function filter(browser, world) {
+  browser.name = 'filter exports';
+  const { page } = browser;
+  await browser.go(`/t/${world.tenant}/exports`);
+  await page.getByRole('search').getByLabel('Stand').selectOption('rejected');
+  await page.waitForURL(/state=rejected/);
+  await page.getByRole('search').getByLabel('Empfänger').fill('9900999000999');
+  await page.getByText('Keine Datei passt zu diesen Filtern.').waitFor();
+  await page.getByRole('button', { name: 'Filter zurücksetzen' }).first().click();
+  await page.waitForURL((url) => url.search === '');
+  await page
+    .getByRole('button', { name: /^MSCONS_/ })
+    .first()
+    .waitFor();
+}
+
 async function resend(browser, world) {
   browser.name = 'send anew';
   const { page } = browser;
@@ -258,6 +332,12 @@ async function resend(browser, world) {
   await page.getByText('Ersetzt Datei').waitFor();
   await browser.look();
   await browser.shoot('export-sent-anew');
+  // The partner says that it never came.
+  await page.getByRole('button', { name: 'Noch einmal an Ablage senden' }).click();
+  const open = page.getByRole('dialog');
+  await open.getByRole('button', { name: 'Noch einmal senden' }).click();
+  await open.waitFor({ state: 'detached' });
+  await page.getByText('2 Versuche').waitFor();
 }
 
 async function followValue(browser, world) {

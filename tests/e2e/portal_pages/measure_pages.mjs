@@ -113,6 +113,11 @@ export async function measurePages(browser, world) {
             open: dialog(/Register binden|Bind register/),
           },
           {
+            name: 'location-edit',
+            path: `${base}/locations/${location.code}`,
+            open: dialog(/Stammdaten ändern|Change master data/),
+          },
+          {
             name: 'mandate-add',
             path: `${base}/locations/${location.code}`,
             open: dialog(/Berechtigung eintragen|Note a mandate/),
@@ -120,6 +125,10 @@ export async function measurePages(browser, world) {
         ]
       : []),
     { name: 'exports', path: `${base}/exports` },
+    {
+      name: 'exports-filtered',
+      path: `${base}/exports?what=13018&from=2020-01-01&created_to=2040-01-01`,
+    },
     {
       name: 'export-order',
       path: `${base}/exports`,
