@@ -407,7 +407,7 @@ static enum emt_err request_key(const char *pem, size_t n, EVP_PKEY **out, struc
                         CSR_MAX_BYTES);
 
     BIO *bio = BIO_new_mem_buf(pem, (int)n);
-    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, no_passphrase, NULL) : NULL;
     EVP_PKEY *key = req ? X509_REQ_get_pubkey(req) : NULL;
 
     if (!req || !key)

@@ -26,7 +26,7 @@ static bool at_end_of_pem(void)
 static enum emt_err read_all(BIO *bio, STACK_OF(X509) * list, struct emt_diag *diag)
 {
     for (;;) {
-        X509 *cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        X509 *cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
 
         if (!cert) {
             if (!at_end_of_pem())

@@ -148,7 +148,7 @@ static X509_CRL *parse(const void *data, size_t n)
         return x;
     }
     bio = BIO_new_mem_buf(data, (int)n);
-    x = bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
+    x = bio ? PEM_read_bio_X509_CRL(bio, NULL, no_passphrase, NULL) : NULL;
     BIO_free(bio);
     return x;
 }

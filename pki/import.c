@@ -124,7 +124,7 @@ enum emt_err import_proof(const char *pem, size_t n, const char *request, size_t
 {
     STACK_OF(X509) *list = NULL;
     BIO *bio = request_len < PEM_MAX_BYTES ? BIO_new_mem_buf(request, (int)request_len) : NULL;
-    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, NULL, NULL) : NULL;
+    X509_REQ *req = bio ? PEM_read_bio_X509_REQ(bio, NULL, no_passphrase, NULL) : NULL;
     enum emt_err err = certificates_from_pem(pem, n, &list, diag);
 
     if (err == EMT_OK)

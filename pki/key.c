@@ -57,8 +57,7 @@ enum emt_err key_generate(enum key_kind kind, EVP_PKEY **out, struct emt_diag *d
     return EMT_OK;
 }
 
-/* Without it OpenSSL would ask for a pass phrase on the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
+int no_passphrase(char *buf, int size, int writing, void *arg)
 {
     (void)buf;
     (void)size;

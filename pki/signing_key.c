@@ -61,7 +61,7 @@ enum emt_err signing_key_verify(const char *public_pem, size_t n, const void *te
                                 const void *signature, size_t signature_len, struct emt_diag *diag)
 {
     BIO *bio = n > 0 && n <= INT_MAX ? BIO_new_mem_buf(public_pem, (int)n) : NULL;
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     enum emt_err err = EMT_OK;
 

@@ -30,7 +30,9 @@ enum handshake_outcome {
     HANDSHAKE_WRONG_TENANT,
     HANDSHAKE_SELF_SIGNED,
     HANDSHAKE_NOT_PINNED, /* on the loggers' listener */
-    HANDSHAKE_WEAK,       /* digest, key or curve */
+    HANDSHAKE_WEAK_DIGEST,
+    HANDSHAKE_WEAK_CURVE, /* or a kind of key that has no place there */
+    HANDSHAKE_WEAK,       /* a short key */
     HANDSHAKE_WRONG_USAGE,
     HANDSHAKE_STALE, /* resumed later than allowed */
     HANDSHAKE_REVOKED,

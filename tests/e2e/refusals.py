@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every refusal of docs/pki.md against a running emtd, on the listener of TLS 1.2 and on that of TLS 1.3: who dials is sent away and counted
-under its own name. A line for each: name, listener, counter before -> after."""
+"""Every refusal of docs/pki.md against a running emtd, on the listener of TLS 1.2, on that of TLS 1.3 and on that for devices of others: who dials is
+sent away and counted under its own name. A line for each: name, listener, counter before -> after."""
 import datetime
 import os
 import pathlib
@@ -13,7 +13,7 @@ import warnings
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.x509.oid import NameOID
 
@@ -128,21 +128,32 @@ class Authority:
 
 def certificates(r, vendor):
     """What is wrong with a certificate, or with the one that shows none."""
-    agrees = Identity('agrees', vendor, usage='agree')
     cases = {
         'expired': Identity('old', vendor, since=now() - 9 * DAY, days=1),
         'not-yet-valid': Identity('young', vendor, since=now() + DAY),
         'self-signed': Identity('itself'),
-        'wrong-key-usage': agrees,
+        'wrong-key-usage': Identity('agrees', vendor, usage='agree'),
+        'weak-digest': Identity('sha1', vendor, digest=hashes.SHA1()),
+        'weak-curve': Identity('curve', vendor, key=ec.generate_private_key(ec.SECP521R1())),
         'bad-certificate': Identity('stranger', Identity('Nobody CA', ca=True)),
     }
     for name, identity in cases.items():
         r.everywhere(name, r.folder(identity))
-    weak = {'sha1': Identity('sha1', vendor, digest=hashes.SHA1()),
-            'curve': Identity('curve', vendor, key=ec.generate_private_key(ec.SECP521R1()))}
-    r.everywhere('weak: SHA-1', r.folder(weak['sha1']), result='weak-certificate')
-    r.everywhere('weak: curve', r.folder(weak['curve']), result='weak-certificate')
     r.everywhere('no-certificate')
+
+
+def loggers(r, good, port):
+    """The port for devices of others speaks both versions and lets in only what was pinned; strength is asked first."""
+    cases = {
+        'not-pinned': Identity('logger', key=rsa.generate_private_key(65537, 2048)),
+        'weak-key': Identity('short', key=rsa.generate_private_key(65537, 1024)),
+        'weak-digest': Identity('sha1', key=rsa.generate_private_key(65537, 2048), digest=hashes.SHA1()),
+    }
+    for version in VERSIONS:
+        for name, identity in cases.items():
+            r.counted(name, f'logger {version}', HANDSHAKE % name, Client(version, port, r.folder(identity)).dial)
+        r.counted('a gateway', f'logger {version}', HANDSHAKE % 'not-pinned', Client(version, port, good).dial)
+        r.counted('no-alpn', f'logger {version}', HANDSHAKE % 'no-alpn', Client(version, port, good, alpn=False).dial)
 
 
 def tenants(r, node):
@@ -225,7 +236,8 @@ def main():
     with workspace('refusals') as (dir, nodes):
         node = Node(dir / 'n', **ALONE)
         nodes.append(node)
-        node.field_extra = [f'  session_age: {AGE_S}s']
+        logger = emt.free_ports(1)[0]
+        node.field_extra = [f'  session_age: {AGE_S}s', f'  listen_logger: ["127.0.0.1:{logger}"]']
         node.start()
         tenant = Tenant(operator(node), 'alpha', key_kind='brainpoolP256r1')
         vendor = Identity('Vendor Device CA', ca=True)
@@ -237,6 +249,7 @@ def main():
         r.everywhere('no-alpn', good, alpn=False)
         for version, listener in (('tls13', 'tls12'), ('tls12', 'tls13')):
             r.counted(f'{version} asked', listener, HANDSHAKE % 'no-common-profile', Client(version, r.ports[listener], good).dial)
+        loggers(r, good, logger)
         tenants(r, node)
         revoked(r, tenant, node)
         ages(r, tenant, node)
