@@ -14,6 +14,10 @@
  * returns err. */
 enum emt_err pki_fail(struct emt_diag *diag, enum emt_err err, const char *what);
 
+/* For every PEM_read_bio_*(): any of them may say that it is encrypted, and without this OpenSSL
+ * then asks for a pass phrase on the terminal, waits, and changes the process's signals. */
+int no_passphrase(char *buf, int size, int writing, void *arg);
+
 /* *out: free with EVP_PKEY_free(). */
 EMT_CHECKED enum emt_err key_generate(enum key_kind kind, EVP_PKEY **out, struct emt_diag *diag);
 /* Unencrypted PKCS#8. Reading: EMT_EMALFORMED. */
