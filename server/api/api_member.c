@@ -76,23 +76,6 @@ enum emt_err api_member_get(struct api_call *c)
 
 /* --- changing --- */
 
-static enum emt_err begin(struct api_call *c)
-{
-    struct store *admin = api_admin(c);
-
-    return admin != NULL ? store_begin(admin, 0) : EMT_EDB;
-}
-
-/* Ends the transaction: an answer that was given already is a refusal. */
-static enum emt_err settle(struct api_call *c, enum emt_err err)
-{
-    if (err == EMT_OK && c->status == 0)
-        err = store_commit(c->worker->admin);
-    else if (c->worker->admin != NULL)
-        store_rollback(c->worker->admin);
-    return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "user");
-}
-
 /* A key is the tenant's, and ends with the rights of who made it: else it would be a way back in.
  */
 static enum emt_err end_keys(struct api_call *c, int64_t user, const char *name)
@@ -146,11 +129,11 @@ enum emt_err api_member_create(struct api_call *c)
     }
     enum emt_err err = api_one_time(password, hash);
     if (err == EMT_OK)
-        err = begin(c);
+        err = api_user_begin(c);
     if (err == EMT_OK)
         err = make_member(c, v, hash, &id);
     json_decref(body);
-    err = settle(c, err);
+    err = api_user_settle(c, err);
     if (err == EMT_OK && c->status == 0) {
         err = member_json(c, id, &user);
         err =
@@ -254,11 +237,11 @@ enum emt_err api_member_update(struct api_call *c)
     api_body(c, fields, 3, v, &body, &ok);
     if (!ok)
         return EMT_OK;
-    enum emt_err err = begin(c);
+    enum emt_err err = api_user_begin(c);
     if (err == EMT_OK)
         err = change_member(c, id, v);
     json_decref(body);
-    err = settle(c, err);
+    err = api_user_settle(c, err);
     return err == EMT_OK && c->status == 0 ? answer_member(c, id) : err;
 }
 
@@ -297,10 +280,10 @@ enum emt_err api_member_delete(struct api_call *c)
 
     if (!api_param_number(c, 0, "user", &id))
         return EMT_OK;
-    enum emt_err err = begin(c);
+    enum emt_err err = api_user_begin(c);
     if (err == EMT_OK)
         err = remove_member(c, id);
-    err = settle(c, err);
+    err = api_user_settle(c, err);
     return err == EMT_OK && c->status == 0 ? api_empty(c, 204) : err;
 }
 
@@ -326,27 +309,5 @@ static enum emt_err reset(struct api_call *c, int64_t id, const char *hash)
 
 enum emt_err api_member_reset(struct api_call *c)
 {
-    char password[PASSWORD_ONE_TIME_MAX];
-    char hash[PASSWORD_HASH_MAX];
-    json_t *body = NULL;
-    int64_t id = 0;
-    bool ok = false;
-
-    if (!api_param_number(c, 0, "user", &id))
-        return EMT_OK;
-    api_body(c, NULL, 0, NULL, &body, &ok);
-    json_decref(body);
-    if (!ok)
-        return EMT_OK;
-    enum emt_err err = api_one_time(password, hash);
-    if (err == EMT_OK)
-        err = begin(c);
-    if (err == EMT_OK)
-        err = reset(c, id, hash);
-    err = settle(c, err);
-    if (err == EMT_OK && c->status == 0)
-        err = api_json(c, 201, json_pack("{s:s}", "password", password));
-    c->shown_once = true;
-    cipher_wipe(password, sizeof password);
-    return err;
+    return api_user_reset_by(c, reset);
 }

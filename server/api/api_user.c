@@ -160,12 +160,18 @@ static enum emt_err make_user(struct api_call *c, const struct api_value *v, con
     return err;
 }
 
-/* Ends the transaction: commits what went well, answers what did not. */
-static enum emt_err settle(struct api_call *c, enum emt_err err, bool ok)
+enum emt_err api_user_begin(struct api_call *c)
 {
-    if (err == EMT_OK && ok)
+    struct store *admin = api_admin(c);
+
+    return admin != NULL ? store_begin(admin, 0) : EMT_EDB;
+}
+
+enum emt_err api_user_settle(struct api_call *c, enum emt_err err)
+{
+    if (err == EMT_OK && c->status == 0)
         err = store_commit(c->worker->admin);
-    else
+    else if (c->worker->admin != NULL)
         store_rollback(c->worker->admin);
     return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "user");
 }
@@ -197,7 +203,7 @@ enum emt_err api_user_create(struct api_call *c)
     if (err == EMT_OK)
         err = make_user(c, v, hash, &id, &ok);
     json_decref(body);
-    err = settle(c, err, ok);
+    err = api_user_settle(c, err);
     if (err == EMT_OK && c->status == 0) {
         err = api_user_json(c->worker->admin, id, &user);
         err =
@@ -299,7 +305,7 @@ enum emt_err api_user_update(struct api_call *c)
     if (err == EMT_OK)
         err = change_user(c, id, v, &ok);
     json_decref(body);
-    err = settle(c, err, ok);
+    err = api_user_settle(c, err);
     if (err != EMT_OK || c->status != 0)
         return err;
     err = api_user_json(c->worker->admin, id, &user);
@@ -327,7 +333,9 @@ static enum emt_err reset(struct api_call *c, int64_t id, const char *hash)
     return err;
 }
 
-enum emt_err api_user_reset(struct api_call *c)
+enum emt_err api_user_reset_by(struct api_call *c,
+                               enum emt_err (*give)(struct api_call *c, int64_t id,
+                                                    const char *hash))
 {
     char password[PASSWORD_ONE_TIME_MAX];
     char hash[PASSWORD_HASH_MAX];
@@ -343,12 +351,18 @@ enum emt_err api_user_reset(struct api_call *c)
         return EMT_OK;
     enum emt_err err = api_one_time(password, hash);
     if (err == EMT_OK)
-        err = store_begin(c->worker->admin, 0);
+        err = api_user_begin(c);
     if (err == EMT_OK)
-        err = reset(c, id, hash);
-    err = settle(c, err, true);
+        err = give(c, id, hash);
+    err = api_user_settle(c, err);
     if (err == EMT_OK && c->status == 0)
         err = api_json(c, 201, json_pack("{s:s}", "password", password));
+    c->shown_once = true;
     cipher_wipe(password, sizeof password);
     return err;
+}
+
+enum emt_err api_user_reset(struct api_call *c)
+{
+    return api_user_reset_by(c, reset);
 }

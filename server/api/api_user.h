@@ -18,5 +18,15 @@ EMT_CHECKED enum emt_err api_user_json(struct store *admin, int64_t id, json_t *
 bool api_user_name_good(struct api_call *c, const char *name);
 /* {"user": user, "password": password}, 201; steals user. */
 enum emt_err api_user_created(struct api_call *c, json_t *user, const char *password);
+/* A transaction of the admin connection. */
+EMT_CHECKED enum emt_err api_user_begin(struct api_call *c);
+/* Ends it, whatever err: commits what went well; a refusal that was answered already, or a failure,
+ * which is answered here, takes everything back. */
+EMT_CHECKED enum emt_err api_user_settle(struct api_call *c, enum emt_err err);
+/* Answers {"password"} with a new one-time password, whose hash give() sets within such a
+ * transaction, or refuses. The answer is not kept for a repeated request. */
+EMT_CHECKED enum emt_err api_user_reset_by(struct api_call *c,
+                                           enum emt_err (*give)(struct api_call *c, int64_t id,
+                                                                const char *hash));
 
 #endif
