@@ -1,32 +1,55 @@
 /* Corrections, the versions behind a value, conflicts decided. */
 #include "api_fixture.h"
+#include "base/clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CHANNEL "/api/v1/tenants/%s/channels/%" PRId64
-#define TS "2026-11-01T00:15:00Z"
+/* In the place of the time in all bodies; at() puts it there. */
+#define TS "@"
 #define VALUE(ts, value, quality)                                                                  \
     "{\"ts\":\"" ts "\",\"value\":\"" value "\",\"quality\":\"" quality "\",\"reason\":\"seal\"}"
 #define ONE(ts, value, quality) "{\"values\":[" VALUE(ts, value, quality) "]}"
 
-/* A channel with one measured value of 1.50 at TS. */
+/* A quarter past midnight, some days ago: corrections are of values that are still rows. */
+static const char *some_time(void)
+{
+    static char text[32];
+
+    if (text[0] == '\0') /* the same one for all of a test, past midnight too */
+        time_format(clock_now() / EMT_DAY * EMT_DAY - 20 * EMT_DAY + 15 * EMT_MINUTE, text);
+    return text;
+}
+
+static const char *at(const char *body)
+{
+    static char out[600];
+    size_t n = 0;
+
+    for (; *body != '\0'; body++)
+        n += (size_t)snprintf(out + n, sizeof out - n, "%.*s", *body == '@' ? 32 : 1,
+                              *body == '@' ? some_time() : body);
+    return out;
+}
+
+/* A channel with one measured value of 1.50 at that time. */
 static int64_t measured(struct test_tenant *t, const char *name)
 {
     tenant_new(t, name);
     int64_t c = channel_new(t, "EMT-12345678-01-02", 0, "Wh");
     sql("insert into reading (channel_id, ts, mantissa, tenant_id, exponent, quality)"
-        " values (%" PRId64 ", '" TS "', 150, %d, -2, 256)",
-        c, t->id);
+        " values (%" PRId64 ", '%s', 150, %d, -2, 256)",
+        c, some_time(), t->id);
     return c;
 }
 
 static void check_reading(const struct test_tenant *t, int64_t c, const char *value,
                           const char *quality)
 {
-    ask(200, t->key, "GET", NULL,
-        CHANNEL "/readings?from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z", t->name, c);
+    ask(200, t->key, "GET", NULL, CHANNEL "/readings?from=%.10sT00:00:00Z&to=%.10sT23:59:59Z",
+        t->name, c, some_time(), some_time());
     ck_assert_uint_eq(items(), value ? 1 : 0);
     if (value) {
         ck_assert_str_eq(text_at("items.0.value"), value);
@@ -39,12 +62,12 @@ START_TEST(a_correction_keeps_what_it_replaces)
     struct test_tenant t;
     int64_t c = measured(&t, "correct");
 
-    ask(200, t.key, "POST", ONE(TS, "1.75", "corrected"), CHANNEL "/corrections", t.name, c);
+    ask(200, t.key, "POST", at(ONE(TS, "1.75", "corrected")), CHANNEL "/corrections", t.name, c);
     ck_assert_str_eq(text_at("items.0.outcome"), "written");
     ck_assert_str_eq(text_at("items.0.before"), "1.50");
     int64_t first = int_at("items.0.correction");
     check_reading(&t, c, "1.75", "corrected");
-    ask(200, t.key, "POST", ONE(TS, "1.80", "corrected"), CHANNEL "/corrections", t.name, c);
+    ask(200, t.key, "POST", at(ONE(TS, "1.80", "corrected")), CHANNEL "/corrections", t.name, c);
     int64_t second = int_at("items.0.correction");
     ask(200, t.key, "GET", NULL, CHANNEL "/history", t.name, c);
     ck_assert_uint_eq(items(), 2);
@@ -84,7 +107,7 @@ START_TEST(a_gap_that_was_filled_is_one_again)
 
     tenant_new(&t, "gap");
     int64_t c = channel_new(&t, "EMT-12345678-01-02", 0, "Wh");
-    ask(200, t.key, "POST", ONE(TS, "5", "substitute"), CHANNEL "/corrections", t.name, c);
+    ask(200, t.key, "POST", at(ONE(TS, "5", "substitute")), CHANNEL "/corrections", t.name, c);
     ck_assert(json_is_null(value_at("items.0.before")));
     int64_t id = int_at("items.0.correction");
     check_reading(&t, c, "5", "substitute");
@@ -105,13 +128,13 @@ START_TEST(a_substitute_does_not_replace_what_was_measured_unless_told)
     struct test_tenant t;
     int64_t c = measured(&t, "substitute");
 
-    ask(200, t.key, "POST", ONE(TS, "9", "substitute"), CHANNEL "/corrections", t.name, c);
+    ask(200, t.key, "POST", at(ONE(TS, "9", "substitute")), CHANNEL "/corrections", t.name, c);
     ck_assert_str_eq(text_at("items.0.outcome"), "outranked");
     ck_assert(json_is_null(value_at("items.0.correction")));
     check_reading(&t, c, "1.50", "measured");
     ask(200, t.key, "POST",
-        "{\"values\":[{\"ts\":\"" TS "\",\"value\":\"9\",\"quality\":\"substitute\",\"reason\":"
-        "\"stuck\",\"method\":\"day before\",\"over_measured\":true}]}",
+        at("{\"values\":[{\"ts\":\"" TS "\",\"value\":\"9\",\"quality\":\"substitute\",\"reason\":"
+           "\"stuck\",\"method\":\"day before\",\"over_measured\":true}]}"),
         CHANNEL "/corrections", t.name, c);
     ck_assert_str_eq(text_at("items.0.outcome"), "written");
     check_reading(&t, c, "9", "substitute");
@@ -162,18 +185,20 @@ START_TEST(what_is_wrong_with_a_correction_is_named)
 
     tenant_new(&other, "wrong-other");
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        ask(400, t.key, "POST", bad[i].body, CHANNEL "/corrections", t.name, c);
+        ask(400, t.key, "POST", at(bad[i].body), CHANNEL "/corrections", t.name, c);
         check_problem("invalid", bad[i].field);
     }
     check_reading(&t, c, "1.50", "measured");
-    ask(403, tenant_key(&t, "reader", key), "POST", ONE(TS, "1", "corrected"),
+    ask(403, tenant_key(&t, "reader", key), "POST", at(ONE(TS, "1", "corrected")),
         CHANNEL "/corrections", t.name, c);
-    ask(404, t.key, "POST", ONE(TS, "1", "corrected"), CHANNEL "/corrections", t.name, c + 1000);
-    ask(404, other.key, "POST", ONE(TS, "1", "corrected"), CHANNEL "/corrections", other.name, c);
+    ask(404, t.key, "POST", at(ONE(TS, "1", "corrected")), CHANNEL "/corrections", t.name,
+        c + 1000);
+    ask(404, other.key, "POST", at(ONE(TS, "1", "corrected")), CHANNEL "/corrections", other.name,
+        c);
     ask(404, other.key, "GET", NULL, CHANNEL "/history", other.name, c);
     ask(400, t.key, "GET", NULL, CHANNEL "/history?cursor=1.2.3", t.name, c);
     int64_t text = channel_new(&t, "EMT-12345678-01-03", 1, NULL);
-    ask(409, t.key, "POST", ONE(TS, "1", "corrected"), CHANNEL "/corrections", t.name, text);
+    ask(409, t.key, "POST", at(ONE(TS, "1", "corrected")), CHANNEL "/corrections", t.name, text);
 }
 END_TEST
 
@@ -189,7 +214,7 @@ static void decide(const struct test_tenant *t, unsigned status, int64_t c, cons
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(body, sizeof body, format, c);
 #pragma GCC diagnostic pop
-    ask(status, t->key, "POST", body, "/api/v1/tenants/%s/conflicts/decisions", t->name);
+    ask(status, t->key, "POST", at(body), "/api/v1/tenants/%s/conflicts/decisions", t->name);
 }
 
 START_TEST(a_conflict_is_kept_or_taken)
@@ -200,8 +225,8 @@ START_TEST(a_conflict_is_kept_or_taken)
     for (int i = 0; i < 3; i++)
         sql("insert into reading_conflict (tenant_id, channel_id, ts, mantissa, exponent, quality,"
             " kept_mantissa, kept_exponent, kept_quality, seen_at)"
-            " values (%d, %" PRId64 ", '" TS "', %d, 0, 256, 150, -2, 256, now())",
-            t.id, c, 2 + i);
+            " values (%d, %" PRId64 ", '%s', %d, 0, 256, 150, -2, 256, now())",
+            t.id, c, some_time(), 2 + i);
     decide(&t, 404, c, DECISION("7", "keep"));
     decide(&t, 404, c + 1000, DECISION("2", "keep"));
     decide(&t, 400, c, DECISION("2", "drop"));

@@ -311,11 +311,8 @@ static void fill_cluster(struct pg_fixture *f)
         }
     }
     pg_template_unlock(lock);
-    if (f->postmaster == 0) {
+    if (f->postmaster == 0)
         start_server(f);
-        /* It may have been made on another day. */
-        pg_fixture_sql(f, "select partitions_ensure(now(), 92)");
-    }
 }
 
 static void stop_at_exit(void)

@@ -1,5 +1,6 @@
 #include "pg_template.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 
 #include <fcntl.h>
@@ -56,6 +57,7 @@ static uint64_t hash_file(uint64_t h, const char *path)
 static void make_key(const char *bin, char key[KEY_MAX])
 {
     uint64_t h = FNV_BASIS;
+    char today[32];
     glob_t g;
 
     if (glob(EMT_MIGRATIONS "/*.sql", 0, NULL, &g) == 0) {
@@ -63,7 +65,8 @@ static void make_key(const char *bin, char key[KEY_MAX])
             h = hash_file(h, g.gl_pathv[i]);
     }
     globfree(&g);
-    snprintf(key, KEY_MAX, "%s %016" PRIx64 "\n", bin, h);
+    time_format(clock_now(), today);
+    snprintf(key, KEY_MAX, "%s %016" PRIx64 " %.10s\n", bin, h, today);
 }
 
 static bool run(const char *const *argv)

@@ -11,7 +11,8 @@ int pg_template_lock(void);
 void pg_template_unlock(int lock);
 
 /* Copies it to the folder data, which must not exist. False: there is none, or it was made of other
- * migrations or with another server (bin: folder of its programs). Both under the lock. */
+ * migrations, with another server (bin: folder of its programs) or on another day: partitions are
+ * of days. Both under the lock. */
 bool pg_template_take(const char *bin, const char *data);
 /* Keeps a copy of data, whose server must be stopped, in the place of what was there. */
 void pg_template_keep(const char *bin, const char *data);
