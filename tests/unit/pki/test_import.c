@@ -11,6 +11,8 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 static struct test_pki pki;
 static struct test_leaf server_leaf;
@@ -381,6 +383,40 @@ START_TEST(what_is_no_request_proves_nothing)
 }
 END_TEST
 
+#define ENCRYPTED(what)                                                                            \
+    "-----BEGIN " what "-----\nProc-Type: 4,ENCRYPTED\n"                                           \
+    "DEK-Info: AES-256-CBC,0123456789ABCDEF0123456789ABCDEF\n\n"                                   \
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n-----END " what "-----\n"
+
+/* Who sends such a text must not make the server wait for somebody at its terminal. */
+START_TEST(nobody_is_asked_for_a_pass_phrase)
+{
+    const char cert[] = ENCRYPTED("CERTIFICATE");
+    const char csr[] = ENCRYPTED("CERTIFICATE REQUEST");
+    const char list[] = ENCRYPTED("X509 CRL");
+    struct certificate_facts facts;
+    struct emt_diag diag = { 0 };
+    struct crl *crl = NULL;
+    int left = 0;
+    int ends[2];
+
+    setsid(); /* no terminal: OpenSSL turns to the standard input */
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(write(ends[1], "secret\n", 7), 7);
+    ck_assert_int_ge(dup2(ends[0], STDIN_FILENO), 0);
+    close(ends[1]);
+    ck_assert_int_eq(import_check(cert, strlen(cert), IMPORT_AS_CA, 0, &facts, &diag),
+                     EMT_EMALFORMED);
+    ck_assert_int_eq(
+        import_proof(device.pem, strlen(device.pem), csr, strlen(csr), "alpha", "x", &diag),
+        EMT_EMALFORMED);
+    ck_assert_int_eq(crl_read(list, strlen(list), &crl, &diag), EMT_EMALFORMED);
+    ck_assert_int_eq(ioctl(STDIN_FILENO, FIONREAD, &left), 0);
+    ck_assert_int_eq(left, 7);
+    close(ends[0]);
+}
+END_TEST
+
 START_TEST(loggers_are_let_in_pinned_and_strong)
 {
     static const struct {
@@ -514,6 +550,7 @@ int main(void)
     tcase_add_test(tc, a_pinned_certificate_needs_no_ca);
     tcase_add_loop_test(tc, who_has_the_key_proves_it_for_one_gateway_of_one_tenant, 0, 7);
     tcase_add_test(tc, what_is_no_request_proves_nothing);
+    tcase_add_test(tc, nobody_is_asked_for_a_pass_phrase);
     tcase_add_loop_test(tc, loggers_are_let_in_pinned_and_strong, 0, 7);
     tcase_add_test(tc, an_agent_with_an_rsa_key_serves_as_logger);
     tcase_add_test(tc, a_logger_is_no_gateway_and_a_gateway_no_logger);
