@@ -28,12 +28,22 @@ export class Browser {
     return self;
   }
 
-  /** A new context: no cookie, no stored choice. */
-  async fresh(style = { language: 'de', theme: 'light' }, viewport = { width: 1360, height: 850 }) {
+  /** Another page beside this one, logged in like it; what goes wrong there is noted here. */
+  async companion(style) {
+    const other = new Browser();
+    const { base, out, chromium, failures, figures } = this;
+    Object.assign(other, { base, out, chromium, failures, figures });
+    await other.fresh(style, await this.context.storageState());
+    return other;
+  }
+
+  /** A new context: no cookie but those of `state`, no stored choice. */
+  async fresh(style = { language: 'de', theme: 'light' }, state = undefined) {
     await this.context?.close();
     this.context = await this.chromium.newContext({
       ignoreHTTPSErrors: true,
-      viewport,
+      viewport: { width: 1360, height: 850 },
+      storageState: state,
       locale: 'de-DE',
       timezoneId: 'Europe/Berlin',
       reducedMotion: 'reduce',
@@ -48,7 +58,7 @@ export class Browser {
       });
     });
     this.page = await this.context.newPage();
-    this.page.setDefaultTimeout(15_000);
+    this.page.setDefaultTimeout(30_000);
     this.listen();
     this.name = 'start';
     this.styleNow = style;
@@ -156,7 +166,11 @@ export class Browser {
 
   async look() {
     this.looked += 1;
-    const { violations } = await new AxeBuilder({ page: this.page }).analyze();
+    // There are no frames: one run on the page itself, without a blank page that collects.
+    const { violations } = await new AxeBuilder({ page: this.page })
+      .setLegacyMode()
+      .options({ resultTypes: ['violations'] })
+      .analyze();
     for (const { id, nodes, help } of violations) {
       this.fail(
         this.name,
