@@ -41,8 +41,11 @@ kinds=(build run test)
 export EMT_CORPORA="${EMT_CORPORA:-}"
 export EMT_FULL="$full"
 jobs=$(nproc)
+# Tests wait more than they compute: for servers, for time.
+tests=$((2 * jobs))
 # Tells what is worth telling; a build that fails ends the run.
 build() { cmake --build "$@" | { grep -vE '^\[|^$|Built target' || true; }; }
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 
 fresh=--fresh
@@ -52,7 +55,7 @@ if [ -z "$quick" ]; then
     cmake --preset asan $fresh >/dev/null
     build --preset asan -j "$jobs"
     step "unit tests and fuzz corpora with sanitizers"
-    ctest --preset asan -L 'unit|fuzz' -j "$jobs" --output-on-failure
+    ctest --preset asan -L 'unit|fuzz' -j "$tests" --output-on-failure
 fi
 
 step "build"
@@ -63,19 +66,31 @@ if [ -n "$portal" ]; then
     step "portal"
     [ -n "$quick" ] || rm -rf admin-ui/dist
     build --preset release --target portal
-    npm --prefix admin-ui run --silent lint
+    npm --prefix admin-ui run --silent lint &
+    lint=$!
     npm --prefix admin-ui run --silent test
+    wait "$lint"
     npm --prefix admin-ui run --silent size
 fi
 
+# Fuzzers take what the tests leave of the processors.
+fuzz=''
 if [ -n "$full" ]; then
-    step "fuzzers, a minute each"
-    tests/fuzz/run --seconds 60
+    step "fuzzers, a minute each, beside every test"
+    nice -n 5 tests/fuzz/run --seconds 60 >build/fuzz.log 2>&1 &
+    fuzz=$!
 elif [ -z "$quick" ]; then
-    step "fuzzers, ten seconds each"
-    tests/fuzz/run --seconds 10
+    step "fuzzers, ten seconds each, beside every test"
+    nice -n 5 tests/fuzz/run --seconds 10 >build/fuzz.log 2>&1 &
+    fuzz=$!
 fi
 step "every test"
-# One more at a time than processors: end-to-end tests wait more than they compute.
-ctest --preset release -j "$((jobs + 1))" --output-on-failure
+good=1
+ctest --preset release -j "$tests" --output-on-failure || good=
+if [ -n "$fuzz" ]; then
+    step "what the fuzzers say"
+    wait "$fuzz" || good=
+    cat build/fuzz.log
+fi
 step "done"
+[ -n "$good" ]
