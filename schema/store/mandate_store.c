@@ -95,7 +95,7 @@ static const struct store_statement statements[STATEMENTS] = {
         "SELECT place::text, channel_id, code, obis, unit, name, lower(r), upper(r) FROM p WHERE place > $4"
         " ORDER BY place LIMIT $5" },
     /* Values of the channels that a report shows, and of what these are made of. A stretch goes up to its
-       last value, which may stand at the very end of a mandate. */
+       last value, which may stand at the very end of a mandate, also as the only one. */
     [REPORT_MISSING] = { "mandate_report_missing", 6,
         MEMBERS("SELECT DISTINCT x.c AS channel_id FROM export_message s, unnest(s.channels) AS x (c)"
                 " WHERE s.tenant_id = $1 AND s.file_id = $6::int8")
@@ -104,6 +104,7 @@ static const struct store_statement statements[STATEMENTS] = {
         "  greatest(s.period_to, s.period_from + interval '1 microsecond'))) - coalesce(p.r, '{}')) AS g (r)"
         " WHERE s.tenant_id = $1 AND s.file_id = $6 AND EXISTS (SELECT FROM tenant t WHERE t.id = $1"
         "  AND ($3::text IS NOT NULL OR (t.mandates_required AND t.own_mp_id IS DISTINCT FROM $2::text)))"
+        " AND (s.period_from < s.period_to OR NOT EXISTS (SELECT FROM unnest(p.r) AS e (r) WHERE upper(e.r) = s.period_from))"
         " ORDER BY 1, 2 LIMIT 1" },
     /* Both ends count: the register at the end of a mandate is still the receiver's. */
     [FILE_MISSING] = { "mandate_file_missing", 3,

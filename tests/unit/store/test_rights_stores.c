@@ -162,6 +162,49 @@ START_TEST(what_is_missing_is_named_with_its_location)
 }
 END_TEST
 
+/* What a report shows of channel 1, in hours of March; "": it may leave. */
+static void check_report(int first, int last, const char *missing)
+{
+    const struct mandate_asker who = { "P", NULL };
+    struct store_result *r = NULL;
+    char is[64] = "";
+
+    run_sql(
+        "update tenant set mandates_required = true where id = %d;"
+        "delete from export_file where tenant_id = %d;"
+        "insert into export_file (tenant_id, file_id, kind, pid, sender, receiver, reference, file_name,"
+        " period_from, period_to, created_at, messages, content)"
+        " values (%d, 1, 'report', '1', 'S', 'P', 'R1', 'x', '2026-03-01Z', '2026-03-31Z', now(), 1, '');"
+        "insert into export_message (tenant_id, file_id, nth, number, use_case, receiver, location, obis,"
+        " channels, period_from, period_to, version, digest, n_values, content_at, content_len)"
+        " values (%d, 1, 1, '', 0, 'P', 'A', '{x}', '{1}', timestamptz '2026-03-01Z' + interval '%d hours',"
+        " timestamptz '2026-03-01Z' + interval '%d hours', now(), 0, 1, 0, 0)",
+        tenant, tenant, tenant, tenant, first, last);
+    ck_assert_int_eq(store_begin(app, tenant), EMT_OK);
+    enum emt_err err = mandate_report_missing(app, tenant, 1, &who, &r);
+    if (err == EMT_OK)
+        snprintf(is, sizeof is, "%s", c_text(r, 0, 0));
+    else
+        ck_assert_int_eq(err, EMT_ENOTFOUND);
+    store_result_free(r);
+    store_rollback(app);
+    ck_assert_msg(strcmp(is, missing) == 0, "%d to %d: '%s'", first, last, is);
+}
+
+START_TEST(a_report_leaves_with_what_its_mandates_cover_both_ends_included)
+{
+    mandate(1, "billing", "2026-03-02Z", "2026-03-04Z");
+    check_report(24, 72, "");
+    check_report(24, 24, "");
+    check_report(30, 30, "");
+    check_report(72, 72, ""); /* the one reading there is: the register at the end */
+    check_report(23, 72, "A");
+    check_report(23, 23, "A");
+    check_report(24, 73, "A");
+    check_report(73, 73, "A");
+}
+END_TEST
+
 /* ---- erasure ---- */
 
 static void put_block(int32_t of, int64_t channel, emt_time start, size_t n)
@@ -436,6 +479,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, stretches_join_and_end_with_mandate_and_binding);
+    tcase_add_test(t, a_report_leaves_with_what_its_mandates_cover_both_ends_included);
     tcase_add_test(t, what_is_missing_is_named_with_its_location);
     tcase_add_test(t, blocks_are_cut_inside_and_others_left);
     tcase_add_test(t, a_broken_block_is_said_and_not_verified);
