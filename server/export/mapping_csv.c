@@ -5,6 +5,7 @@
 #include "store/export_store.h"
 #include "store/location_store.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,22 +22,28 @@ void mapping_csv_head(struct writer *w)
     (void)writer_text(w, head);
 }
 
+/* A line stays one: names may have control characters, which no import takes. */
+static void put_character(struct writer *w, char c)
+{
+    (void)writer_u8(w, (unsigned char)c < 0x20 || c == 0x7f ? ' ' : (uint8_t)c);
+}
+
 /* RFC 4180: in quotes where there is something to quote. */
 static void put_text(struct writer *w, const char *text)
 {
     size_t n = strlen(text);
+    bool quotes =
+        n > 0 && (strpbrk(text, ",;\t\"") != NULL || text[0] == ' ' || text[n - 1] == ' ');
 
-    if (n == 0 || (strpbrk(text, ",;\t\"") == NULL && text[0] != ' ' && text[n - 1] != ' ')) {
-        (void)writer_text(w, text);
-        return;
-    }
-    (void)writer_u8(w, '"');
+    if (quotes)
+        (void)writer_u8(w, '"');
     for (; *text; text++) {
         if (*text == '"')
             (void)writer_u8(w, '"');
-        (void)writer_u8(w, (uint8_t)*text);
+        put_character(w, *text);
     }
-    (void)writer_u8(w, '"');
+    if (quotes)
+        (void)writer_u8(w, '"');
 }
 
 static void put_comma(struct writer *w)

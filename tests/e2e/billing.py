@@ -3,6 +3,7 @@
 again; kill -9 while files are written, numbered and delivered; a restore of the whole database, after which no number comes twice."""
 import collections
 import datetime
+import json
 import os
 import pathlib
 import random
@@ -290,6 +291,32 @@ def fleets(node, tenants):
     return made, receiver
 
 
+def delivery_notes(fleet):
+    """Other documents beside the energies, by a request and by a job."""
+    tenant = fleet.tenants[False]
+    for n, p in enumerate(p for p in fleet.places if p.kind == KINDS[1]):
+        body = {'pid': '13019', 'document': 'Z41', 'from': str(fleet.first), 'to': str(fleet.first + datetime.timedelta(days=DAYS)), 'location': p.code}
+        if n:
+            status, _, job = tenant.rest.raw('POST', tenant.path + '/exports', body, headers={'Prefer': 'respond-async'})
+            assert status == 202, job
+            [file] = ended(tenant, json.loads(job)['id'])['result']['files']
+        else:
+            [file] = tenant.post('/exports', body)['files']
+        data = content(tenant, file)
+        [value] = re.findall(r'QTY\+Z31:([0-9.]+)', data)
+        assert Decimal(value) * 1000 == p.moved and '+Z41+' in data and 'STS+' not in data, data
+        assert tenant.post('/exports', body)['files'] == []
+        del body['document']
+        assert tenant.post('/exports', body)['files'] == []  # the energy stands as it was sent
+    for bad in ({'pid': '13018'}, {'pid': '13016'}, {'document': 'Z99'}):
+        try:
+            tenant.post('/exports', {'pid': '13019', 'document': 'Z41', 'from': str(fleet.first), 'to': str(fleet.first + datetime.timedelta(1)), **bad})
+        except emt.Problem as e:
+            assert e.status == 400 and 'document' in e.body, e
+        else:
+            raise AssertionError(bad)
+
+
 # ---- the mapping, out and in again ----
 
 def mapping(node, tenant):
@@ -304,7 +331,7 @@ def mapping(node, tenant):
                 return out
 
     tenant.post('/locations', {'code': malo(tenant.gas, 999999), 'kind': 'malo', 'name': ' Lager, "Süd"; Tor 3 '.strip()})
-    tenant.post('/locations', {'code': malo(tenant.gas, 999998), 'kind': 'tranche'})
+    tenant.post('/locations', {'code': malo(tenant.gas, 999998), 'kind': 'tranche', 'name': 'Tor 4\r\nEast'})
     before = pages(1000)
     assert before == pages(3)
     printed = run([emt.build_dir() / 'emtctl', 'location', 'export', '--tenant', tenant.key, '--embedded', node.dir]).stdout
@@ -418,6 +445,7 @@ def main():
             node.sql(f"update tenant set own_mp_id = '{PARTIES[gas][0]}' where id = {t.id}")
             run([emt.build_dir() / 'emtctl', 'market', 'policy', '--tenant', t.key, '--gap', 'substitute', '--embedded', node.dir])
         made, _ = fleets(node, tenants)
+        delivery_notes(made[0])
         mapping(node, tenants[True])
         folder = node.dir / 'outbox' / str(tenants[False].id) / 'edi'
         schedules, period = killed(node, tenants[False], made[0], folder)
