@@ -23,8 +23,7 @@ static char *number_text(const struct report_template *t, struct decimal d,
     return buf;
 }
 
-/* The cell as text; times and numbers in buf. */
-static const char *cell_text(const struct report_template *t, const struct report_cell *c,
+const char *report_cell_text(const struct report_template *t, const struct report_cell *c,
                              char buf[REPORT_TIME_MAX])
 {
     static_assert(REPORT_TIME_MAX >= DECIMAL_TEXT_MAX, "both fit");
@@ -141,7 +140,7 @@ static enum emt_err csv_row(struct report_out *o, const struct report_cell *cell
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             report_put_raw(&o->bytes, &o->t->separator, 1);
-        csv_text(&o->bytes, cell_text(o->t, &cells[i], buf), cells[i].kind == CELL_TEXT);
+        csv_text(&o->bytes, report_cell_text(o->t, &cells[i], buf), cells[i].kind == CELL_TEXT);
     }
     end_line(&o->bytes);
     return o->bytes.err;
@@ -248,7 +247,7 @@ static enum emt_err xml_row(struct report_out *o, const struct report_cell *cell
         if (strcmp(names[i], "cell") == 0 || strcmp(names[i], "status") == 0)
             attribute(b, "at", labels[i] != NULL ? labels[i] : "");
         report_put(b, ">");
-        xml_text(b, cell_text(o->t, &cells[i], buf));
+        xml_text(b, report_cell_text(o->t, &cells[i], buf));
         report_put(b, "</");
         report_put(b, names[i]);
         report_put(b, ">");

@@ -45,6 +45,10 @@ struct report_cell {
     const char *pattern; /* of a time */
 };
 
+/* The cell as the template writes it; times and numbers in buf, texts as they stand. */
+const char *report_cell_text(const struct report_template *t, const struct report_cell *c,
+                             char buf[REPORT_TIME_MAX]);
+
 /* What a format does. `name` of a cell in XML stands in names, NULL in the others. */
 struct report_out;
 struct report_format_ops {

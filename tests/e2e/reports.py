@@ -6,6 +6,7 @@ import csv
 import datetime
 import email
 import io
+import json
 import random
 import re
 import socket
@@ -309,6 +310,28 @@ def read_first(a, node, dir):
     emt.say('meters are read first; who did not answer is named')
 
 
+def as_documented(a):
+    """The worked example of docs/connectors/README.md, step by step with its own words."""
+    page = (emt.ROOT / 'docs' / 'connectors' / 'README.md').read_text()
+    body = json.loads(re.search(r'POST /report-preview` with\n\s*```json\n(.*?)```', page, re.S)[1])
+    plan = json.loads(re.search(r'\*\*A schedule\*\*: `(\{.*?\})`', page)[1])
+    name = json.loads('{' + re.search(r'`"file_name": "[^`]*"`', page)[0].strip('`') + '}')['file_name']
+    shown = a.post('/report-preview', body)
+    shown = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+    assert 'Mandant;Zaehler;Art;Stichtag;Vormonat;Einheit' in shown and '4711;' in shown, shown[:300]
+    template = a.post('/report-templates', {**body, 'name': 'Ablesung', 'definition': {**body['definition'], 'file_name': name}})
+    target = a.post('/targets', {'name': 'billing tool', 'kind': 'local', 'path': 'billing'})
+    schedule = a.post('/schedules', {**plan, 'template': template['id'], 'target': target['id'], 'read_first': False})
+    file = run(a, schedule)['result']['files'][0]
+    assert re.fullmatch(r'ablesung_\d{8}\.csv', file['file_name']), file
+    wait_for('its delivery', lambda: [d for d in a.all(f"/deliveries?file={file['id']}") if d['state'] == 'delivered'])
+    rows = content(a, file)[2].decode('cp1252').splitlines()
+    assert rows[0] == 'Mandant;Zaehler;Art;Stichtag;Vormonat;Einheit' and all(r.startswith('4711;') for r in rows[1:]) and len(rows) > 1, rows[:3]
+    noted = a.all(f"/exports/{file['id']}/messages")
+    assert noted and all(m['pid'] is None and m['values'] > 0 and len(m['channels']) == 1 for m in noted), noted[:2]
+    emt.say('the worked example of the documents')
+
+
 def crashes(a, node, rounds):
     """kill -9 of a node while reports run on two: a job's report stands once, and what they list tiles."""
     t = a.post('/report-templates', {'name': 'tiles', 'ready': 'values'})
@@ -349,6 +372,7 @@ def main():
         refused(a, b)
         same_as_rest(a)
         shapes(a, energy)
+        as_documented(a)
         by_mail(a)
         events(a, node, dir)
         read_first(a, node, dir)
