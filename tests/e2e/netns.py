@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Gateways and two nodes in network namespaces, joined by veth pairs through a router that really loses packets: in both directions, in one,
-with the node's whole cable, with its way to the database only. The gateways go to the other node while the old one believes to have them,
-and what it had under way comes late. Nothing is lost, nothing stored twice, no command executed twice. One round of all kinds; ten and a cut beyond the lease with --full (EMT_FULL), EMT_SEED repeats a run. Skipped (77) where no namespace or
-veth can be made."""
+with the node's whole cable, with its way to the database only; and a node freezes. The gateways go to the other node while the old one
+believes to have them, and what it had under way comes late. Nothing is lost, nothing stored twice, no command executed twice. One round of
+all kinds; ten and a cut beyond the lease with --full (EMT_FULL), EMT_SEED repeats a run. Skipped (77) where no namespace or veth can be
+made."""
 import contextlib
 import ctypes
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -93,16 +95,16 @@ class Network:
         """Packets from one to the other vanish."""
         rule = ('from', self.addresses[start], 'to', self.addresses[end], 'blackhole', 'pref', '10')
         self.router.ip('rule', 'add', *rule)
-        self.undo.append(('rule', 'del', *rule))
+        self.undo.append(lambda: self.router.ip('rule', 'del', *rule))
 
     def pull(self, name):
         """The cable."""
         self.router.ip('link', 'set', name, 'down')
-        self.undo.append(('link', 'set', name, 'up'))
+        self.undo.append(lambda: self.router.ip('link', 'set', name, 'up'))
 
     def heal(self):
         while self.undo:
-            self.router.ip(*self.undo.pop())
+            self.undo.pop()()
 
     def close(self):
         for s in self.spaces.values():
@@ -160,24 +162,31 @@ def set_up(dir, nodes, network):
 
 
 def both(network, old):
-    network.lose('gateways', old)
-    network.lose(old, 'gateways')
+    network.lose('gateways', old.name)
+    network.lose(old.name, 'gateways')
 
 
 def database(network, old):
-    network.lose('db', old)
-    network.lose(old, 'db')
+    network.lose('db', old.name)
+    network.lose(old.name, 'db')
+
+
+def freeze(network, old):
+    """Not the network, but seen from outside the same: what lay in its sockets is read when it wakes up, and does not know what happened."""
+    os.kill(old.process.pid, signal.SIGSTOP)
+    network.undo.append(lambda: os.kill(old.process.pid, signal.SIGCONT))
 
 
 # What is cut, and whether the gateways leave at once or find out for themselves.
 KINDS = {
     'both directions': (both, True),
-    'to the node': (lambda network, old: network.lose('gateways', old), True),
-    'to the gateways': (lambda network, old: network.lose(old, 'gateways'), True),
+    'to the node': (lambda network, old: network.lose('gateways', old.name), True),
+    'to the gateways': (lambda network, old: network.lose(old.name, 'gateways'), True),
     'the database': (database, True),
-    'from the database': (lambda network, old: network.lose('db', old), True),
-    'the cable': (Network.pull, True),
-    'the cable, found out': (Network.pull, False),
+    'from the database': (lambda network, old: network.lose('db', old.name), True),
+    'the cable': (lambda network, old: network.pull(old.name), True),
+    'the cable, found out': (lambda network, old: network.pull(old.name), False),
+    'frozen': (freeze, True),
 }
 
 
@@ -185,12 +194,12 @@ def move(kind, network, fleet, old, new, rng, stay=0.0):
     """Cut, settled elsewhere, mended. How many gateways the old node believed to have while the other one had them."""
     cut, flee = KINDS[kind]
     began = time.monotonic()
-    cut(network, old.name)
+    cut(network, old)
     if flee:
         time.sleep(rng.uniform(0.1, 1.5))
         fleet.order('flee')
     wait_for(f'after "{kind}": all are with the other node', lambda: new.sessions() >= GATEWAYS, 60, 0.05)
-    took, believed = time.monotonic() - began, old.sessions()
+    took, believed = time.monotonic() - began, old.sessions() if cut is not freeze else 0
     time.sleep(stay + rng.uniform(0, 0.5))
     network.heal()
     say(f'{kind}: with the other node after {took:.1f} s, the old one believes to have {believed:.0f}')
@@ -201,7 +210,7 @@ def waits(network, fleet, node):
     """Without the database a node keeps its gateways and acknowledges nothing; what came meanwhile is stored when it is back."""
     wait_for('figures of all', lambda: fleet.last().get('connected') == GATEWAYS, 10)
     before = fleet.last()['sessions']
-    database(network, node.name)
+    database(network, node)
     time.sleep(3)
     assert node.sessions() == GATEWAYS, node.sessions()
     acknowledged = fleet.last()['acknowledged']
@@ -251,7 +260,7 @@ def under_load(dir, nodes, network, rng):
         fleet.order('hush')
         wait_for('every command is answered', lambda: first.sql('select count(*) from command where state < 2') == [['0']], 60, 0.5)
         moves.check(first, tenant, fleet.finish(), orders)
-        say(f'{n} cuts; {fenced(field):.0f} times a batch came late and was fenced')
+        say(f'{n} cuts; {fenced(field):.0f} sessions learned from a late batch that they were fenced')
     finally:
         orders.stop_now = True
         fleet.kill()
