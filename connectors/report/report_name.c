@@ -6,7 +6,19 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-static const char *const endings[] = { "csv", "xml", "xlsx" };
+/* NULL past the last format. */
+static const char *ending_of(enum report_format f)
+{
+    switch (f) {
+    case REPORT_CSV:
+        return "csv";
+    case REPORT_XML:
+        return "xml";
+    case REPORT_XLSX:
+        return "xlsx";
+    }
+    return NULL;
+}
 
 static void put_day(struct writer *w, const struct report_template *t, emt_time at)
 {
@@ -53,7 +65,7 @@ enum emt_err report_file_name(const struct report_template *t, const struct repo
     }
     if (head->part > 1 && !numbered)
         writer_printf(&w, "_%u", head->part);
-    writer_printf(&w, ".%s", endings[t->format]);
+    writer_printf(&w, ".%s", ending_of(t->format));
     (void)writer_cstr(&w);
     return w.failed ? EMT_ELIMIT : EMT_OK;
 }
@@ -75,8 +87,8 @@ const char *report_media_type_of(const char *file_name)
 {
     const char *dot = strrchr(file_name, '.');
 
-    for (int i = 0; dot != NULL && i < 3; i++) {
-        if (strcmp(dot + 1, endings[i]) == 0)
+    for (int i = 0; dot != NULL && ending_of((enum report_format)i) != NULL; i++) {
+        if (strcmp(dot + 1, ending_of((enum report_format)i)) == 0)
             return report_media_type((enum report_format)i);
     }
     return NULL;

@@ -1,8 +1,7 @@
 /* The shapes of a report: values come in, rows go out. What is kept is one row of cells, one local
  * day of boundaries and one meter's columns, whatever the period. */
-#include "connectors/load_profile.h"
 #include "model/local_day.h"
-#include "report_template.h"
+#include "report_writer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,77 +10,10 @@
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
 
-/* A day of 25 hours in steps of five minutes. */
-#define SLOTS_MOST 300
-#define CELLS_MOST (REPORT_COLUMNS_MAX + 2 * SLOTS_MOST)
 /* How far the reading at the begin of a month may be off it. */
 #define MONTH_TOLERANCE (12 * EMT_HOUR)
 
-/* What stands of a meter in a row of its own. */
-struct found {
-    bool has;
-    int64_t series; /* whose value it is: the first one that fits keeps the column */
-    struct decimal value;
-    emt_time time;
-    enum quality quality;
-};
-
-enum copy {
-    METER,
-    IDENT,
-    MANUFACTURER,
-    MEDIUM,
-    NAME,
-    PLACE,
-    LOCATION,
-    NUMBER,
-    OBIS,
-    QUANTITY,
-    CHANNEL,
-    UNIT,
-    COPIES
-};
-
-struct day {
-    bool open;
-    emt_time start, end, step;
-    size_t n; /* slots; n + 1 boundaries */
-    bool has[SLOTS_MOST + 1];
-    struct register_reading best[SLOTS_MOST + 1];
-};
-
-struct report_writer {
-    const struct report_template *t;
-    const struct report_head *head;
-    struct report_out out;
-    enum emt_err err;
-    bool headed;
-    int64_t rows, count; /* count: series so far */
-    emt_time step, tolerance, last;
-    emt_time thin_day, thin_at; /* interval of the value that went out last */
-    /* the series */
-    bool has_series, energy, has_obis;
-    struct report_series s;
-    struct obis obis;
-    char *copies[COPIES];
-    char unit[24];
-    struct day day;
-    /* the meter, of a row per meter */
-    int64_t main_series;
-    struct found main;
-    struct found found[REPORT_COLUMNS_MAX];
-    emt_time months[REPORT_COLUMNS_MAX];
-    char meter_unit[24];
-    /* the row */
-    struct report_cell cells[CELLS_MOST];
-    const char *names[CELLS_MOST];
-    const char *labels[CELLS_MOST];
-    char slot_labels[SLOTS_MOST][16];
-    size_t n_slots; /* cells of a row of a matrix */
-    bool repeats;   /* the wall clock has an hour twice within the period */
-};
-
-static enum emt_err fail(struct report_writer *w, enum emt_err err, const char *why)
+enum emt_err report_fail(struct report_writer *w, enum emt_err err, const char *why)
 {
     if (w->err == EMT_OK) {
         w->err = err;
@@ -93,7 +25,7 @@ static enum emt_err fail(struct report_writer *w, enum emt_err err, const char *
 
 /* --- days, of the template's zone --- */
 
-static emt_time day_start(const struct report_template *t, emt_time at)
+emt_time report_day_start(const struct report_template *t, emt_time at)
 {
     emt_time in = at % EMT_DAY;
 
@@ -102,9 +34,9 @@ static emt_time day_start(const struct report_template *t, emt_time at)
     return at - (in < 0 ? in + EMT_DAY : in);
 }
 
-static emt_time day_end(const struct report_template *t, emt_time at)
+emt_time report_day_end(const struct report_template *t, emt_time at)
 {
-    return t->utc ? day_start(t, at) + EMT_DAY : local_day_end(local_date_of(at));
+    return t->utc ? report_day_start(t, at) + EMT_DAY : local_day_end(local_date_of(at));
 }
 
 static bool slots_of(const struct report_template *t)
@@ -128,227 +60,8 @@ static enum emt_err converted(struct report_writer *w, struct decimal v, struct 
     if (err == EMT_OK && w->t->decimals >= 0)
         err = decimal_rescale(v, -w->t->decimals, &v);
     if (err != EMT_OK)
-        return fail(w, EMT_EMALFORMED, "a value does not fit its decimals");
+        return report_fail(w, EMT_EMALFORMED, "a value does not fit its decimals");
     *out = v;
-    return EMT_OK;
-}
-
-static const char *quality_text(const struct report_template *t, enum quality q)
-{
-    static const char *const german[] = { "gemessen",  "Ersatzwert", "geschätzt",
-                                          "vorläufig", "ungültig",   "korrigiert" };
-
-    return t->english ? quality_name(q) : german[q <= QUALITY_CORRECTED ? q : QUALITY_INVALID];
-}
-
-static struct report_cell text_cell(const char *text)
-{
-    return (struct report_cell){ .kind = text[0] != '\0' ? CELL_TEXT : CELL_EMPTY, .text = text };
-}
-
-static struct report_cell number_cell(struct decimal d)
-{
-    return (struct report_cell){ .kind = CELL_NUMBER, .number = d };
-}
-
-static struct report_cell count_cell(int64_t n)
-{
-    return number_cell(decimal_of(n, 0));
-}
-
-static struct report_cell time_cell(emt_time at, const char *pattern)
-{
-    return (struct report_cell){ .kind = at == EMT_TIME_NONE ? CELL_EMPTY : CELL_TIME,
-                                 .time = at,
-                                 .pattern = pattern };
-}
-
-/* What a row of its own says: times, value and status. */
-struct row {
-    bool has;
-    emt_time begin, at;
-    struct decimal value;
-    enum quality quality;
-    const char *unit;
-};
-
-static struct report_cell found_cell(const struct found *f)
-{
-    return f->has ? number_cell(f->value) : (struct report_cell){ .kind = CELL_EMPTY };
-}
-
-static struct report_cell cell_of(struct report_writer *w, size_t i, const struct row *r)
-{
-    const struct report_template *t = w->t;
-    const struct report_column *c = &t->columns[i];
-    const struct found *f = &w->found[i];
-    const struct report_cell none = { .kind = CELL_EMPTY };
-
-    switch (c->field) {
-    case REPORT_ROW:
-        return count_cell(w->rows + 1);
-    case REPORT_TIME:
-        return time_cell(r->at, t->time_format);
-    case REPORT_DATE:
-        return time_cell(r->at, t->date_format);
-    case REPORT_CLOCK:
-        return time_cell(r->at, t->clock_format);
-    case REPORT_BEGIN:
-        return time_cell(r->begin, t->time_format);
-    case REPORT_METER:
-        return text_cell(w->copies[METER]);
-    case REPORT_IDENT:
-        return text_cell(w->copies[IDENT]);
-    case REPORT_MANUFACTURER:
-        return text_cell(w->copies[MANUFACTURER]);
-    case REPORT_MEDIUM:
-        return text_cell(w->copies[MEDIUM]);
-    case REPORT_NAME:
-        return text_cell(w->copies[NAME]);
-    case REPORT_PLACE:
-        return text_cell(w->copies[PLACE]);
-    case REPORT_LOCATION:
-        return text_cell(w->copies[LOCATION]);
-    case REPORT_REGISTER_NUMBER:
-        return text_cell(w->copies[NUMBER]);
-    case REPORT_OBIS:
-        return text_cell(w->copies[OBIS]);
-    case REPORT_QUANTITY:
-        return text_cell(w->copies[QUANTITY]);
-    case REPORT_CHANNEL:
-        return text_cell(w->copies[CHANNEL]);
-    case REPORT_UNIT:
-        return text_cell(r->unit);
-    case REPORT_VALUE:
-        return r->has ? number_cell(r->value) : none;
-    case REPORT_QUALITY:
-        return r->has ? text_cell(quality_text(t, r->quality)) : none;
-    case REPORT_STATUS:
-        return r->has ? count_cell((int64_t)r->quality) : none;
-    case REPORT_TARIFF:
-        return count_cell(w->s.tariff);
-    case REPORT_STORAGE:
-        return count_cell(w->s.storage);
-    case REPORT_STEP:
-        return count_cell(w->step / EMT_MINUTE);
-    case REPORT_TITLE:
-        return text_cell(t->title[0] != '\0' ? t->title : w->head->name);
-    case REPORT_COMPANY:
-        return text_cell(t->company);
-    case REPORT_EMPTY:
-        return none;
-    case REPORT_TEXT:
-        return text_cell(c->text);
-    case REPORT_LAST:
-    case REPORT_FIRST:
-    case REPORT_MONTH:
-        return found_cell(f);
-    case REPORT_LAST_TIME:
-    case REPORT_FIRST_TIME:
-        return f->has ? time_cell(f->time, t->time_format) : none;
-    }
-    return none;
-}
-
-/* --- headings --- */
-
-static bool has_repeated_hour(const struct report_writer *w)
-{
-    emt_time at = day_start(w->t, w->head->from);
-
-    if (w->t->utc)
-        return false;
-    for (int i = 0; i < 500 && at < w->head->to; i++) {
-        emt_time end = day_end(w->t, at);
-
-        if (end - at > EMT_DAY)
-            return true;
-        at = end;
-    }
-    return false;
-}
-
-/* "02:15", and "02:15B" for the second time. */
-static void label_slot(struct report_writer *w, int minute, bool second)
-{
-    char *label = w->slot_labels[w->n_slots++];
-
-    snprintf(label, sizeof w->slot_labels[0], "%02d:%02d%s", minute / 60 % 24, minute % 60,
-             second ? "B" : "");
-}
-
-static void label_slots(struct report_writer *w)
-{
-    int step = (int)(w->step / EMT_MINUTE);
-
-    for (int m = 0; m < 24 * 60; m += step) {
-        label_slot(w, m, false);
-        if (w->repeats && step <= 60 && m + step == 3 * 60) {
-            for (int again = 2 * 60; again < 3 * 60; again += step)
-                label_slot(w, again, true);
-        }
-    }
-}
-
-static void name_cells(struct report_writer *w)
-{
-    size_t n = w->t->n_columns;
-
-    for (size_t i = 0; i < n; i++) {
-        w->names[i] = w->t->columns[i].heading;
-        w->labels[i] = w->t->columns[i].heading;
-    }
-    for (size_t i = 0; i < 2 * SLOTS_MOST; i++) {
-        bool status = w->t->cell_status && i % 2 == 1;
-        size_t slot = w->t->cell_status ? i / 2 : i;
-
-        if (slot >= SLOTS_MOST)
-            break;
-        w->names[n + i] = status ? "status" : "cell";
-        w->labels[n + i] = w->slot_labels[slot];
-    }
-}
-
-/* A matrix by days calls its cells by number: a day has as many as it has. Its line of headings
- * has one for all of them. */
-static enum emt_err write_headings(struct report_writer *w)
-{
-    const char *labels[REPORT_COLUMNS_MAX + 1];
-    size_t n = w->t->n_columns;
-
-    if (w->headed)
-        return EMT_OK;
-    w->headed = true;
-    if (w->t->shape == REPORT_MATRIX && w->t->wall_clock)
-        label_slots(w);
-    if (w->t->shape == REPORT_MATRIX && !w->t->wall_clock) {
-        for (size_t i = 0; i < SLOTS_MOST; i++)
-            snprintf(w->slot_labels[i], sizeof w->slot_labels[i], "%zu", i + 1);
-    }
-    name_cells(w);
-    if (!w->t->heading)
-        return EMT_OK;
-    if (w->t->shape == REPORT_MATRIX && !w->t->wall_clock) {
-        memcpy(labels, w->labels, n * sizeof labels[0]);
-        labels[n] = w->t->english ? "Values" : "Werte";
-        return w->out.ops->headings(&w->out, labels, n + 1);
-    }
-    if (w->t->shape == REPORT_MATRIX)
-        n += w->n_slots * (w->t->cell_status ? 2 : 1);
-    return w->out.ops->headings(&w->out, w->labels, n);
-}
-
-static enum emt_err write_row(struct report_writer *w, const struct row *r, size_t more)
-{
-    enum emt_err err = write_headings(w);
-
-    for (size_t i = 0; i < w->t->n_columns; i++)
-        w->cells[i] = cell_of(w, i, r);
-    if (err == EMT_OK)
-        err = w->out.ops->row(&w->out, w->cells, w->names, w->labels, w->t->n_columns + more);
-    if (err != EMT_OK)
-        return fail(w, err, w->out.bytes.why);
-    w->rows++;
     return EMT_OK;
 }
 
@@ -359,8 +72,8 @@ static void open_day(struct report_writer *w, emt_time at)
     struct day *d = &w->day;
 
     d->open = true;
-    d->start = day_start(w->t, at);
-    d->end = day_end(w->t, at);
+    d->start = report_day_start(w->t, at);
+    d->end = report_day_end(w->t, at);
     d->step = w->step == EMT_DAY ? d->end - d->start : w->step;
     d->n = (size_t)((d->end - d->start) / d->step);
     memset(d->has, 0, sizeof d->has);
@@ -392,12 +105,12 @@ static void put_cell(struct report_writer *w, size_t place, const struct row *r)
     size_t n = w->t->n_columns;
 
     if (!w->t->cell_status) {
-        w->cells[n + place] = r->has ? number_cell(r->value) : (struct report_cell){ 0 };
+        w->cells[n + place] = r->has ? report_number_cell(r->value) : (struct report_cell){ 0 };
         return;
     }
-    w->cells[n + 2 * place] = r->has ? number_cell(r->value) : (struct report_cell){ 0 };
+    w->cells[n + 2 * place] = r->has ? report_number_cell(r->value) : (struct report_cell){ 0 };
     w->cells[n + 2 * place + 1] =
-        r->has ? count_cell((int64_t)r->quality) : (struct report_cell){ 0 };
+        r->has ? report_count_cell((int64_t)r->quality) : (struct report_cell){ 0 };
 }
 
 /* The energies of a day, by the product's rule; gaps stay without value. */
@@ -423,7 +136,7 @@ static enum emt_err energies(struct report_writer *w, struct row *rows)
     }
     enum emt_err err = load_profile_build(&rule, d->start, d->end, readings, n, &p, NULL);
     if (err != EMT_OK)
-        return fail(w, err, "energies of a day cannot be formed");
+        return report_fail(w, err, "energies of a day cannot be formed");
     for (size_t i = 0; i < p.n_values; i++) {
         struct row *r = &rows[(p.values[i].from - d->start) / d->step];
 
@@ -462,7 +175,7 @@ static enum emt_err write_matrix_row(struct report_writer *w, struct row *rows)
         if (rows[i].has)
             put_cell(w, place_of(w, i), &rows[i]);
     }
-    return write_row(w, &head, cells * (w->t->cell_status ? 2 : 1));
+    return report_write_row(w, &head, cells * (w->t->cell_status ? 2 : 1));
 }
 
 /* What the period does not have is not written: before its begin, behind its end. */
@@ -486,11 +199,11 @@ static bool fill_rows(struct report_writer *w, struct row *rows)
 static enum emt_err close_day(struct report_writer *w)
 {
     struct row rows[SLOTS_MOST] = { 0 };
-    enum emt_err err = write_headings(w);
+    enum emt_err err = report_write_headings(w);
 
     w->day.open = false;
     if (err != EMT_OK)
-        return fail(w, err, w->out.bytes.why);
+        return report_fail(w, err, w->out.bytes.why);
     err = w->energy ? energies(w, rows) : readings_of(w, rows);
     if (err != EMT_OK || !fill_rows(w, rows))
         return err;
@@ -498,7 +211,7 @@ static enum emt_err close_day(struct report_writer *w)
         return write_matrix_row(w, rows);
     for (size_t i = 0; err == EMT_OK && i < w->day.n; i++) {
         if (rows[i].has)
-            err = write_row(w, &rows[i], 0);
+            err = report_write_row(w, &rows[i], 0);
     }
     return err;
 }
@@ -559,7 +272,7 @@ static enum emt_err take_boundary(struct report_writer *w, const struct report_v
 /* Whether its interval has had one. */
 static bool is_thinned(struct report_writer *w, emt_time at)
 {
-    emt_time day = day_start(w->t, at);
+    emt_time day = report_day_start(w->t, at);
     emt_time in;
 
     if (w->head->thin <= 0)
@@ -581,7 +294,7 @@ static enum emt_err take_value(struct report_writer *w, const struct report_valu
     if (v->time < w->head->from || v->time >= w->head->to || is_thinned(w, v->time))
         return EMT_OK;
     enum emt_err err = converted(w, v->value, &r.value);
-    return err == EMT_OK ? write_row(w, &r, 0) : err;
+    return err == EMT_OK ? report_write_row(w, &r, 0) : err;
 }
 
 /* --- one row per meter --- */
@@ -644,7 +357,7 @@ static enum emt_err close_meter(struct report_writer *w)
                      .value = w->main.value,
                      .quality = w->main.quality,
                      .unit = w->meter_unit };
-    enum emt_err err = write_row(w, &r, 0);
+    enum emt_err err = report_write_row(w, &r, 0);
 
     memset(w->found, 0, sizeof w->found);
     w->main = (struct found){ 0 };
@@ -698,7 +411,7 @@ enum emt_err report_begin(const struct report_template *t, const struct report_h
     x->step = slots_of(t) && head->thin > 0 ? head->thin : t->step;
     x->tolerance = head->tolerance < x->step / 2 ? head->tolerance : x->step / 2;
     x->thin_day = EMT_TIME_NONE;
-    x->repeats = has_repeated_hour(x);
+    x->repeats = report_has_repeated_hour(x);
     make_months(x);
     if (x->step != EMT_DAY &&
         (x->step <= 0 || EMT_HOUR % x->step != 0 || x->step < 300 * EMT_SECOND) && slots_of(t)) {
@@ -760,7 +473,7 @@ enum emt_err report_series(struct report_writer *w, const struct report_series *
         bool keeps = !other && w->t->shape == REPORT_METERS && texts[i][0] == '\0';
 
         if (!keeps && !copy(w, (enum copy)i, texts[i]))
-            return fail(w, EMT_ENOMEM, "out of memory");
+            return report_fail(w, EMT_ENOMEM, "out of memory");
     }
     w->s = *s;
     w->has_series = true;
@@ -781,7 +494,7 @@ enum emt_err report_value(struct report_writer *w, const struct report_value *v)
     if (w->err != EMT_OK)
         return w->err;
     if (!w->has_series || (w->last != EMT_TIME_NONE && v->time < w->last))
-        return fail(w, EMT_EMALFORMED, "values are not in the order of time");
+        return report_fail(w, EMT_EMALFORMED, "values are not in the order of time");
     w->last = v->time;
     if (w->t->shape == REPORT_METERS)
         return take_of_meter(w, v);
@@ -795,7 +508,7 @@ enum emt_err report_end(struct report_writer *w, struct emt_diag *diag)
     if (err == EMT_OK)
         err = settle(w, true);
     if (err == EMT_OK)
-        err = write_headings(w);
+        err = report_write_headings(w);
     if (err == EMT_OK)
         err = w->out.ops->end(&w->out);
     w->err = err;
@@ -840,94 +553,4 @@ void report_span(const struct report_template *t, const struct report_head *head
 
         *from = at < *from ? at : *from;
     }
-}
-
-/* --- names --- */
-
-/* NULL past the last format. */
-static const char *ending_of(enum report_format f)
-{
-    switch (f) {
-    case REPORT_CSV:
-        return "csv";
-    case REPORT_XML:
-        return "xml";
-    case REPORT_XLSX:
-        return "xlsx";
-    }
-    return NULL;
-}
-
-static void put_day(struct writer *w, const struct report_template *t, emt_time at)
-{
-    char text[REPORT_TIME_MAX];
-
-    writer_text(w, report_time_text(t, "YYYYMMDD", at, text));
-}
-
-/* What a template's name may have that a file's name should not becomes _. */
-static void put_name(struct writer *w, const char *name)
-{
-    for (const char *p = name; *p != '\0'; p++) {
-        bool good = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
-                    (*p >= '0' && *p <= '9') || *p == '-';
-
-        writer_u8(w, good ? (uint8_t)*p : '_');
-    }
-}
-
-enum emt_err report_file_name(const struct report_template *t, const struct report_head *head,
-                              char *buf, size_t size)
-{
-    char text[REPORT_TIME_MAX];
-    struct writer w;
-    bool numbered = false;
-
-    writer_init_fixed(&w, buf, size);
-    for (const char *p = t->file_name; *p != '\0';) {
-        size_t n = *p == '{' ? strcspn(p, "}") + 1 : 1;
-
-        if (strncmp(p, "{from}", n) == 0 && n > 1)
-            put_day(&w, t, head->from);
-        else if (strncmp(p, "{to}", n) == 0 && n > 1)
-            put_day(&w, t, head->to - 1);
-        else if (strncmp(p, "{created}", n) == 0 && n > 1)
-            writer_text(&w, report_time_text(t, "YYYYMMDD_HHmmss", head->created, text));
-        else if (strncmp(p, "{name}", n) == 0 && n > 1)
-            put_name(&w, head->name);
-        else if (strncmp(p, "{part}", n) == 0 && n > 1)
-            numbered = writer_printf(&w, "%u", head->part);
-        else
-            writer_u8(&w, (uint8_t)*p);
-        p += n;
-    }
-    if (head->part > 1 && !numbered)
-        writer_printf(&w, "_%u", head->part);
-    writer_printf(&w, ".%s", ending_of(t->format));
-    (void)writer_cstr(&w);
-    return w.failed ? EMT_ELIMIT : EMT_OK;
-}
-
-const char *report_media_type(enum report_format f)
-{
-    switch (f) {
-    case REPORT_CSV:
-        return "text/csv";
-    case REPORT_XML:
-        return "application/xml";
-    case REPORT_XLSX:
-        return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
-    }
-    return "application/octet-stream";
-}
-
-const char *report_media_type_of(const char *file_name)
-{
-    const char *dot = strrchr(file_name, '.');
-
-    for (int i = 0; dot != NULL && ending_of((enum report_format)i) != NULL; i++) {
-        if (strcmp(dot + 1, ending_of((enum report_format)i)) == 0)
-            return report_media_type((enum report_format)i);
-    }
-    return NULL;
 }
