@@ -348,8 +348,8 @@ static enum emt_err make_room(struct pending *p, bool *again, bool *out)
     *again = run->out->epoch != epoch;
     *out = err == EMT_ESTATE;
     if (*out && run->ahead++ == 0)
-        export_note(&run->out->notes, p->place->code, "left out, and whatever else it holds for: %s",
-                    diag.text);
+        export_note(&run->out->notes, p->place->code,
+                    "left out, and whatever else it holds for: %s", diag.text);
     return *out ? EMT_OK : err;
 }
 
