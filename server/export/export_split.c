@@ -30,7 +30,23 @@ static bool around(const struct register_reading *list, size_t n, emt_time at,
     return *before != NULL && *behind != NULL;
 }
 
-/* By time between the two, to the digit that the register shows; it may roll over once. */
+/* What the register moved on between the two. It may roll over once; by half of what it shows or
+ * more it went back instead, as for energies (load_profile_chain.c). */
+static bool moved_by(const struct place_register *r, const struct register_reading *before,
+                     const struct register_reading *behind, struct decimal *out)
+{
+    struct decimal twice;
+
+    if (decimal_sub(behind->value, before->value, out) != EMT_OK)
+        return false;
+    if (out->mantissa >= 0)
+        return true;
+    return r->capacity.mantissa != 0 && decimal_add(*out, r->capacity, out) == EMT_OK &&
+           out->mantissa >= 0 && decimal_add(*out, *out, &twice) == EMT_OK &&
+           decimal_compare(twice, r->capacity) < 0;
+}
+
+/* By time between the two, to the digit that the register shows. */
 static bool shown_at(const struct place_register *r, const struct register_reading *before,
                      const struct register_reading *behind, emt_time at, struct decimal *out)
 {
@@ -38,12 +54,7 @@ static bool shown_at(const struct place_register *r, const struct register_readi
     struct decimal whole = decimal_of((behind->time - before->time) / EMT_SECOND, 0);
     struct decimal by;
 
-    if (decimal_sub(behind->value, before->value, &by) != EMT_OK)
-        return false;
-    if (by.mantissa < 0 &&
-        (r->capacity.mantissa == 0 || decimal_add(by, r->capacity, &by) != EMT_OK))
-        return false;
-    if (by.mantissa < 0 || whole.mantissa == 0)
+    if (whole.mantissa == 0 || !moved_by(r, before, behind, &by))
         return false;
     int decimals = by.exponent < 0 ? -by.exponent : 0;
     if (decimal_mul(by, part, &by) != EMT_OK || decimal_div(by, whole, decimals, &by) != EMT_OK ||
