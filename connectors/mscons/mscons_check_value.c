@@ -230,6 +230,22 @@ static void basis_status(struct checker *c, const char *code)
                            msg(c)->rules->pid);
 }
 
+/* Up to four plausibility notes, each once (packages 4P0..1 to 6P0..1). */
+static void check_note(struct checker *c, const char *code)
+{
+    struct value_state *v = &msg(c)->value;
+
+    for (unsigned i = 0; i < v->notes && i < 4; i++) {
+        if (strncmp(v->note[i], code, 3) == 0)
+            mscons_checker_add(c, c->seg.position, "STS", "plausibility note %.3s stands twice",
+                               code);
+    }
+    if (v->notes < 4)
+        copy_code(v->note[v->notes], code);
+    if (++v->notes > 4)
+        mscons_checker_add(c, c->seg.position, "STS", "more than 4 plausibility notes");
+}
+
 void mscons_value_status(struct checker *c)
 {
     struct message_state *m = msg(c);
@@ -263,8 +279,8 @@ void mscons_value_status(struct checker *c)
     }
     list = status_list(m->rules, category, &seen);
     m->value.seen |= seen;
-    if (strcmp(category, "Z33") == 0 && ++m->value.notes > 4)
-        mscons_checker_add(c, c->seg.position, "STS", "more than 4 plausibility notes");
+    if (strcmp(category, "Z33") == 0)
+        check_note(c, code);
     if (!mscons_status_allowed(list, code, m->value.qualifier, m->place_len == 11))
         mscons_checker_add(c, c->seg.position, "STS",
                            "STS+%.3s++%.3s may not stand at a value of qualifier %s in %u",

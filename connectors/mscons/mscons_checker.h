@@ -48,6 +48,7 @@ struct value_state {
     emt_time from, to, use, read, exchange; /* EMT_TIME_NONE: not there, or not readable */
     bool read_day_only;
     unsigned notes;
+    char note[4][4]; /* codes of the first four */
     unsigned basis;
     unsigned basis_begin, basis_end; /* Z36 or Z38, Z37 or Z39 */
 };
