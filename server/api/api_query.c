@@ -56,6 +56,7 @@ static const struct {
     { api_report_template_list, PAGE },
     { api_delivery_list, PAGE " file state" },
     { api_export_message_list, PAGE },
+    { api_export_value_list, PAGE " channel" },
     { api_acknowledgement_list, PAGE " file unmatched" },
     { api_channel_trace, "at" },
 };

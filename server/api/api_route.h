@@ -225,6 +225,7 @@ enum emt_err api_acknowledgement_rule_list(struct api_call *c);
 enum emt_err api_acknowledgement_rule_put(struct api_call *c);
 enum emt_err api_acknowledgement_rule_delete(struct api_call *c);
 enum emt_err api_export_message_list(struct api_call *c); /* api_trace.c */
+enum emt_err api_export_value_list(struct api_call *c);
 enum emt_err api_channel_trace(struct api_call *c);
 enum emt_err api_delivery_list(struct api_call *c); /* api_delivery.c */
 enum emt_err api_delivery_create(struct api_call *c);

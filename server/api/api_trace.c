@@ -117,6 +117,85 @@ enum emt_err api_export_message_list(struct api_call *c)
                          : api_store_problem(c, err, "export");
 }
 
+/* --- what a message was made of --- */
+
+/* The channel asked for, else the message's first one. False: answered. */
+static bool channel_of(struct api_call *c, const struct store_result *r, int64_t *channel)
+{
+    json_t *list = json_or_null(c_text(r, 0, SENT_MESSAGE_CHANNELS));
+    json_t *item;
+    size_t i;
+    bool found = false;
+
+    if (!api_query_number(c, "channel", channel)) {
+        json_decref(list);
+        return false;
+    }
+    json_array_foreach(list, i, item)
+    {
+        if (*channel == 0)
+            *channel = json_integer_value(item);
+        found = found || json_integer_value(item) == *channel;
+    }
+    json_decref(list);
+    if (!found)
+        api_problem(c, 400, "invalid", "channel", "channel: is none of this message");
+    return found;
+}
+
+static enum emt_err answer_values(struct api_call *c, int64_t channel,
+                                  const struct stored_reading *v, size_t n, size_t most)
+{
+    json_t *items = json_array();
+    json_t *body = json_pack("{s:I, s:o}", "channel", (json_int_t)channel, "items", items);
+
+    for (size_t i = 0; i < n && i < most; i++)
+        json_array_append_new(items, json_pack("{s:o, s:o, s:s}", "ts", api_time(v[i].ts), "value",
+                                               api_decimal(v[i].value), "quality",
+                                               quality_name(v[i].quality)));
+    if (n > most)
+        json_object_set_new(body, "next", json_sprintf("%lld", (long long)v[most - 1].ts));
+    return api_json(c, 200, body);
+}
+
+/* As they stand now: of a register whose energies went out, the readings that they are between. */
+enum emt_err api_export_value_list(struct api_call *c)
+{
+    struct store_result *r = NULL;
+    struct stored_reading *v = NULL;
+    struct api_page page;
+    int64_t file = 0, nth = 0, channel = 0;
+    size_t n = 0;
+
+    if (!api_param_number(c, 0, "export", &file) || !api_param_number(c, 1, "message", &nth) ||
+        !api_page_read(c, 1000, 100, true, &page))
+        return EMT_OK;
+    enum emt_err err = sent_message_list(c->store, c->tenant, file, nth - 1, 1, &r);
+    if (err == EMT_OK && (store_rows(r) == 0 || c_int(r, 0, SENT_MESSAGE_NTH) != nth))
+        err = EMT_ENOTFOUND;
+    if (err != EMT_OK) {
+        store_result_free(r);
+        return api_store_problem(c, err, "message");
+    }
+    emt_time from = c_time(r, 0, SENT_MESSAGE_FROM);
+    emt_time to = c_time(r, 0, SENT_MESSAGE_TO);
+    bool good = channel_of(c, r, &channel);
+    store_result_free(r);
+    if (!good)
+        return EMT_OK;
+    if (page.cursor_number >= from)
+        from = page.cursor_number + 1;
+    if (from <= to)
+        err = reading_range(c->store, c->tenant, channel, from, to + 1, (size_t)page.limit + 1, &v,
+                            &n);
+    if (err == EMT_OK)
+        err = api_audit_read(c, channel, from, to + 1);
+    if (err == EMT_OK)
+        err = answer_values(c, channel, v, n, (size_t)page.limit);
+    free(v);
+    return err == EMT_OK ? EMT_OK : api_store_problem(c, err, "message");
+}
+
 /* --- one value --- */
 
 struct trace {

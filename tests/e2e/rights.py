@@ -228,6 +228,10 @@ def check_reports(node, t, tenant, b):
     shown = t.all(f"/exports/{file['id']}/messages")
     assert [(s['location'], s['from'], s['to'], s['values'], s['pid'], s['channels']) for s in shown] == [
         (first, at(2), quarter[4 * 96 - 1], 192, None, [m.channel]), (second, at(8), quarter[10 * 96 - 1], 192, None, [m.channel])], shown
+    values = [[x['ts'], x['value']] for s in shown for x in t.all(f"/exports/{file['id']}/messages/{s['nth']}/values?limit=50")]
+    assert values == [r[2:] for r in expected], (len(values), values[:2])
+    problem(lambda: t.get(f"/exports/{file['id']}/messages/1/values?channel={b.channel}"), 400, 'invalid', 'channel')
+    problem(lambda: t.get(f"/exports/{file['id']}/messages/99/values"), 404, 'not-found')
     emt.wait_for('the delivery', lambda: t.get(f"/exports/{file['id']}")['state'] == 'delivered')
     for day, there in ((2, True), (5, False), (6, False), (8, True), (11, False)):
         sent = [s for s in t.get(f'/channels/{m.channel}/trace?at={at(day)}')['sent'] if s['file']['id'] == file['id']]
