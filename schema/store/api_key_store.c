@@ -38,9 +38,10 @@ static const struct store_statement statements[STATEMENTS] = {
     [API_KEY_REVOKE_USER] = { "api_key_revoke_user", 3,
         "UPDATE api_key SET revoked_at = $3"
         " WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL" },
+    /* Role 4, tenant-admin: who else was one once lost the right to make keys. */
     [API_KEY_REVOKE_LEFT] = { "api_key_revoke_left", 3,
         "UPDATE api_key k SET revoked_at = $2 WHERE k.user_id = $1 AND k.revoked_at IS NULL AND ($3::bool"
-        " OR NOT EXISTS (SELECT FROM membership m WHERE m.tenant_id = k.tenant_id AND m.user_id = $1))" },
+        " OR NOT EXISTS (SELECT FROM membership m WHERE m.tenant_id = k.tenant_id AND m.user_id = $1 AND m.role = 4))" },
 };
 /* clang-format on */
 

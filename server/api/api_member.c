@@ -211,7 +211,8 @@ static enum emt_err change_member(struct api_call *c, int64_t id, const struct a
         err = member_set(admin, c->tenant, id, (int)v[0].number);
     if (err == EMT_OK && (role || disable))
         err = user_session_end_all(admin, id, 0);
-    if (err == EMT_OK && disable)
+    /* Keys are made by administrators, who may give them every right. */
+    if (err == EMT_OK && (disable || (role && m.role == ROLE_TENANT_ADMIN)))
         err = end_keys(c, id, user.name);
     if (err == EMT_OK)
         err = api_audit_on(c, admin, c->tenant, "user.update", user.name, "user %lld, %s%s",

@@ -55,10 +55,12 @@ EMT_CHECKED enum emt_err api_key_used(struct store *s, int32_t tenant, int64_t k
 EMT_CHECKED enum emt_err api_key_revoke(struct store *s, int32_t tenant, int64_t key_id,
                                         emt_time now);
 
-/* All keys of a user who leaves the tenant; *n were not revoked before. */
+/* All keys of a user who leaves the tenant or its administration; *n were not revoked before. */
 EMT_CHECKED enum emt_err api_key_revoke_user(struct store *s, int32_t tenant, int64_t user,
                                              emt_time now, int64_t *n);
-/* As STORE_ADMIN: in every tenant of which the user is no member (any more); all: everywhere. */
+/* As STORE_ADMIN: in every tenant of which the user is no administrator (any more); all:
+ * everywhere.
+ */
 EMT_CHECKED enum emt_err api_key_revoke_left(struct store *s, int64_t user, bool all, emt_time now,
                                              int64_t *n);
 
