@@ -631,6 +631,7 @@ void server_stop(struct server *v)
     node_close(v->node);
     tls_set_release(&v->tls);
     trust_unref(v->trust);
+    trust_unref(v->trust_logger);
     platform_pki_release(&v->pki);
     seal_key_wipe(&v->master);
     metrics_free(v->metrics);
