@@ -146,7 +146,7 @@ static const struct api_route routes[] = {
     { HTTP_POST,   T "/exports/{file_id}/deliveries",    ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_delivery_create },
     { HTTP_POST,   T "/exports/{file_id}/resend",        ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_export_resend },
     { HTTP_GET,    T "/exports/{file_id}/messages",      ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_message_list },
-    { HTTP_GET,    T "/exports/{file_id}/messages/{nth}/values", ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_export_value_list },
+    { HTTP_GET,    T "/exports/{file_id}/messages/{nth}/values", ACCESS_TENANT, ROLES_ALL, AREA_READINGS, api_export_value_list },
     { HTTP_GET,    T "/export-policies",                ACCESS_TENANT, ROLES_ALL, AREA_EXPORTS, api_market_policy_list },
     { HTTP_PUT,    T "/export-policies/{use_case}",     ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_market_policy_put },
     { HTTP_DELETE, T "/export-policies/{use_case}",     ACCESS_TENANT, ROLES_DATA, AREA_EXPORTS, api_market_policy_delete },

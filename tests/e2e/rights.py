@@ -232,6 +232,9 @@ def check_reports(node, t, tenant, b):
     assert values == [r[2:] for r in expected], (len(values), values[:2])
     problem(lambda: t.get(f"/exports/{file['id']}/messages/1/values?channel={b.channel}"), 400, 'invalid', 'channel')
     problem(lambda: t.get(f"/exports/{file['id']}/messages/99/values"), 404, 'not-found')
+    # A file may show less than the values that it was made of: whoever may read files may not read those.
+    files = t.rest.with_key(t.post('/api-keys', {'name': 'files', 'role': 'reader', 'scopes': ['exports:read']})['api_key'])
+    assert [files.raw('GET', f"{t.path}/exports/{file['id']}/messages{x}")[0] for x in ('', '/1/values')] == [200, 403]
     emt.wait_for('the delivery', lambda: t.get(f"/exports/{file['id']}")['state'] == 'delivered')
     for day, there in ((2, True), (5, False), (6, False), (8, True), (11, False)):
         sent = [s for s in t.get(f'/channels/{m.channel}/trace?at={at(day)}')['sent'] if s['file']['id'] == file['id']]
