@@ -295,6 +295,26 @@ static bool fill(const struct register_chain *c, emt_time step, emt_time from, e
     return true;
 }
 
+/* A hole of which only the begin or only the end is known may hold a reading: what lies between it
+ * and the known end is filled, and *from or *to is moved to leave the rest. */
+static bool fill_part(const struct register_chain *c, emt_time step, emt_time *from, emt_time *to,
+                      const struct export_value *like, struct export_value *out, size_t *n)
+{
+    for (emt_time t = *from + step; t < *to; t += step) {
+        if (fill(c, step, t, *to, like, out, n)) {
+            *to = t;
+            return true;
+        }
+    }
+    for (emt_time t = *to - step; t > *from; t -= step) {
+        if (fill(c, step, *from, t, like, out, n)) {
+            *from = t;
+            return true;
+        }
+    }
+    return false;
+}
+
 enum emt_err load_profile_interpolate(const struct register_chain *c, emt_time step,
                                       struct load_profile *p, enum quality quality,
                                       const char *method, const char *reason)
@@ -319,7 +339,16 @@ enum emt_err load_profile_interpolate(const struct register_chain *c, emt_time s
             j++;
         for (; k < p->n_values && p->values[k].to <= p->gaps[i].from; k++)
             values[out.n_values++] = p->values[k];
-        if (!fill(c, step, p->gaps[i].from, p->gaps[j - 1].to, &like, values, &out.n_values)) {
+        emt_time from = p->gaps[i].from;
+        emt_time to = p->gaps[j - 1].to;
+
+        if (fill(c, step, from, to, &like, values, &out.n_values)) {
+            i = j;
+            continue;
+        }
+        if (fill_part(c, step, &from, &to, &like, values, &out.n_values)) {
+            p->gaps[out.n_gaps++] = (struct profile_gap){ from, to, p->gaps[i].reason };
+        } else {
             memmove(&p->gaps[out.n_gaps], &p->gaps[i], (j - i) * sizeof *p->gaps);
             out.n_gaps += j - i;
         }

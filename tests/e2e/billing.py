@@ -159,8 +159,8 @@ class Fleet:
             assert result['rejected'] == 0, result
 
     def window(self):
-        start, end = self.span(False)
-        a = start + datetime.timedelta(minutes=self.rnd.randint(20, 2000))
+        start, end = self.span(True)[0], self.span(False)[1]  # the first and last instants of both stay
+        a = start + datetime.timedelta(minutes=self.rnd.randint(20, 1600))
         return text(a), text(min(a + datetime.timedelta(minutes=self.rnd.randint(20, 300)), end - datetime.timedelta(hours=3)))
 
     def channels(self):

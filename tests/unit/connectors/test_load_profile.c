@@ -367,6 +367,32 @@ START_TEST(a_single_instant_follows_the_same_rule)
 }
 END_TEST
 
+/* A reading with nothing before it is no end of the gap behind it: that one is filled. */
+START_TEST(a_gap_behind_a_lone_reading_is_filled)
+{
+    const struct register_reading r[] = { reading(T0 + 2 * Q, 1000), reading(T0 + 5 * Q, 1300),
+                                          reading(T0 + 6 * Q, 1350) };
+    struct register_span span = {
+        .from = T0 - EMT_DAY, .to = EMT_TIME_NONE, .readings = r, .n = 3, .factor = decimal_of(1, 0)
+    };
+    struct register_chain c = { .spans = &span, .n = 1, .rounds = true };
+
+    ck_assert_int_eq(load_profile_chain(&c, Q, T0, T0 + 8 * Q, &p, NULL), EMT_OK);
+    ck_assert_uint_eq(p.n_values, 1);
+    gap_is(0, T0, T0 + 5 * Q, GAP_NO_READING);
+    ck_assert_int_eq(load_profile_interpolate(&c, Q, &p, QUALITY_SUBSTITUTE, "Z92", "Z75"), EMT_OK);
+    ck_assert_uint_eq(p.n_values, 4);
+    ck_assert_int_eq(p.values[0].from, T0 + 2 * Q);
+    for (size_t i = 0; i < 3; i++)
+        value_is(i, 100, 0);
+    value_is(3, 50, 0);
+    ck_assert_uint_eq(p.n_gaps, 2);
+    gap_is(0, T0, T0 + 2 * Q, GAP_NO_READING);
+    gap_is(1, T0 + 6 * Q, T0 + 8 * Q, GAP_NO_READING);
+    load_profile_release(&p);
+}
+END_TEST
+
 Suite *load_profile_suite(void)
 {
     Suite *s = suite_create("load_profile");
@@ -393,6 +419,7 @@ Suite *load_profile_suite(void)
     tcase_add_test(t, what_does_not_fit_is_refused);
     tcase_add_test(t, an_energy_that_fits_no_decimal_is_a_gap);
     tcase_add_test(t, a_single_instant_follows_the_same_rule);
+    tcase_add_test(t, a_gap_behind_a_lone_reading_is_filled);
     suite_add_tcase(s, t);
     return s;
 }
