@@ -256,7 +256,8 @@ def judge(fleet, receiver):
                 for m in p.meters:
                     shown = sorted(((v.begin or v.end), v.value) for v in receiver.values if (v.place, v.use, v.device) == (p.code, pid, m.number))
                     assert shown and len({t for t, _ in shown}) == len(shown), (p.code, m.number, shown)
-                    total += sum((b[1] - a[1]) % (Decimal(CAPACITY) / factor) for a, b in zip(shown, shown[1:])) * m.ratio
+                    capacity = Decimal(CAPACITY) / factor
+                    total += sum((b[1] - a[1] + capacity) % capacity for a, b in zip(shown, shown[1:])) * m.ratio
             assert total * factor == p.moved, (fleet.seed, pid, p.code, total, p.moved)
 
 
