@@ -25,6 +25,8 @@ enum {
     USER_INSERT,
     USER_FIND,
     MEMBER_INSERT,
+    MAKERS_UNKNOWN,
+    MAKER_KNOWN,
     REGISTRY,
     DIRECTORY,
     AUDIT_UNCHAIN,
@@ -50,6 +52,16 @@ static const struct store_statement statements[] = {
     [USER_FIND] = { "archive_user_find", 1, "select id from platform_user where name = $1" },
     [MEMBER_INSERT] = { "archive_member_insert", 3,
         "insert into membership (tenant_id, user_id, role) values ($1, $2, $3)" },
+    /* Users have other numbers here: those of the archive are somebody else's, or nobody's. */
+    [MAKERS_UNKNOWN] = { "archive_makers_unknown", 1,
+        "update api_key set user_id = null where tenant_id = $1 and user_id is not null" },
+    [MAKER_KNOWN] = { "archive_maker_known", 2,
+        "with recursive own as ("
+        " select k.key_id, k.name from api_key k join platform_user u on u.id = $2"
+        " where k.tenant_id = $1 and k.created_by = 'user:' || u.name"
+        " union select k.key_id, k.name from own o join api_key k on k.tenant_id = $1"
+        "  and k.created_by = 'key:' || o.key_id || ' ' || o.name"
+        ") update api_key k set user_id = $2 from own o where k.tenant_id = $1 and k.key_id = o.key_id" },
     [REGISTRY] = { "archive_registry", 1, "insert into registry_version (tenant_id) values ($1)" },
     [DIRECTORY] = { "archive_directory", 1,
         "insert into directory (kind, key, tenant_id, row_id)"
@@ -743,6 +755,8 @@ enum emt_err archive_settle(struct store *s, int32_t tenant, const char *former_
     if (err == EMT_OK)
         err = run_tenant(s, &statements[AUDIT_UNCHAIN], tenant, NULL);
     if (err == EMT_OK)
+        err = run_tenant(s, &statements[MAKERS_UNKNOWN], tenant, NULL);
+    if (err == EMT_OK)
         err = store_run(s, &statements[CERTIFICATE_NAME], p, NULL);
     if (err == EMT_OK)
         err = run_tenant(s, &statements[DIRECTORY], tenant, NULL);
@@ -778,6 +792,8 @@ enum emt_err archive_user_add(struct store *s, int32_t tenant, const char *name,
     p_int2(&p[2], role);
     err = store_run(s, &statements[MEMBER_INSERT], p, &r);
     store_result_free(r);
+    if (err == EMT_OK)
+        err = store_run(s, &statements[MAKER_KNOWN], p, NULL);
     *joined = err == EMT_OK;
     return err;
 }

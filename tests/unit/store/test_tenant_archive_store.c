@@ -149,6 +149,39 @@ START_TEST(a_number_near_the_end_is_refused)
 }
 END_TEST
 
+/* The archive's numbers of users are others' here: whose key it is the names say. */
+START_TEST(keys_that_come_in_are_their_makers_and_nobody_elses)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_OWNER);
+    int32_t tenant = pg_fixture_tenant(fixture, "moved");
+    struct emt_diag diag = { 0 };
+    bool joined = false;
+    char sql[900];
+
+    (void)snprintf(
+        sql, sizeof sql,
+        "delete from registry_version where tenant_id = %d;"
+        "insert into platform_user (id, name, password_hash, role) values (77, 'stranger', 'x', 2);"
+        "insert into api_key (tenant_id, key_id, name, hash, role, created_by, user_id) values"
+        " (%d, 5, 'a', 'moved-a', 4, 'user:mia', 77), (%d, 6, 'b', 'moved-b', 0, 'key:5 a', 77),"
+        " (%d, 7, 'c', 'moved-c', 0, 'user:left behind', 77)",
+        (int)tenant, (int)tenant, (int)tenant, (int)tenant);
+    pg_fixture_sql(fixture, sql);
+    ck_assert_int_eq(store_begin(s, 0), EMT_OK);
+    ck_assert_msg(archive_settle(s, tenant, "was", &diag) == EMT_OK, "%s", diag.text);
+    ck_assert_int_eq(archive_user_add(s, tenant, "mia", "", "x", 4, false, &joined), EMT_OK);
+    ck_assert(joined);
+    ck_assert_int_eq(store_commit(s), EMT_OK);
+    (void)snprintf(sql, sizeof sql,
+                   "select count(*) from api_key k left join platform_user u on u.id = k.user_id"
+                   " where k.tenant_id = %d and coalesce(u.name, '') ="
+                   " case when k.key_id < 7 then 'mia' else '' end",
+                   (int)tenant);
+    ck_assert_int_eq(pg_fixture_number(fixture, sql), 3);
+    store_close(s);
+}
+END_TEST
+
 START_TEST(removal_leaves_nothing_of_one_and_all_of_another)
 {
     struct store *s = pg_fixture_store(fixture, STORE_OWNER);
@@ -204,6 +237,7 @@ int main(void)
     tcase_add_test(tc, every_wrapped_column_is_wrapped_anew);
     tcase_add_test(tc, what_does_not_fit_is_refused);
     tcase_add_test(tc, a_number_near_the_end_is_refused);
+    tcase_add_test(tc, keys_that_come_in_are_their_makers_and_nobody_elses);
     tcase_add_test(tc, removal_leaves_nothing_of_one_and_all_of_another);
     suite_add_tcase(suite, tc);
     sr = srunner_create(suite);

@@ -90,8 +90,8 @@ EMT_CHECKED enum emt_err archive_rewrap(struct store *s, int32_t old_tenant,
  * tenant where it came from. EMT_ECONFLICT a certificate or API key is known here already. */
 EMT_CHECKED enum emt_err archive_settle(struct store *s, int32_t tenant, const char *former_key,
                                         struct emt_diag *diag);
-/* Makes the user and the membership. A user of that name who exists is linked when `link` says so,
- * and else left alone: *joined. */
+/* Makes the user and the membership; the API keys that the user made are the user's again. A user
+ * of that name who exists is linked when `link` says so, and else left alone: *joined. */
 EMT_CHECKED enum emt_err archive_user_add(struct store *s, int32_t tenant, const char *name,
                                           const char *display_name, const char *password_hash,
                                           int16_t role, bool link, bool *joined);
