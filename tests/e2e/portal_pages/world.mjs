@@ -55,12 +55,28 @@ export class World {
     if (process.env.EMT_MIGRATIONS) args.push('--migrations', process.env.EMT_MIGRATIONS);
     self.server = self.run('emtd', args);
     await self.ready();
+    await self.second();
     const login = readFileSync(join(self.data, 'first-login'), 'utf8');
     self.first = {
       name: /^user:\s*(\S+)/m.exec(login)[1],
       password: /^password:\s*(\S+)/m.exec(login)[1],
     };
     return self;
+  }
+
+  /** A second node on the same database, made as docs/operations.md says: it takes its share of the jobs. */
+  async second() {
+    const port = await freePort();
+    const path = join(this.dir, 'node2.yaml');
+    const asked = spawnSync(
+      join(this.build, 'emtd'),
+      ['--embedded', this.data, '--print-config', '--port', String(port)],
+      { encoding: 'utf8' },
+    );
+    if (asked.status !== 0) throw new Error(`no configuration for a second node: ${asked.stderr}`);
+    writeFileSync(path, asked.stdout);
+    const more = process.env.EMT_MIGRATIONS ? ['--migrations', process.env.EMT_MIGRATIONS] : [];
+    this.run('emtd', ['--config', path, ...more]);
   }
 
   run(program, args) {
