@@ -265,10 +265,10 @@ static bool take(struct api_call *c, const struct api_value *v, struct binding *
     return take_market(c, v, b);
 }
 
-/* One register at a time, and channels that there are. The place is locked. False: answered, or
- * *err. */
+/* One register at a time, and channels that there are. The place is locked; field: the end of the
+ * period that is asked for. False: answered, or *err. */
 static bool is_free(struct api_call *c, int64_t location, int64_t id, const struct binding *b,
-                    enum emt_err *err)
+                    const char *field, enum emt_err *err)
 {
     const struct binding_row *row = &b->row;
     struct store_result *channel = NULL;
@@ -285,9 +285,8 @@ static bool is_free(struct api_call *c, int64_t location, int64_t id, const stru
         *err = binding_overlap(c->store, c->tenant, location, b->obis, row->valid_from,
                                row->valid_to, id, row->market.use_case == 13027, &overlapping);
     if (*err == EMT_OK && overlapping > 0)
-        *err =
-            api_problem(c, 409, "conflict", "valid_from",
-                        "valid_from: %s has %s bound in this period already", c->param[0], b->obis);
+        *err = api_problem(c, 409, "conflict", field, "%s: %s has %s bound in this period already",
+                           field, c->param[0], b->obis);
     return *err == EMT_OK && c->status == 0;
 }
 
@@ -302,7 +301,7 @@ static enum emt_err insert(struct api_call *c, const struct binding *b)
 
     if (err != EMT_OK)
         return api_store_problem(c, err, "location");
-    if (is_free(c, location, 0, b, &err)) {
+    if (is_free(c, location, 0, b, "valid_from", &err)) {
         err = binding_insert(c->store, c->tenant, location, row->channel_id, b->obis,
                              row->ratio.mantissa, row->ratio.exponent, row->device_number,
                              row->valid_from, row->valid_to, &id);
@@ -363,7 +362,8 @@ static enum emt_err change(struct api_call *c, int64_t id, const struct api_valu
     if (err != EMT_OK)
         return api_store_problem(c, err, "binding");
     binding_of(&b, r);
-    if (take(c, v, &b) && is_free(c, location, id, &b, &err)) {
+    const char *field = v[TO].present && !v[FROM].present ? "valid_to" : "valid_from";
+    if (take(c, v, &b) && is_free(c, location, id, &b, field, &err)) {
         err = binding_update(c->store, c->tenant, location, id, &b.row);
         if (err == EMT_OK)
             err = note_change(c, id, r, &b);
