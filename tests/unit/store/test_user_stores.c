@@ -362,6 +362,48 @@ START_TEST(a_key_is_found_by_its_hash_alone)
 }
 END_TEST
 
+/* Also one that was made while its maker was removed, which no revocation saw. */
+START_TEST(a_key_ends_with_its_makers_administration)
+{
+    struct store *s = pg_fixture_store(fixture, STORE_APP);
+    struct store *admin = pg_fixture_store(fixture, STORE_ADMIN);
+    int32_t tenant = pg_fixture_tenant(fixture, "k-maker");
+    int64_t user = make_user(admin, "maker", PLATFORM_NONE);
+    struct platform_user u;
+    struct api_key key;
+    uint8_t hash[32];
+    int64_t id = 0;
+
+    digest("the maker's key", hash);
+    const struct api_key_new made = { .name = "nightly",
+                                      .hash = hash,
+                                      .role = 4,
+                                      .created_by = "user:maker",
+                                      .expires_at = EMT_TIME_NONE,
+                                      .user_id = user };
+    ck_assert_int_eq(member_set(admin, tenant, user, 4), EMT_OK);
+    ck_assert_int_eq(store_begin(s, tenant), EMT_OK);
+    ck_assert_int_eq(api_key_insert(s, tenant, &made, &id), EMT_OK);
+    ck_assert_int_eq(directory_add(s, DIRECTORY_API_KEY, hash, id), EMT_OK);
+    ck_assert_int_eq(store_commit(s), EMT_OK);
+    ck_assert_int_eq(api_key_find(s, hash, now, &key), EMT_OK);
+    ck_assert_int_eq(member_set(admin, tenant, user, 3), EMT_OK);
+    ck_assert_int_eq(api_key_find(s, hash, now, &key), EMT_ENOTFOUND);
+    ck_assert_int_eq(member_set(admin, tenant, user, 4), EMT_OK);
+    ck_assert_int_eq(api_key_find(s, hash, now, &key), EMT_OK);
+    ck_assert_int_eq(user_find(admin, "maker", &u), EMT_OK);
+    u.disabled = true;
+    ck_assert_int_eq(user_update(admin, &u), EMT_OK);
+    ck_assert_int_eq(api_key_find(s, hash, now, &key), EMT_ENOTFOUND);
+    u.disabled = false;
+    ck_assert_int_eq(user_update(admin, &u), EMT_OK);
+    ck_assert_int_eq(member_remove(admin, tenant, user), EMT_OK);
+    ck_assert_int_eq(api_key_find(s, hash, now, &key), EMT_ENOTFOUND);
+    store_close(admin);
+    store_close(s);
+}
+END_TEST
+
 /* --- a database of before --- */
 
 static void copy_migration(const char *folder, const char *name)
@@ -429,6 +471,7 @@ int main(void)
     tcase_add_test(t, a_session_knows_the_membership_of_one_tenant);
     tcase_add_test(t, a_user_changes_and_an_operators_key_ends_with_the_role);
     tcase_add_test(t, a_key_is_found_by_its_hash_alone);
+    tcase_add_test(t, a_key_ends_with_its_makers_administration);
     tcase_add_test(t, a_database_with_data_takes_the_new_tables);
     suite_add_tcase(suite, t);
     SRunner *sr = srunner_create(suite);

@@ -387,6 +387,24 @@ START_TEST(ranks_in_sql_are_those_of_the_model)
 }
 END_TEST
 
+/* Nobody looked ahead while the database rested; what lies between counts as recent all the same.
+ */
+START_TEST(a_long_rest_leaves_no_month_without_partition)
+{
+    pg_fixture_sql(
+        fixture, "begin; select partitions_ensure('2034-11-05', 92);"
+                 "do $$ declare w record; begin select * into w from storage_window;"
+                 " for i in 0 .. 200 loop"
+                 "  exit when w.hot_from + make_interval(months => i) >= w.hot_to;"
+                 "  if to_regclass('reading_' || to_char((w.hot_from + make_interval(months => i))"
+                 "     at time zone 'UTC', 'YYYYMM')) is null then"
+                 "   raise exception 'no partition % months behind %', i, w.hot_from; end if;"
+                 " end loop;"
+                 " if w.hot_to <> '2035-03-01 00:00:00Z' then raise exception '%', w; end if;"
+                 "end $$; rollback");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("value_store");
@@ -409,6 +427,7 @@ int main(void)
     tcase_add_test(t, what_is_wrong_with_a_call_changes_nothing);
     tcase_add_test(t, many_channels_at_once_are_what_each_is_alone);
     tcase_add_test(t, ranks_in_sql_are_those_of_the_model);
+    tcase_add_test(t, a_long_rest_leaves_no_month_without_partition);
     suite_add_tcase(s, t);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

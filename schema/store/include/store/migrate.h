@@ -12,9 +12,9 @@ struct store;
  * there lets it: each may say in its head "-- oldest program: N", the oldest STORE_SCHEMA_VERSION
  * that goes on working with what it leaves behind; one that says nothing wants programs that know
  * it. */
-#define STORE_SCHEMA_VERSION 24
+#define STORE_SCHEMA_VERSION 27
 /* Oldest database that the statements of this program work with. */
-#define STORE_SCHEMA_NEEDS 24
+#define STORE_SCHEMA_NEEDS 27
 
 /* Roles (roles.sql of the folder) and the database "emt" owned by STORE_OWNER, connected as the
  * cluster's superuser to another database. Repeatable. */
