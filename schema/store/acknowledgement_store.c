@@ -22,6 +22,7 @@ enum {
     FILE_DELIVERED,
     FILE_REPLACES,
     FILES_OVERDUE,
+    FILE_LOCK,
     FILE_FACTS,
     FILES_FACTS,
     MESSAGE_LIST,
@@ -134,6 +135,8 @@ static const struct store_statement statements[STATEMENTS] = {
         " AND " WITHIN("f.tenant_id", "f.receiver") " > 0"
         " AND f.delivered_at + make_interval(secs => " WITHIN("f.tenant_id", "f.receiver") ") < $1"
         " ORDER BY f.delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED" },
+    [FILE_LOCK] = { "sent_file_lock", 2,
+        "SELECT state FROM export_file WHERE tenant_id = $1 AND file_id = $2 FOR UPDATE" },
     [FILE_FACTS] = { "sent_file_facts", 2,
         FACTS_SELECT " WHERE f.tenant_id = $1 AND f.file_id = $2" },
     [FILES_FACTS] = { "sent_files_facts", 2,
@@ -377,6 +380,14 @@ enum emt_err sent_files_overdue(struct store *s, emt_time now, int limit, struct
     p_time(&p[0], now);
     p_int8(&p[1], limit);
     return store_run(s, &statements[FILES_OVERDUE], p, out);
+}
+
+enum emt_err sent_file_lock(struct store *s, int32_t tenant, int64_t file, int64_t *state)
+{
+    struct store_param p[2];
+
+    two(p, tenant, file);
+    return store_run_number(s, &statements[FILE_LOCK], p, state);
 }
 
 enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t file,

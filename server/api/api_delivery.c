@@ -61,11 +61,9 @@ static enum emt_err answer_delivery(struct api_call *c, int64_t id)
 /* The same bytes with the same number: only as long as the partner has said nothing to them. */
 static enum emt_err may_go_again(struct api_call *c, int64_t file)
 {
-    struct store_result *facts = NULL;
-    enum emt_err err = sent_file_facts(c->store, c->tenant, file, &facts);
-    int64_t state = err == EMT_OK ? c_int(facts, 0, SENT_FILE_STATE) : 0;
+    int64_t state = 0;
+    enum emt_err err = sent_file_lock(c->store, c->tenant, file, &state);
 
-    store_result_free(facts);
     if (err == EMT_ENOTFOUND)
         return api_problem(c, 404, "not-found", NULL, "no such file");
     if (err == EMT_OK &&

@@ -123,6 +123,10 @@ enum sent_file_column {
     SENT_FILE_REPLACES,    /* int8, NULL */
     SENT_FILE_REPLACED_BY, /* int8, NULL: the latest */
 };
+/* What became of it so far (enum export_state); answers to it wait until the transaction ends.
+ * EMT_ENOTFOUND. */
+EMT_CHECKED enum emt_err sent_file_lock(struct store *s, int32_t tenant, int64_t file,
+                                        int64_t *state);
 /* One row. EMT_ENOTFOUND. */
 EMT_CHECKED enum emt_err sent_file_facts(struct store *s, int32_t tenant, int64_t file,
                                          struct store_result **out);
