@@ -23,8 +23,10 @@ static const char usage[] =
     "\n"
     "Gives a user a one-time password, good for one login, which exchanges it. For an operator who\n"
     "has lost the password while no other operator can help; everybody else is helped in the\n"
-    "portal. A disabled user is enabled again. Sessions and the user's platform keys end. It is\n"
-    "noted in the audit under the name of who runs this command. The password goes to stdout.\n"
+    "portal. A disabled user is enabled again. Sessions and the user's platform keys end; keys of\n"
+    "tenants that the user made go on, programs use them: revoke them in the portal where the old\n"
+    "password was in wrong hands. It is noted in the audit under the name of who runs this\n"
+    "command. The password goes to stdout.\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
 static const struct ctl_command me = { .name = "emtctl user", .usage = usage, .words = 1 };
 
