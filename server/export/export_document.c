@@ -64,7 +64,8 @@ struct pending {
     /* Rows of what it takes the place of. */
     int before[16];
     size_t n_before;
-    bool same; /* the last of them says the same */
+    bool same;      /* the last of them says the same */
+    bool overtaken; /* one of them was sent since its readings were read */
 };
 
 static const char *or_null(const char *text)
@@ -204,6 +205,15 @@ static void by_version(struct pending *p)
     }
 }
 
+/* The lock on the number lets exports of one sender wait for each other only between files: a step
+ * that goes on in its second file may find what another one read later and sent. Numbers of
+ * messages grow under that lock. */
+static bool is_overtaking(const struct export_run *run, int row)
+{
+    return run->strangers != run->out->strangers &&
+           c_int(run->sent, row, SENT_MESSAGE_ID) > run->sent_last;
+}
+
 static void find_before(struct pending *p)
 {
     const struct store_result *sent = p->run->sent;
@@ -212,9 +222,11 @@ static void find_before(struct pending *p)
     for (int i = first_row(sent, place);
          i < store_rows(sent) && strcmp(c_text(sent, i, SENT_LOCATION), place) == 0; i++) {
         if (same_place(p, sent, i) && same_time(p, sent, i) &&
-            shares_register(p, c_text(sent, i, SENT_OBIS)) &&
-            p->n_before < sizeof p->before / sizeof p->before[0])
-            p->before[p->n_before++] = i;
+            shares_register(p, c_text(sent, i, SENT_OBIS))) {
+            p->overtaken = p->overtaken || is_overtaking(p->run, i);
+            if (p->n_before < sizeof p->before / sizeof p->before[0])
+                p->before[p->n_before++] = i;
+        }
     }
     by_version(p);
     if (p->n_before == 0)
@@ -287,8 +299,7 @@ static enum emt_err put_cancel(struct export_run *run, int row, unsigned of)
 enum emt_err export_document_cancel_all(struct export_run *run, const char *place, emt_time from,
                                         emt_time to)
 {
-    struct emt_diag diag = { 0 };
-    enum emt_err err = export_sent_load(run, &diag);
+    enum emt_err err = export_sent_load(run, run->diag);
 
     for (int i = err == EMT_OK ? first_row(run->sent, place) : 0;
          err == EMT_OK && i < store_rows(run->sent) &&
@@ -298,10 +309,10 @@ enum emt_err export_document_cancel_all(struct export_run *run, const char *plac
             continue;
         unsigned epoch = run->out->epoch;
 
-        err = out_room(run->out, place, from, CANCEL_BYTES, 1, 0, &diag);
+        err = out_room(run->out, place, from, CANCEL_BYTES, 1, 0, run->diag);
         if (err == EMT_OK && run->out->epoch != epoch) {
             /* Another file: what was cancelled in the one before is no longer among the rows. */
-            err = export_sent_load(run, &diag);
+            err = export_sent_load(run, run->diag);
             i = first_row(run->sent, place) - 1;
             continue;
         }
@@ -330,27 +341,36 @@ static enum emt_err put(struct pending *p)
     return EMT_OK;
 }
 
+/* Said of the first one, because it holds for a whole file, or for what is left of a step. */
+static void note_left_out(const struct pending *p, const char *why)
+{
+    export_note(&p->run->out->notes, p->place->code, "left out, and whatever else it holds for: %s",
+                why);
+}
+
 /* Room for the document and what it cancels; *again: the rows of what was sent may be others now;
- * *out: it cannot go, which is said of the first one, because it holds for a whole file. */
+ * *out: it cannot go. */
 static enum emt_err make_room(struct pending *p, bool *again, bool *out)
 {
     struct export_run *run = p->run;
-    struct emt_diag diag = { 0 };
+    struct emt_diag why = { 0 };
     unsigned epoch = run->out->epoch;
     bool cancels = run->use->cancelled;
     emt_time version = p->n_before > 0 && !cancels
                            ? c_time(run->sent, p->before[p->n_before - 1], SENT_VERSION)
                            : 0;
     size_t bytes = MESSAGE_BYTES + value_count(p) * VALUE_BYTES + p->n_before * CANCEL_BYTES;
-    enum emt_err err = out_room(run->out, p->place->code, p->row.from, bytes,
-                                1 + (cancels ? (int)p->n_before : 0), version, &diag);
 
+    *out = out_is_ahead(run->out, version, &why);
+    if (*out) {
+        if (run->ahead++ == 0)
+            note_left_out(p, why.text);
+        return EMT_OK;
+    }
+    enum emt_err err = out_room(run->out, p->place->code, p->row.from, bytes,
+                                1 + (cancels ? (int)p->n_before : 0), version, run->diag);
     *again = run->out->epoch != epoch;
-    *out = err == EMT_ESTATE;
-    if (*out && run->ahead++ == 0)
-        export_note(&run->out->notes, p->place->code,
-                    "left out, and whatever else it holds for: %s", diag.text);
-    return *out ? EMT_OK : err;
+    return err;
 }
 
 static enum emt_err put_with_cancels(struct pending *p)
@@ -362,7 +382,7 @@ static enum emt_err put_with_cancels(struct pending *p)
     return err == EMT_OK ? put(p) : err;
 }
 
-/* Whether the receiver has it already. */
+/* Whether the receiver has it already, or what is newer. */
 static enum emt_err judge_before(struct pending *p, bool *stays)
 {
     bool only_changes = p->run->use->cancelled || p->run->req->only_changes;
@@ -370,13 +390,18 @@ static enum emt_err judge_before(struct pending *p, bool *stays)
     enum emt_err err = EMT_OK;
 
     p->n_before = 0;
-    p->same = *stays = false;
+    p->same = p->overtaken = *stays = false;
     find_before(p);
     if (p->n_before > 0 && !p->same)
         err = compare(p, &differs);
     *stays = only_changes && p->n_before > 0 && (p->same || !differs);
-    if (*stays)
+    if (*stays) {
         p->run->unchanged++;
+    } else if (err == EMT_OK && differs && p->overtaken) {
+        *stays = true;
+        if (p->run->overtaken++ == 0)
+            note_left_out(p, "another export has sent what may be newer: the next one compares");
+    }
     return err;
 }
 
@@ -385,7 +410,6 @@ enum emt_err export_document_put(struct export_run *run, const struct place *pla
                                  struct export_lines *lines)
 {
     struct pending *p = calloc(1, sizeof *p);
-    struct emt_diag diag = { 0 };
     bool stays = false;
     bool again = false;
 
@@ -396,13 +420,13 @@ enum emt_err export_document_put(struct export_run *run, const struct place *pla
     p->lines = lines;
     fill_document(p, document, from, to);
     p->row.digest = sent_digest(lines);
-    enum emt_err err = export_sent_load(run, &diag);
+    enum emt_err err = export_sent_load(run, run->diag);
     if (err == EMT_OK)
         err = judge_before(p, &stays);
     if (err == EMT_OK && !stays)
         err = make_room(p, &again, &stays);
     if (err == EMT_OK && again) {
-        err = export_sent_load(run, &diag);
+        err = export_sent_load(run, run->diag);
         if (err == EMT_OK)
             err = judge_before(p, &stays);
         if (run->use->pid == 13007)

@@ -22,6 +22,7 @@ struct export_run {
     int32_t tolerance_s;
     bool mandates; /* the receiver needs one for each day */
     struct export_out *out;
+    struct emt_diag *diag; /* of what ends the export */
     struct export_lot *lot;
     /* What was sent to the receiver of the lot's places, at [sent_from, sent_to], as it stood when
      * the file `sent_epoch` was begun. */
@@ -29,8 +30,13 @@ struct export_run {
     struct store_result *sent;
     emt_time sent_from, sent_to;
     unsigned sent_epoch;
+    /* As it stood when the lot was loaded: strangers of out, and the highest message of the lot's
+     * places. What a stranger sent since may be newer than the lot's readings. */
+    unsigned strangers;
+    int64_t sent_last;
     uint64_t unchanged; /* documents that stayed out */
     uint64_t ahead;     /* … because what they take the place of is dated ahead of now */
+    uint64_t overtaken; /* … because a stranger sent others since the lot was loaded */
 };
 
 /* One register in the market's sense: the channels that follow each other in it, and its values. */

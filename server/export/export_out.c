@@ -206,20 +206,32 @@ static enum emt_err file_end(struct export_out *o, const char *next_place, emt_t
     return err;
 }
 
+static bool is_late(const struct export_out *o, emt_time version)
+{
+    return version != 0 && o->created <= version;
+}
+
+bool out_is_ahead(const struct export_out *o, emt_time version, struct emt_diag *why)
+{
+    char when[32];
+
+    if (!is_late(o, version) || version + EMT_MINUTE <= o->req->now + AHEAD_MAX)
+        return false;
+    (void)emt_fail(why, EMT_ESTATE,
+                   "what was sent before is dated %s, ahead of now: try again later, or set the"
+                   " clock",
+                   time_format(version, when));
+    return true;
+}
+
 enum emt_err out_room(struct export_out *o, const char *place, emt_time from, size_t bytes,
                       int messages, emt_time version, struct emt_diag *diag)
 {
-    bool late = version != 0 && o->created <= version;
+    bool late = is_late(o, version);
     bool full = o->content.len + bytes > o->bytes_max ||
                 (int)o->writer.edi.messages > o->messages_max - messages;
     enum emt_err err = EMT_OK;
-    char when[32];
 
-    if (late && version + EMT_MINUTE > o->req->now + AHEAD_MAX)
-        return emt_fail(diag, EMT_ESTATE,
-                        "what was sent before is dated %s, ahead of now: try again later, or set"
-                        " the clock",
-                        time_format(version, when));
     if (late)
         o->created = version + EMT_MINUTE;
     if (!late && !(full && o->writer.edi.messages > 0))

@@ -48,9 +48,13 @@ EMT_CHECKED enum emt_err out_open(struct export_out *o, struct store *s,
                                   const struct mscons_export_handler *handler,
                                   const struct export_tenant *tenant, const char *receiver,
                                   struct emt_diag *diag);
+/* Whether `version`, the latest that a message takes the place of (0: none), is dated so far ahead
+ * that nothing may go out in its place now; why says so. */
+bool out_is_ahead(const struct export_out *o, emt_time version, struct emt_diag *why);
 /* Before the messages of one place and day, or period: closes the file when up to `bytes` and
- * `messages` more would be too much, or when it is not younger than `version`, the latest that one
- * of them takes the place of (0: none). */
+ * `messages` more would be too much, or when it is not younger than `version`, which is not ahead.
+ * Any error ends the export: the file, if one was closed, is not kept, or could not be handed out.
+ */
 EMT_CHECKED enum emt_err out_room(struct export_out *o, const char *place, emt_time from,
                                   size_t bytes, int messages, emt_time version,
                                   struct emt_diag *diag);

@@ -135,7 +135,6 @@ struct receiver {
     struct place place;
     struct permission permission;
     struct progress *progress;
-    unsigned strangers; /* of out, when the lots were asked for */
     /* A job that begins again: what stands is behind it. */
     char skip_place[64];
     emt_time skip_from;
@@ -347,10 +346,12 @@ static enum emt_err load_step(struct receiver *r, const struct step *s, struct e
     const char *last = "";
     enum emt_err err = EMT_OK;
 
-    /* Somebody sent what may be newer than these readings: they would take its place. */
-    if (r->strangers != r->out.strangers)
+    /* Somebody sent what may be newer than these readings: they would take its place. The lock on
+     * the number is held until this file ends; what is sent between the files of the step is told
+     * by export_document_put(), because the step's places and lines stand on this lot. */
+    if (run->strangers != r->out.strangers)
         err = lot_ask_again(lot);
-    r->strangers = r->out.strangers;
+    run->strangers = r->out.strangers;
     if (err == EMT_OK)
         err = lot_load(lot);
     run->lot = lot;
@@ -368,7 +369,13 @@ static enum emt_err load_step(struct receiver *r, const struct step *s, struct e
     run->sent_to = r->units.whole.to;
     if (err != EMT_OK)
         return emt_fail(diag, err, "%s", store_error(run->store));
-    return export_sent_load(run, diag);
+    err = export_sent_load(run, diag);
+    run->sent_last = 0;
+    for (int i = 0; err == EMT_OK && i < store_rows(run->sent); i++) {
+        if (c_int(run->sent, i, SENT_MESSAGE_ID) > run->sent_last)
+            run->sent_last = c_int(run->sent, i, SENT_MESSAGE_ID);
+    }
+    return err;
 }
 
 static enum emt_err run_step(struct receiver *r, const struct step *s)
@@ -403,7 +410,7 @@ static enum emt_err run_places(struct receiver *r, struct emt_diag *diag)
 
     if (err == EMT_OK && now.page != NULL)
         err = ask_step(r, &now, &r->lots[at]);
-    for (r->strangers = r->out.strangers; now.page != NULL && err == EMT_OK; at = 1 - at) {
+    for (r->run.strangers = r->out.strangers; now.page != NULL && err == EMT_OK; at = 1 - at) {
         if (now.unit == 0 && !goes_on(r->progress)) {
             err = EMT_EAGAIN;
             break;
@@ -522,6 +529,7 @@ static enum emt_err write_files(struct plan *p, struct receiver *r, const char *
                                   .mandates = p->tenant.mandates_required &&
                                               strcmp(code, p->tenant.own_mp_id) != 0,
                                   .out = &r->out,
+                                  .diag = diag,
                                   .lot = &r->lots[0],
                                   .places = store_array_new(STORE_TEXT) };
     for (size_t i = 0; i < 2; i++) {

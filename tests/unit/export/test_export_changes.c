@@ -3,6 +3,7 @@
  * was interrupted. */
 #include "export_taken.h"
 #include "store/export_store.h"
+#include "store/store.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -539,6 +540,164 @@ START_TEST(what_was_read_before_somebody_else_sent_is_read_again)
 }
 END_TEST
 
+/* --- another export between two files of one step --- */
+
+struct other {
+    struct mscons_export_request req; /* what it is asked for */
+    struct taken ran;                 /* what it wrote */
+    unsigned files;                   /* of the export that it overtakes */
+    char notes[1000];
+};
+
+static enum emt_err overtake(void *ctx, int64_t file_id, const char *name, const void *content,
+                             size_t len, int messages)
+{
+    struct other *o = ctx;
+    struct store *second;
+
+    (void)file_id;
+    (void)name;
+    (void)content;
+    (void)len;
+    (void)messages;
+    if (o->files++ > 0)
+        return EMT_OK;
+    export_sql(
+        fixture,
+        "update reading set mantissa = mantissa + 7 + extract(minute from ts)::int / 30 where"
+        " tenant_id = %d and ts >= '2026-11-18T23:00:00Z'",
+        (int)o->req.tenant);
+    second = pg_fixture_store(fixture, STORE_APP);
+    taken_run(second, &o->req, &o->ran);
+    ck_assert_int_eq(o->ran.err, EMT_OK);
+    store_close(second);
+    return EMT_OK;
+}
+
+static void take_other_note(void *ctx, const char *text)
+{
+    struct other *o = ctx;
+    size_t n = strlen(o->notes);
+
+    snprintf(o->notes + n, sizeof o->notes - n, "%s\n", text);
+}
+
+/* One message per file, so that the other export of [from, to) runs behind the first of them. */
+static void run_overtaken(struct other *o, struct local_date from, struct local_date to)
+{
+    struct mscons_export_handler h = { .file = overtake, .note = take_other_note, .ctx = o };
+    struct emt_diag diag = { 0 };
+
+    export_sql(fixture,
+               "insert into market_partner (tenant_id, mp_id, file_messages_max) values (%d,"
+               " '" RECEIVER "', 1)",
+               (int)req.tenant);
+    o->req = req;
+    o->req.from = from;
+    o->req.to = to;
+    ck_assert_int_eq(mscons_export_run(store, &req, &h, &diag), EMT_OK);
+}
+
+static const char overtaken_note[] =
+    MELO ": left out, and whatever else it holds for: another export has sent what may be newer:"
+         " the next one compares\n";
+
+START_TEST(a_reading_that_another_export_sent_newer_is_not_taken_back)
+{
+    struct other o = { 0 };
+    int32_t tenant = reading_tenant("overtaken");
+
+    req.to = (struct local_date){ 2026, 11, 21 };
+    run_overtaken(&o, NEXT_DAY, LAST_DAY);
+    ck_assert_uint_eq(o.ran.files, 1);
+    ck_assert_uint_eq(o.files, 2); /* what the other one did not send goes out */
+    ck_assert_str_eq(o.notes, overtaken_note);
+    ck_assert_int_eq(number("count(*) from export_message where true", tenant), 3);
+    ck_assert_int_eq(number("count(*) from export_message where cancels_id is not null", tenant),
+                     0);
+    taken_drop(&o.ran);
+    /* The last day was sent as it stood when the step began: the next run sends what is missing. */
+    export_sql(fixture, "update market_partner set file_messages_max = null where tenant_id = %d",
+               (int)tenant);
+    run(1, 2);
+    holds("RFF+ACW:");
+    holds("DTM+7:202611192300?+00:303'");
+    run(0, 0);
+}
+END_TEST
+
+/* Also where no file is begun in between, because the one before is still empty. */
+START_TEST(all_that_is_left_of_a_step_is_held_against_what_another_export_sent)
+{
+    struct other o = { 0 };
+    int32_t tenant = reading_tenant("overtaken-all");
+
+    req.to = (struct local_date){ 2026, 11, 21 };
+    run_overtaken(&o, DAY, req.to);
+    ck_assert_uint_eq(o.ran.files, 2);
+    ck_assert_uint_eq(o.files, 1);
+    ck_assert_str_eq(o.notes, overtaken_note);
+    ck_assert_int_eq(number("count(*) from export_message where true", tenant), 3);
+    taken_drop(&o.ran);
+    run(0, 0);
+}
+END_TEST
+
+START_TEST(a_profile_that_another_export_sent_newer_is_not_sent_old)
+{
+    struct other o = { 0 };
+    int32_t tenant = profile_tenant("overtaken-profile");
+
+    req.only_changes = false;
+    run_overtaken(&o, NEXT_DAY, LAST_DAY);
+    ck_assert_uint_eq(o.ran.files, 1);
+    ck_assert_uint_eq(o.files, 1);
+    ck_assert_str_eq(o.notes, overtaken_note);
+    ck_assert_int_eq(number("count(*) from export_message where true", tenant), 2);
+    taken_drop(&o.ran);
+}
+END_TEST
+
+/* --- a file that the database does not keep --- */
+
+static enum emt_err fail_unseen(void *ctx, struct store *s, int64_t file_id, const char *name,
+                                int messages)
+{
+    static const struct store_statement fails = { "test_fails", 0, "select 1 / 0" };
+
+    (void)ctx;
+    (void)file_id;
+    (void)name;
+    (void)messages;
+    ck_assert_int_eq(store_run(s, &fails, NULL, NULL), EMT_EDB);
+    return EMT_OK;
+}
+
+static void count_note(void *ctx, const char *text)
+{
+    (void)text;
+    ++*(unsigned *)ctx;
+}
+
+/* The commit then answers with a rollback, which no document's own fate is. */
+START_TEST(a_file_that_is_rolled_back_ends_the_export)
+{
+    unsigned notes = 0;
+    struct mscons_export_handler h = { .keep = fail_unseen, .note = count_note, .ctx = &notes };
+    struct emt_diag diag = { 0 };
+    int32_t tenant = many_places("rolled-back", 3);
+
+    export_sql(fixture,
+               "insert into market_partner (tenant_id, mp_id, file_messages_max) values (%d,"
+               " '" RECEIVER "', 1)",
+               (int)tenant);
+    ck_assert_int_eq(mscons_export_run(store, &req, &h, &diag), EMT_ESTATE);
+    ck_assert_ptr_nonnull(strstr(diag.text, "file not kept"));
+    ck_assert_uint_eq(notes, 0);
+    ck_assert_int_eq(number("count(*) from export_file where true", tenant), 0);
+}
+END_TEST
+
 /* Places come in pages; one has more registers than any may have. */
 START_TEST(each_of_many_places_comes_once)
 {
@@ -626,6 +785,10 @@ int main(void)
     tcase_add_test(c, files_end_before_they_are_too_large);
     tcase_add_test(c, a_job_goes_on_behind_its_last_file);
     tcase_add_test(c, what_was_read_before_somebody_else_sent_is_read_again);
+    tcase_add_test(c, a_reading_that_another_export_sent_newer_is_not_taken_back);
+    tcase_add_test(c, all_that_is_left_of_a_step_is_held_against_what_another_export_sent);
+    tcase_add_test(c, a_profile_that_another_export_sent_newer_is_not_sent_old);
+    tcase_add_test(c, a_file_that_is_rolled_back_ends_the_export);
     tcase_add_test(c, each_of_many_places_comes_once);
     tcase_add_test(c, a_place_without_mapping_does_not_hold_the_others_up);
     suite_add_tcase(suite, c);

@@ -91,7 +91,8 @@ EMT_CHECKED enum emt_err mscons_export_check(const struct mscons_export_request 
 /* Runs on a synchronous connection as emt_app, in transactions of its own: one per file, with the
  * number and the file. EMT_OK also when nothing could be written (see notes). EMT_ENOTFOUND no such
  * tenant or location; EMT_EUNSUPPORTED pid; EMT_EMALFORMED period, or no sender MP-ID at the
- * tenant; EMT_EAGAIN stopped by step; EMT_EDB. */
+ * tenant; EMT_EAGAIN stopped by step; EMT_EDB; EMT_ESTATE the database gave the transaction
+ * of a file up; errors of the handler. */
 EMT_CHECKED enum emt_err mscons_export_run(struct store *s, const struct mscons_export_request *req,
                                            const struct mscons_export_handler *h,
                                            struct emt_diag *diag);
