@@ -26,16 +26,17 @@ enum {
     "name, cron, local_time, pid, location, days, hold_gaps, test, run_missed, enabled," \
     " target_id, second_target_id, next_run_at, template_id, on_event, after_readout, quiet_s," \
     " gap_s, until_now, most_days, interval_s, retries, retry_s, read_first, deadline_s," \
-    " recipient, mail_to, mail_cc, mail_bcc, event_from"
+    " recipient, mail_to, mail_cc, mail_bcc, document, event_from"
 #define LINES(n) "string_to_array($" #n "::text, E'\\n')"
-/* $2 to $30; events from now on. */
+/* $2 to $31; events from now on. */
 #define VALUES \
     "$2::text, $3::text, $4::bool, $5::int4, $6::text, $7::int2, $8::bool, $9::bool, $10::bool," \
     " $11::bool, $12::int8, $13::int8, $14::timestamptz, $15::int8, " LINES(16) ", $17::bool," \
     " $18::int4, $19::int4, $20::bool, $21::int2, $22::int4, $23::int2, $24::int4, $25::bool," \
     " $26::int4, $27::text, " LINES(28) ", " LINES(29) ", " LINES(30) "," \
+    " $31::text," \
     " coalesce((SELECT max(event_id) FROM event WHERE tenant_id = $1), 0)"
-#define PARAMS 30
+#define PARAMS 31
 #define TEXT_OF(list) " array_to_string(" list ", E'\\n')"
 /* The columns of enum schedule_column. */
 #define SELECT \
@@ -44,16 +45,16 @@ enum {
     " next_run_at, last_run_at, created_at, revision, template_id," TEXT_OF("on_event") "," \
     " after_readout, quiet_s, gap_s, until_now, most_days, interval_s, retries, retry_s, read_first," \
     " deadline_s, recipient," TEXT_OF("mail_to") "," TEXT_OF("mail_cc") "," TEXT_OF("mail_bcc") "," \
-    " exported_until FROM export_schedule"
+    " exported_until, document FROM export_schedule"
 
 static const struct store_statement statements[STATEMENTS] = {
     [INSERT] = { "schedule_insert", PARAMS + 1,
         "INSERT INTO export_schedule (tenant_id, " COLUMNS ") SELECT $1::int4, " VALUES
-        " WHERE (SELECT count(*) FROM export_schedule WHERE tenant_id = $1) < $31"
+        " WHERE (SELECT count(*) FROM export_schedule WHERE tenant_id = $1) < $32"
         " RETURNING schedule_id" },
     [UPDATE] = { "schedule_update", PARAMS + 1,
         "UPDATE export_schedule SET (" COLUMNS ") = ROW(" VALUES "), revision = revision + 1"
-        " WHERE tenant_id = $1 AND schedule_id = $31" },
+        " WHERE tenant_id = $1 AND schedule_id = $32" },
     [DELETE] = { "schedule_delete", 2,
         "DELETE FROM export_schedule WHERE tenant_id = $1 AND schedule_id = $2" },
     [LOCK] = { "schedule_lock", 2,
@@ -128,7 +129,7 @@ static void number_or_null(struct store_param *p, int64_t v)
         p_int8(p, v);
 }
 
-/* $1 to $30. */
+/* $1 to $31. */
 static void row_params(struct store_param p[PARAMS], int32_t tenant, const struct schedule_row *row)
 {
     p_int4(&p[0], tenant);
@@ -165,6 +166,7 @@ static void row_params(struct store_param p[PARAMS], int32_t tenant, const struc
     p_text(&p[27], row->mail_to);
     p_text(&p[28], row->mail_cc);
     p_text(&p[29], row->mail_bcc);
+    p_text(&p[30], row->document);
 }
 
 enum emt_err schedule_insert(struct store *s, int32_t tenant, const struct schedule_row *row,

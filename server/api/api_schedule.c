@@ -3,6 +3,7 @@
 #include "api_job.h"
 #include "api_route.h"
 #include "base/cron.h"
+#include "connectors/mscons_write.h"
 #include "model/local_day.h"
 #include "report/report_run.h"
 #include "store/delivery_store.h"
@@ -22,6 +23,8 @@ static const char *const pid_names[] = { "13002", "13007", "13008", "13009", "13
                                          "13018", "13019", "13025", "13027", NULL };
 static const unsigned pids[] = { 13002, 13007, 13008, 13009, 13016,
                                  13017, 13018, 13019, 13025, 13027 };
+/* As orders of exports have them. */
+static const char *const documents[] = { "Z27", "Z41", "Z42", NULL };
 static const char *const zone_names[] = { "UTC", "Europe/Berlin", NULL };
 
 enum member {
@@ -53,6 +56,7 @@ enum member {
     MAIL_TO,
     MAIL_CC,
     MAIL_BCC,
+    DOCUMENT,
     MEMBERS
 };
 #define ADDRESSES_MOST 50
@@ -86,6 +90,7 @@ static const struct api_field fields[MEMBERS] = {
     [MAIL_TO] = { "mail_to", FIELD_LIST, false, false, 0, ADDRESSES_MOST, NULL },
     [MAIL_CC] = { "mail_cc", FIELD_LIST, false, false, 0, ADDRESSES_MOST, NULL },
     [MAIL_BCC] = { "mail_bcc", FIELD_LIST, false, false, 0, ADDRESSES_MOST, NULL },
+    [DOCUMENT] = { "document", FIELD_ENUM, false, true, 0, 0, documents },
 };
 /* Set by the runs themselves. */
 static const char *const lively[] = { "exported_to", "exported_until", "next_run_at", "last_run_at",
@@ -139,6 +144,7 @@ static void add_more(json_t *j, const struct store_result *r, int row)
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         json_object_set_new(j, lists[i].name, lines_json(c_text(r, row, (int)lists[i].column)));
     json_object_set_new(j, "recipient", json_string(c_text(r, row, SCHEDULE_RECIPIENT)));
+    json_object_set_new(j, "document", text_or_null(r, row, SCHEDULE_DOCUMENT));
     json_object_set_new(j, "exported_until", api_time(c_time(r, row, SCHEDULE_EXPORTED_UNTIL)));
 }
 
@@ -327,6 +333,10 @@ static void merge(const struct api_value *v, const struct store_result *r, struc
     row->enabled = flag_of(v, ENABLED, r, SCHEDULE_ENABLED, true);
     row->target = number_of(v, TARGET, r, SCHEDULE_TARGET);
     row->second_target = number_of(v, SECOND_TARGET, r, SCHEDULE_SECOND_TARGET);
+    row->document =
+        r != NULL && !c_null(r, 0, SCHEDULE_DOCUMENT) ? c_text(r, 0, SCHEDULE_DOCUMENT) : NULL;
+    if (v[DOCUMENT].present)
+        row->document = v[DOCUMENT].null ? NULL : documents[v[DOCUMENT].number];
 }
 
 static bool refuse(struct api_call *c, const char *field, const char *reason)
@@ -464,6 +474,9 @@ static bool is_good(struct api_call *c, const struct schedule_row *row, struct c
                       "is needed, for example \"0 3 * * *\", or on_event or after_readout");
     if (row->cron[0] != '\0' && cron_parse(row->cron, cron, &diag) != EMT_OK)
         return refuse(c, "cron", diag.text);
+    if (row->document != NULL && !mscons_has_document((unsigned)row->pid, row->document))
+        return refuse(c, "document",
+                      row->pid == 0 ? "a report has none" : "this use case has no such one");
     if (row->second_target != 0 && row->target == 0)
         return refuse(c, "second_target", "needs a first one");
     if (row->second_target != 0 && row->second_target == row->target)

@@ -152,7 +152,7 @@ struct run {
     int32_t retries, retry_s;
     char name[128];
     char location[64];
-    struct store_result *row; /* of schedule_get(); the report borrows from it */
+    struct store_result *row; /* of schedule_get(); order and report borrow from it */
     int64_t template_id;      /* 0: MSCONS */
     bool by_hand;             /* its period was said when it was ordered */
     bool until_now, read_first;
@@ -269,6 +269,7 @@ static void take_row(struct run *r, const struct store_result *s)
     r->order.location = r->location[0] != '\0' ? r->location : NULL;
     r->order.test = c_bool(s, 0, SCHEDULE_TEST);
     r->order.hold_gaps = c_bool(s, 0, SCHEDULE_HOLD_GAPS);
+    r->order.document = c_null(s, 0, SCHEDULE_DOCUMENT) ? NULL : c_text(s, 0, SCHEDULE_DOCUMENT);
     /* Who looks back further than yesterday looks for what has changed since. */
     r->order.only_changes = c_int(s, 0, SCHEDULE_DAYS) > 1;
     r->order.actor = r->name;

@@ -54,7 +54,7 @@ def refused(a, b):
     problem(lambda: a.post('/targets', {'name': 'x', 'kind': 'mail', 'host': 'h', 'mail_from': 'a@b', 'mail_to': ['no']}), 400, 'to')
     problem(lambda: a.post('/targets', {'name': 'x', 'kind': 'mail', 'host': 'h', 'mail_from': 'a@b', 'mail_to': [1]}), 400, 'mail_to')
     for change, says in (({'cron': '* * * * 9'}, 'day of the week'), ({'cron': '0 0 30 2 *'}, 'no month'), ({'pid': '13999'}, 'pid'),
-                         ({'days': 181}, 'days'), ({'location': vectors.MALO_A}, 'location'), ({'second_target': 1}, 'second_target')):
+                         ({'days': 181}, 'days'), ({'location': vectors.MALO_A}, 'location'), ({'document': 'Z41'}, 'document'), ({'second_target': 1}, 'second_target')):
         problem(lambda c=change: a.post('/schedules', {'name': 'x', 'cron': '0 3 * * *', 'pid': '13018', **c}), 400, says)
     problem(lambda: a.post('/schedules', {'cron': '0 3 * * *', 'pid': '13018'}), 400, 'name')
     t = b.post('/targets', {'name': 'theirs', 'kind': 'local', 'path': 'edi'})

@@ -149,8 +149,12 @@ static bool judge_text(const struct judge *j, const struct yaml_node *schema, co
     if (list != NULL) {
         bool found = false;
 
-        for (size_t i = 0; i < yaml_count(list); i++)
-            found = found || (text != NULL && strcmp(text, yaml_scalar(yaml_at(list, i))) == 0);
+        for (size_t i = 0; i < yaml_count(list); i++) {
+            const char *member = yaml_scalar(yaml_at(list, i)); /* NULL: null */
+
+            found = found ||
+                    (member == NULL ? json_is_null(v) : text != NULL && strcmp(text, member) == 0);
+        }
         if (!found)
             return wrong(j, "none of the enum: ", text != NULL ? text : "(no text)");
     }

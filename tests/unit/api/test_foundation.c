@@ -789,6 +789,31 @@ START_TEST(a_schedule_changed_meanwhile_is_not_overwritten)
 }
 END_TEST
 
+START_TEST(a_schedule_orders_a_kind_of_document_that_its_use_case_has)
+{
+    struct test_tenant t;
+    char path[100];
+
+    tenant_new(&t, "notes");
+    ask(201, t.key, "POST",
+        "{\"name\":\"s\",\"cron\":\"0 3 * * *\",\"pid\":\"13019\",\"document\":\"Z41\"}",
+        "/api/v1/tenants/notes/schedules");
+    ck_assert_str_eq(text_at("document"), "Z41");
+    snprintf(path, sizeof path, "/api/v1/tenants/notes/schedules/%" PRId64, int_at("id"));
+    ask(200, t.key, "PATCH", "{\"test\":true}", "%s", path);
+    ck_assert_str_eq(text_at("document"), "Z41");
+    /* What the use case does not have is refused by name, also where only the use case changes. */
+    ask(400, t.key, "PATCH", "{\"pid\":\"13016\"}", "%s", path);
+    ck_assert_str_eq(text_at("field"), "document");
+    ask(400, t.key, "PATCH", "{\"document\":\"Z42\"}", "%s", path);
+    ck_assert_str_eq(text_at("field"), "document");
+    ask(400, t.key, "PATCH", "{\"document\":\"Z85\"}", "%s", path);
+    ask(200, t.key, "PATCH", "{\"pid\":\"13016\",\"document\":\"Z42\"}", "%s", path);
+    ask(200, t.key, "PATCH", "{\"pid\":\"13018\",\"document\":null}", "%s", path);
+    ck_assert(json_is_null(value_at("document")));
+}
+END_TEST
+
 START_TEST(schedules_and_targets_of_a_tenant_are_limited)
 {
     struct test_tenant t;
@@ -847,6 +872,7 @@ int main(void)
     tcase_add_test(c, a_targets_secret_goes_nowhere_else);
     tcase_add_test(c, a_target_changed_meanwhile_is_not_overwritten);
     tcase_add_test(c, a_schedule_changed_meanwhile_is_not_overwritten);
+    tcase_add_test(c, a_schedule_orders_a_kind_of_document_that_its_use_case_has);
     tcase_add_test(c, schedules_and_targets_of_a_tenant_are_limited);
     suite_add_tcase(suite, c);
     SRunner *sr = srunner_create(suite);

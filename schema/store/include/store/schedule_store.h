@@ -34,6 +34,7 @@ struct schedule_row {
     int32_t deadline_s;
     const char *recipient;                    /* reports: who has the mandates */
     const char *mail_to, *mail_cc, *mail_bcc; /* one per line; "": the target's */
+    const char *document;                     /* DE1001, as "Z41"; NULL: the use case's first */
 };
 #define SCHEDULES_MOST 1000 /* of a tenant */
 /* EMT_ECONFLICT the name is taken, or there is no such target; EMT_ELIMIT there are SCHEDULES_MOST.
@@ -84,7 +85,8 @@ enum schedule_column {
     SCHEDULE_MAIL_TO,
     SCHEDULE_MAIL_CC,
     SCHEDULE_MAIL_BCC,
-    SCHEDULE_EXPORTED_UNTIL
+    SCHEDULE_EXPORTED_UNTIL,
+    SCHEDULE_DOCUMENT /* NULL: the use case's first */
 };
 EMT_CHECKED enum emt_err schedule_get(struct store *s, int32_t tenant, int64_t id,
                                       struct store_result **out);
