@@ -18,6 +18,8 @@ import { useTranslation } from 'react-i18next';
 import { api, call, callFull, newIdempotencyKey, type Schemas } from '@/api/client';
 import { tenantKey } from '@/api/query';
 import { FormDialog } from '@/components/FormDialog';
+import { DocumentSelect } from '@/components/measure/DocumentSelect';
+import { documentFor } from '@/components/measure/documents';
 import { guessKind, locationFault } from '@/components/measure/marketId';
 import { formatTime } from '@/lib/time';
 import { useTenant } from '@/session/context';
@@ -58,6 +60,8 @@ interface Values extends Record<string, unknown> {
   time_zone: Schedule['time_zone'];
   /** a pid, or "report:" and the number of a template */
   what: string;
+  /** '': the energies */
+  document: string;
   location: string;
   open: 'open' | 'days';
   days: number | '';
@@ -90,6 +94,7 @@ function scheduleValues(schedule: Schedule | null): Values {
     cron: schedule ? schedule.cron : '?10-40 3 * * *',
     time_zone: schedule?.time_zone ?? 'Europe/Berlin',
     what: schedule?.template ? `${REPORT}${schedule.template}` : (schedule?.pid ?? '13018'),
+    document: schedule?.document ?? '',
     location: schedule?.location ?? '',
     open: schedule && schedule.days > 0 ? 'days' : 'open',
     days: schedule?.days || 1,
@@ -116,6 +121,7 @@ function scheduleBody({ open, days, target, second_target, ...values }: Values) 
     time_zone: values.time_zone,
     pid: isReport(values.what) ? null : (values.what as Schedule['pid']),
     template: isReport(values.what) ? Number(values.what.slice(REPORT.length)) : null,
+    document: documentFor(values.what, values.document),
     location: values.location || null,
     days: open === 'open' ? 0 : Number(days),
     hold_gaps: values.hold_gaps,
@@ -282,6 +288,11 @@ function ScheduleForm({ schedule, seen, targets, close, title, action, changed, 
           })),
         ]}
         {...form.getInputProps('what')}
+      />
+      <DocumentSelect
+        pid={values.what}
+        value={values.document}
+        onChange={(value) => form.setFieldValue('document', value)}
       />
       <TextInput
         label={t('measure:exports.location')}

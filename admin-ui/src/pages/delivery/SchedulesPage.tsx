@@ -107,9 +107,9 @@ export default function SchedulesPage() {
       key: 'what',
       title: t('schedule.what'),
       width: 'minmax(100px, 1.2fr)',
-      cell: ({ pid, template, location }) => (
+      cell: ({ pid, document, template, location }) => (
         <span title={location ?? undefined}>
-          {pid ?? t('schedule.report', { name: reports.name(template) })}{' '}
+          {pid ?? t('schedule.report', { name: reports.name(template) })} {document}{' '}
           {location ?? (pid ? t(`measure:pid.${pid}`) : '')}
         </span>
       ),

@@ -132,6 +132,7 @@ function Market({ binding }: { binding: Binding }) {
       `${t('binding.step')}: ${t(binding.step_s === 900 ? 'binding.step900' : 'binding.step3600')}`,
     binding.capacity !== null &&
       `${t('binding.capacity')} ${formatDecimal(binding.capacity, i18n.language)}`,
+    binding.master_data_number && `${t('binding.masterData')}: ${binding.master_data_number}`,
   ].filter(Boolean);
   if (facts.length === 0) return <>–</>;
   return (
@@ -230,6 +231,7 @@ interface Values extends Record<string, unknown> {
   capacity: string;
   first_reading: string;
   last_reading: string;
+  master_data_number: string;
 }
 
 const asPoint = (text: string) => text.trim().replace(',', '.');
@@ -296,6 +298,7 @@ export function AddBinding({ code, close }: { code: string; close: () => void })
       capacity: '',
       first_reading: '',
       last_reading: '',
+      master_data_number: '',
     },
     true,
   );
@@ -318,6 +321,7 @@ export function AddBinding({ code, close }: { code: string; close: () => void })
           ...(values.capacity ? { capacity: asPoint(values.capacity) } : {}),
           ...(values.first_reading ? { first_reading: asPoint(values.first_reading) } : {}),
           ...(values.last_reading ? { last_reading: asPoint(values.last_reading) } : {}),
+          ...(values.master_data_number ? { master_data_number: values.master_data_number } : {}),
         },
       }),
     );
@@ -373,6 +377,7 @@ function ChangeBinding({
       capacity: binding.capacity ?? '',
       first_reading: binding.first_reading ?? '',
       last_reading: binding.last_reading ?? '',
+      master_data_number: binding.master_data_number,
     },
     false,
   );
@@ -395,6 +400,7 @@ function ChangeBinding({
           capacity: values.capacity ? asPoint(values.capacity) : null,
           first_reading: values.first_reading ? asPoint(values.first_reading) : null,
           last_reading: values.last_reading ? asPoint(values.last_reading) : null,
+          master_data_number: values.master_data_number,
         },
       }),
     );
@@ -540,6 +546,12 @@ function BindingFields({ form }: { form: UseFormReturnType<Values> }) {
           {...form.getInputProps('last_reading')}
         />
       </Group>
+      <TextInput
+        label={t('binding.masterData')}
+        description={t('binding.masterDataHint')}
+        maxLength={70}
+        {...form.getInputProps('master_data_number')}
+      />
       <Group grow align="start">
         <NativeSelect
           label={t('binding.useCase')}

@@ -26,7 +26,10 @@ import { FormDialog } from '@/components/FormDialog';
 import { PageHeader } from '@/components/PageHeader';
 import { ProblemAlert } from '@/components/ProblemAlert';
 import { Time } from '@/components/Time';
-import { dispositionName, saveBlob } from '@/components/measure/download';
+import { DocumentSelect } from '@/components/measure/DocumentSelect';
+import { documentFor } from '@/components/measure/documents';
+import { dispositionName } from '@/components/measure/download';
+import { DownloadButton } from '@/components/measure/DownloadButton';
 import { FilterBar, FilterSelect, FilterText } from '@/components/measure/FilterBar';
 import { JobProgress } from '@/components/measure/JobProgress';
 import { jobEnded, useLiveJobs, type Job } from '@/components/measure/jobs';
@@ -330,46 +333,23 @@ function period({ from, to }: { from: string; to: string }, language: string): s
 function Download({ file }: { file: Export }) {
   const { t } = useTranslation('measure');
   const { tenant } = useTenant();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const go = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      const { data, response } = await callFull(
-        api.GET('/api/v1/tenants/{tenant}/exports/{file_id}/content', {
-          params: { path: { tenant, file_id: file.id } },
-          parseAs: 'blob',
-        }),
-      );
-      const name = dispositionName(response.headers.get('Content-Disposition'));
-      saveBlob(data as unknown as Blob, name ?? file.file_name);
-    } catch (failure) {
-      setError(failure);
-    } finally {
-      setBusy(false);
-    }
+  const load = async () => {
+    const { data, response } = await callFull(
+      api.GET('/api/v1/tenants/{tenant}/exports/{file_id}/content', {
+        params: { path: { tenant, file_id: file.id } },
+        parseAs: 'blob',
+      }),
+    );
+    const name = dispositionName(response.headers.get('Content-Disposition'));
+    return { blob: data as unknown as Blob, name: name ?? file.file_name };
   };
   return (
-    <>
-      <Button
-        size="compact-xs"
-        variant="default"
-        loading={busy}
-        onClick={() => void go()}
-        aria-label={t('export.downloadOf', { name: file.file_name })}
-      >
-        {t('export.download')}
-      </Button>
-      <Modal
-        opened={error !== null}
-        onClose={() => setError(null)}
-        title={t('export.downloadFailed')}
-        closeButtonProps={{ 'aria-label': t('common:close') }}
-      >
-        <ProblemAlert error={error} retry={() => void go()} />
-      </Modal>
-    </>
+    <DownloadButton
+      size="compact-xs"
+      label={t('export.download')}
+      name={t('export.downloadOf', { name: file.file_name })}
+      load={load}
+    />
   );
 }
 
@@ -526,6 +506,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
     initialValues: {
       pid: '13018' as Pid,
       cancels: '13017' as Cancelled,
+      document: '',
       from: dayText(yesterday.from),
       last: dayText(yesterday.from),
       location: '',
@@ -556,6 +537,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
   const run = async ({
     pid,
     cancels,
+    document,
     from,
     last,
     location,
@@ -563,6 +545,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
     hold_gaps,
     only_changes,
   }: typeof form.values) => {
+    const kind = documentFor(pid, document);
     const { data, response } = await callFull(
       api.POST('/api/v1/tenants/{tenant}/exports', {
         params: { path: { tenant }, header: { 'Idempotency-Key': key } },
@@ -570,6 +553,7 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
         body: {
           pid,
           ...(pid === '13006' ? { cancels } : {}),
+          ...(kind ? { document: kind } : {}),
           from,
           // The API's end is exclusive; people name the last day.
           to: dayText((dayInstant(last) ?? 0) + 1.5 * DAY),
@@ -606,6 +590,11 @@ function Order({ close, ordered }: { close: () => void; ordered: (order: Ordered
           {...form.getInputProps('cancels')}
         />
       )}
+      <DocumentSelect
+        pid={form.values.pid}
+        value={form.values.document}
+        onChange={(value) => form.setFieldValue('document', value)}
+      />
       <Stack gap={6}>
         <Group grow align="start">
           <TextInput

@@ -4,7 +4,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useLocation } from 'wouter';
-import { api, call, newIdempotencyKey, type Schemas } from '@/api/client';
+import { api, call, callFull, newIdempotencyKey, type Schemas } from '@/api/client';
 import { tenantKey, useCursorList } from '@/api/query';
 import { DataTable, type Column } from '@/components/DataTable';
 import { EmptyState } from '@/components/EmptyState';
@@ -13,6 +13,9 @@ import { PageHeader } from '@/components/PageHeader';
 import { Time } from '@/components/Time';
 import { CodeHelp } from '@/components/measure/CodeHelp';
 import { CsvImport } from '@/components/measure/CsvImport';
+import { joinCsv } from '@/components/measure/csvPages';
+import { fileName } from '@/components/measure/download';
+import { DownloadButton } from '@/components/measure/DownloadButton';
 import { FilterBar, FilterSelect, FilterText } from '@/components/measure/FilterBar';
 import { LOCATION_KINDS, guessKind, locationFault } from '@/components/measure/marketId';
 import { useFilters } from '@/components/measure/useFilters';
@@ -82,6 +85,9 @@ export default function LocationsPage() {
   return (
     <>
       <PageHeader title={t('locations.title')} text={t('locations.text')}>
+        {may('exportLocations') && (
+          <DownloadButton label={t('locations.export')} load={() => loadMapping(tenant)} />
+        )}
         {may('importLocations') && (
           <Button variant="default" onClick={() => setImporting(true)}>
             {t('import.open')}
@@ -155,6 +161,20 @@ export default function LocationsPage() {
       />
     </>
   );
+}
+
+/** Every location and binding, in the shape that the import reads. */
+async function loadMapping(tenant: string) {
+  const blob = await joinCsv(async (cursor) => {
+    const { data, response } = await callFull(
+      api.GET('/api/v1/tenants/{tenant}/locations/export', {
+        params: { path: { tenant }, query: { ...(cursor ? { cursor } : {}) } },
+        parseAs: 'text',
+      }),
+    );
+    return { text: data, next: response.headers.get('X-Next-Cursor') };
+  });
+  return { blob, name: `${fileName(tenant, 'locations')}.csv` };
 }
 
 function AddLocation({ close }: { close: () => void }) {
