@@ -6,157 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY(place, order) ((unsigned)(place)*16u + (order))
-
 static struct message_state *msg(struct checker *c)
 {
     return &c->msg;
-}
-
-/* Place of a code in a list of codes, from 1; 0 when it is not there. */
-static unsigned order_in(const char *list, const char *code)
-{
-    unsigned n = 1;
-    size_t len = strlen(code);
-
-    for (const char *p = list; *p; n++) {
-        size_t l = strcspn(p, " ");
-
-        if (l == len && memcmp(p, code, l) == 0)
-            return n;
-        p += l;
-        p += strspn(p, " ");
-    }
-    return 0;
-}
-
-static unsigned time_key(const struct checker *c, const char *qualifier)
-{
-    enum message_place at = (enum message_place)(c->msg.key / 16u);
-
-    if (at < AT_UNS)
-        return strcmp(qualifier, "293") == 0 && at == AT_REFERENCE ? KEY(AT_REFERENCE, 2)
-                                                                   : KEY(AT_DATE, 0);
-    if (at < AT_QUANTITY)
-        return KEY(AT_PERIOD, order_in("163 164 492 293 157", qualifier));
-    if (strcmp(qualifier, "163") == 0) /* the two that stand at most values */
-        return KEY(AT_TIME, 1);
-    if (strcmp(qualifier, "164") == 0)
-        return KEY(AT_TIME, 2);
-    return KEY(AT_TIME, order_in("163 164 9 7 60 306", qualifier));
-}
-
-static unsigned party_key(const char *role)
-{
-    if (strcmp(role, "MS") == 0)
-        return KEY(AT_SENDER, 0);
-    if (strcmp(role, "MR") == 0)
-        return KEY(AT_RECIPIENT, 0);
-    return KEY(AT_PARTY, 0);
-}
-
-static unsigned reference_key(const struct checker *c, const char *qualifier)
-{
-    if (c->msg.key < KEY(AT_UNS, 0)) {
-        unsigned order = order_in("AGI ACW Z30 Z13", qualifier);
-
-        /* 2 is left for the DTM behind AGI. */
-        return KEY(AT_REFERENCE, order <= 1 ? order : order + 1);
-    }
-    return KEY(AT_DETAIL, order_in("MG AGK", qualifier));
-}
-
-/* Where the segment belongs; 0: no segment of MSCONS. Order inside a place follows the MIG. */
-static unsigned key_of(const struct checker *c)
-{
-    const char *code = edi_value(&c->seg, 1, 1);
-
-    if (edi_is(&c->seg, "QTY"))
-        return KEY(AT_QUANTITY, 0);
-    if (edi_is(&c->seg, "DTM"))
-        return time_key(c, code);
-    if (edi_is(&c->seg, "STS"))
-        return KEY(AT_STATUS, order_in("Z33 Z32 Z34 Z40 Z31 10", code));
-    if (edi_is(&c->seg, "LIN"))
-        return KEY(AT_LINE, 0);
-    if (edi_is(&c->seg, "PIA"))
-        return KEY(AT_PRODUCT, 0);
-    if (edi_is(&c->seg, "BGM"))
-        return KEY(AT_BGM, 0);
-    if (edi_is(&c->seg, "RFF"))
-        return reference_key(c, code);
-    if (edi_is(&c->seg, "NAD"))
-        return party_key(code);
-    if (edi_is(&c->seg, "CTA"))
-        return KEY(AT_CONTACT, 0);
-    if (edi_is(&c->seg, "COM"))
-        return KEY(AT_CONTACT, 1);
-    if (edi_is(&c->seg, "UNS"))
-        return KEY(AT_UNS, 0);
-    if (edi_is(&c->seg, "LOC"))
-        return KEY(AT_PLACE, strcmp(code, "237") == 0 ? 0 : 1);
-    if (edi_is(&c->seg, "CCI"))
-        return KEY(AT_KIND, 0);
-    return 0;
-}
-
-/* Groups that come again: SG10 after a product or another SG10, SG9 after an SG10, SG5 after a
- * place. */
-static bool may_repeat(const struct checker *c, unsigned key)
-{
-    unsigned last = c->msg.key;
-
-    if (key == last)
-        return key == KEY(AT_STATUS, 1) || key == KEY(AT_STATUS, 6) || key == KEY(AT_CONTACT, 1) ||
-               key == KEY(AT_QUANTITY, 0);
-    if (key == KEY(AT_QUANTITY, 0))
-        return last >= KEY(AT_PRODUCT, 0);
-    if (key == KEY(AT_LINE, 0))
-        return last >= KEY(AT_QUANTITY, 0);
-    if (key == KEY(AT_PARTY, 0))
-        return last >= KEY(AT_PLACE, 0);
-    return false;
-}
-
-/* What a message has to have, in its order, but the use case: without it nothing is judged. */
-static void check_skipped(struct checker *c, unsigned key)
-{
-    static const struct {
-        unsigned key;
-        const char *name;
-    } must[] = { { KEY(AT_BGM, 0), "BGM" },       { KEY(AT_DATE, 0), "DTM+137" },
-                 { KEY(AT_SENDER, 0), "NAD+MS" }, { KEY(AT_RECIPIENT, 0), "NAD+MR" },
-                 { KEY(AT_UNS, 0), "UNS" },       { KEY(AT_PARTY, 0), "NAD of the place" },
-                 { KEY(AT_PLACE, 1), "LOC" },     { KEY(AT_LINE, 0), "LIN" },
-                 { KEY(AT_PRODUCT, 0), "PIA" },   { KEY(AT_QUANTITY, 0), "QTY" } };
-
-    for (size_t i = 0; i < sizeof(must) / sizeof(must[0]); i++) {
-        if (c->msg.key < must[i].key && must[i].key < key) {
-            mscons_checker_add(c, c->seg.position, "ORDER", "%s+%.3s stands where %s has to",
-                               edi_value(&c->seg, 0, 1), edi_value(&c->seg, 1, 1), must[i].name);
-            return;
-        }
-    }
-}
-
-static void check_order(struct checker *c, unsigned key)
-{
-    if (key > c->msg.key && c->msg.key < KEY(AT_QUANTITY, 0))
-        check_skipped(c, key);
-    if (key > c->msg.key || may_repeat(c, key)) {
-        c->msg.key = key;
-        return;
-    }
-    mscons_checker_add(c, c->seg.position, "ORDER", "%s+%.3s does not stand where the MIG puts it",
-                       edi_value(&c->seg, 0, 1), edi_value(&c->seg, 1, 1));
-    c->msg.key = key;
 }
 
 void mscons_message_begin(struct checker *c)
 {
     struct message_state *m = msg(c);
 
-    m->key = KEY(AT_UNH, 0);
+    m->key = MESSAGE_KEY(AT_UNH, 0);
     m->date = EMT_TIME_NONE;
     m->from = EMT_TIME_NONE;
     m->to = EMT_TIME_NONE;
@@ -194,7 +53,7 @@ static void on_head_time(struct checker *c)
         if (m->date != EMT_TIME_NONE && c->created != EMT_TIME_NONE && m->date > c->created)
             mscons_checker_add(c, c->seg.position, "FUTURE",
                                "the document is dated after the file");
-    } else if (strcmp(q, "293") == 0 && c->msg.key == KEY(AT_REFERENCE, 2)) {
+    } else if (strcmp(q, "293") == 0 && c->msg.key == MESSAGE_KEY(AT_REFERENCE, 2)) {
         (void)mscons_read_time(c, 304, &t);
         m->stamp_position = c->seg.position;
     } else {
@@ -274,7 +133,7 @@ static void check_contact(struct checker *c)
         mscons_checker_add(c, c->seg.position, "COM", "COM stands without CTA");
     if (++m->channels == 6)
         mscons_checker_add(c, c->seg.position, "COM", "more than 5 COM");
-    if (order_in("TE EM AJ AL FX", edi_value(&c->seg, 1, 2)) == 0)
+    if (mscons_order_in("TE EM AJ AL FX", edi_value(&c->seg, 1, 2)) == 0)
         mscons_checker_add(c, c->seg.position, "COM", "kind of channel '%.3s' is not known",
                            edi_value(&c->seg, 1, 2));
 }
@@ -595,7 +454,7 @@ static void on_medium(struct checker *c, const char *text)
     m->line.obis_ok = true; /* the medium stands in its place */
     snprintf(m->line.medium, sizeof(m->line.medium), "%.7s", text);
     for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++) {
-        if (media[i].pid == m->rules->pid && order_in(media[i].media, text) == 0)
+        if (media[i].pid == m->rules->pid && mscons_order_in(media[i].media, text) == 0)
             mscons_checker_add(c, c->seg.position, "PIA", "medium '%.20s' is not for %u", text,
                                m->rules->pid);
     }
@@ -735,7 +594,7 @@ static void dispatch(struct checker *c, enum message_place place)
 
 void mscons_message_segment(struct checker *c)
 {
-    unsigned key = key_of(c);
+    unsigned key = mscons_order_key(c);
 
     if (key == 0) {
         mscons_checker_add(c, c->seg.position, "SEG", "segment %s is not part of MSCONS",
@@ -743,7 +602,7 @@ void mscons_message_segment(struct checker *c)
         return;
     }
     c->fits = mscons_mig_check(c);
-    check_order(c, key);
+    mscons_order_check(c, key);
     dispatch(c, (enum message_place)(key / 16u));
 }
 

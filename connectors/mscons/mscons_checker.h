@@ -1,5 +1,6 @@
 /* The parts of mscons_check(): interchange (mscons_check.c), message (mscons_check_message.c),
- * value (mscons_check_value.c) and the shape of single segments (mscons_mig.c). */
+ * order of its segments (mscons_check_order.c), value (mscons_check_value.c) and the shape of
+ * single segments (mscons_mig.c). */
 #ifndef EMT_CONNECTORS_MSCONS_CHECKER_H
 #define EMT_CONNECTORS_MSCONS_CHECKER_H
 
@@ -38,6 +39,8 @@ enum message_place {
     AT_TIME,
     AT_STATUS,
 };
+/* Of a segment: a number that grows in the order of the MIG; order below 16. */
+#define MESSAGE_KEY(place, order) ((unsigned)(place)*16u + (order))
 
 /* One SG10. */
 struct value_state {
@@ -84,7 +87,7 @@ struct message_state {
     bool head_done;
     bool split;     /* DE0068 or S010 stand in UNH */
     unsigned start; /* position of UNH */
-    unsigned key;   /* place and order of the last segment */
+    unsigned key;   /* MESSAGE_KEY() of the last segment */
     char reference[16];
     const struct mscons_version *version;
     const struct mscons_use_case *rules; /* NULL: unknown use case */
@@ -158,6 +161,13 @@ bool mscons_mig_check(struct checker *c);
  * it does not hold; *out is then EMT_TIME_NONE. Months give their first instant, days theirs, in
  * German legal time. */
 bool mscons_read_time(struct checker *c, unsigned format, emt_time *out);
+
+/* Place of a code in a list of codes, from 1; 0 when it is not there. */
+unsigned mscons_order_in(const char *list, const char *code);
+/* Where c->seg belongs; 0: no segment of MSCONS. */
+unsigned mscons_order_key(const struct checker *c);
+/* Reports c->seg under ORDER where it does not follow the last segment; it is the last one then. */
+void mscons_order_check(struct checker *c, unsigned key);
 
 /* MSCONS between UNH and UNT. */
 void mscons_message_begin(struct checker *c);
