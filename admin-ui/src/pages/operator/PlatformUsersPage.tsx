@@ -4,23 +4,19 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, call, type Schemas } from '@/api/client';
 import { useAction, useCursorList } from '@/api/query';
-import { Confirm } from '@/components/Confirm';
 import { DataTable } from '@/components/DataTable';
 import { EmptyState } from '@/components/EmptyState';
 import { FormDialog } from '@/components/FormDialog';
 import { OneTimePassword, type Issued } from '@/components/OneTimePassword';
 import { PageHeader } from '@/components/PageHeader';
 import { isRole, useRoleOptions } from '@/components/roles';
-import { RowMenu } from '@/components/RowMenu';
-import { Time } from '@/components/Time';
-import { UserState } from '@/components/UserState';
+import { UserDeedDialog, UserNameInput, useUserColumns, type UserDeed } from '@/components/users';
 import { TENANT_KEY, USER_NAME } from '@/lib/tenantKey';
 import { useMay, useSession } from '@/session/context';
 
 type User = Schemas['User'];
 type PlatformRole = Schemas['PlatformRole'];
 type Membership = Schemas['Membership'];
-type Deed = 'edit' | 'disable' | 'enable' | 'reset';
 
 const KEY = ['platform', 'users'];
 const PLATFORM_ROLES: PlatformRole[] = ['none', 'operator', 'auditor'];
@@ -32,7 +28,7 @@ export default function PlatformUsersPage() {
   const mayCreate = useMay('createUser');
   const mayChange = useMay('updateUser');
   const [form, setForm] = useState<User | 'new' | null>(null);
-  const [deed, setDeed] = useState<{ what: Exclude<Deed, 'edit'>; user: User } | null>(null);
+  const [deed, setDeed] = useState<{ what: UserDeed; user: User } | null>(null);
   const [issued, setIssued] = useState<Issued | null>(null);
   const list = useCursorList(KEY, (cursor) =>
     call(api.GET('/api/v1/users', { params: { query: { cursor } } })),
@@ -50,6 +46,27 @@ export default function PlatformUsersPage() {
       },
     ];
   };
+  const columns = useUserColumns(
+    [
+      {
+        key: 'platform',
+        title: t('users.platformRole'),
+        width: '150px',
+        cell: ({ platform_role }) =>
+          platform_role === 'none' ? '–' : t(`common:role.${platform_role}`),
+      },
+      {
+        key: 'tenants',
+        title: t('users.memberships'),
+        width: 'minmax(180px, 1.6fr)',
+        cell: ({ memberships }) =>
+          memberships
+            .map(({ tenant, role }) => `${tenant} (${t(`common:role.${role}`)})`)
+            .join(', ') || '–',
+      },
+    ],
+    actions,
+  );
   const create = mayCreate && <Button onClick={() => setForm('new')}>{t('users.new')}</Button>;
   return (
     <>
@@ -61,57 +78,7 @@ export default function PlatformUsersPage() {
         list={list}
         rowKey={({ id }) => id}
         minWidth={1080}
-        columns={[
-          {
-            key: 'name',
-            title: t('users.name'),
-            width: 'minmax(190px, 1.3fr)',
-            cell: ({ name }) => name,
-          },
-          {
-            key: 'display',
-            title: t('users.displayName'),
-            width: 'minmax(140px, 1fr)',
-            cell: ({ display_name }) => display_name || '–',
-          },
-          {
-            key: 'platform',
-            title: t('users.platformRole'),
-            width: '150px',
-            cell: ({ platform_role }) =>
-              platform_role === 'none' ? '–' : t(`common:role.${platform_role}`),
-          },
-          {
-            key: 'tenants',
-            title: t('users.memberships'),
-            width: 'minmax(180px, 1.6fr)',
-            cell: ({ memberships }) =>
-              memberships
-                .map(({ tenant, role }) => `${tenant} (${t(`common:role.${role}`)})`)
-                .join(', ') || '–',
-          },
-          {
-            key: 'state',
-            title: t('users.state'),
-            width: '160px',
-            cell: (user) => <UserState user={user} />,
-          },
-          {
-            key: 'login',
-            title: t('users.lastLogin'),
-            width: '150px',
-            cell: ({ last_login_at }) =>
-              last_login_at ? <Time at={last_login_at} /> : t('common:never'),
-          },
-          {
-            key: 'menu',
-            title: '',
-            width: '32px',
-            cell: (user) => (
-              <RowMenu label={t('users.actions', { name: user.name })} actions={actions(user)} />
-            ),
-          },
-        ]}
+        columns={columns}
         empty={<EmptyState title={t('users.none')}>{create}</EmptyState>}
       />
       {form && (
@@ -171,16 +138,7 @@ function UserDialog({ user, close, issued }: UserDialogProps) {
       form={form}
       run={(values) => save.mutateAsync(values)}
     >
-      {!user && (
-        <TextInput
-          label={t('users.name')}
-          description={t('users.nameRule')}
-          autoComplete="off"
-          spellCheck={false}
-          data-autofocus
-          {...form.getInputProps('name')}
-        />
-      )}
+      {!user && <UserNameInput {...form.getInputProps('name')} />}
       <TextInput
         label={t('users.displayName')}
         autoComplete="off"
@@ -260,39 +218,23 @@ function Memberships({ value, errors, onChange }: MembershipsProps) {
 }
 
 interface DeedProps {
-  what: Exclude<Deed, 'edit'>;
+  what: UserDeed;
   user: User;
   close: () => void;
   issued: (issued: Issued) => void;
 }
 
-function DeedDialog({ what, user, close, issued }: DeedProps) {
-  const { t } = useTranslation('shell');
+function DeedDialog({ user, ...rest }: DeedProps) {
   const params = { path: { user_id: user.id } };
-  const act = useAction(
-    async () => {
-      if (what === 'reset') {
-        const { password } = await call(
-          api.POST('/api/v1/users/{user_id}/one-time-password', { params }),
-        );
-        issued({ name: user.name, password });
-      } else {
-        await call(
-          api.PATCH('/api/v1/users/{user_id}', { params, body: { disabled: what === 'disable' } }),
-        );
-      }
-    },
-    { changes: [KEY] },
-  );
   return (
-    <Confirm
-      opened
-      close={close}
-      title={t(`users.do.${what}`)}
-      text={t(`users.ask.${what}`, { name: user.display_name || user.name })}
-      action={t(`users.do.${what}`)}
-      danger={what === 'disable'}
-      run={() => act.mutateAsync(undefined)}
+    <UserDeedDialog
+      {...rest}
+      user={user}
+      queryKey={KEY}
+      reset={() => call(api.POST('/api/v1/users/{user_id}/one-time-password', { params }))}
+      disable={(disabled) =>
+        call(api.PATCH('/api/v1/users/{user_id}', { params, body: { disabled } }))
+      }
     />
   );
 }

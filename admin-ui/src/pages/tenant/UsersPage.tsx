@@ -4,21 +4,18 @@ import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { api, call, type Schemas } from '@/api/client';
 import { tenantKey, useAction, useCursorList } from '@/api/query';
-import { Confirm } from '@/components/Confirm';
 import { DataTable } from '@/components/DataTable';
 import { EmptyState } from '@/components/EmptyState';
 import { FormDialog } from '@/components/FormDialog';
 import { OneTimePassword, type Issued } from '@/components/OneTimePassword';
 import { PageHeader } from '@/components/PageHeader';
 import { isRole, useRoleOptions, type Role } from '@/components/roles';
-import { RowMenu } from '@/components/RowMenu';
-import { Time } from '@/components/Time';
-import { UserState } from '@/components/UserState';
+import { UserDeedDialog, UserNameInput, useUserColumns, type UserDeed } from '@/components/users';
 import { USER_NAME } from '@/lib/tenantKey';
 import { useSession, useTenant } from '@/session/context';
 
 type TenantUser = Schemas['TenantUser'];
-type Deed = 'edit' | 'disable' | 'enable' | 'reset' | 'remove';
+type Deed = 'edit' | UserDeed;
 
 /** People who may log in for this tenant. */
 export default function UsersPage() {
@@ -50,6 +47,17 @@ export default function UsersPage() {
       ...(may('deleteTenantUser') ? [offer('remove', true)] : []),
     ];
   };
+  const columns = useUserColumns(
+    [
+      {
+        key: 'role',
+        title: t('users.role'),
+        width: 'minmax(170px, 1fr)',
+        cell: ({ role }) => t(`common:role.${role}`),
+      },
+    ],
+    actions,
+  );
   const create = may('createTenantUser') && (
     <Button onClick={() => setCreating(true)}>{t('users.new')}</Button>
   );
@@ -62,47 +70,7 @@ export default function UsersPage() {
         label={t('users.title')}
         list={list}
         rowKey={({ id }) => id}
-        columns={[
-          {
-            key: 'name',
-            title: t('users.name'),
-            width: 'minmax(190px, 1.2fr)',
-            cell: ({ name }) => name,
-          },
-          {
-            key: 'display',
-            title: t('users.displayName'),
-            width: 'minmax(140px, 1.4fr)',
-            cell: ({ display_name }) => display_name || '–',
-          },
-          {
-            key: 'role',
-            title: t('users.role'),
-            width: 'minmax(170px, 1fr)',
-            cell: ({ role }) => t(`common:role.${role}`),
-          },
-          {
-            key: 'state',
-            title: t('users.state'),
-            width: '170px',
-            cell: (user) => <UserState user={user} />,
-          },
-          {
-            key: 'login',
-            title: t('users.lastLogin'),
-            width: '150px',
-            cell: ({ last_login_at }) =>
-              last_login_at ? <Time at={last_login_at} /> : t('common:never'),
-          },
-          {
-            key: 'menu',
-            title: '',
-            width: '32px',
-            cell: (user) => (
-              <RowMenu label={t('users.actions', { name: user.name })} actions={actions(user)} />
-            ),
-          },
-        ]}
+        columns={columns}
         empty={
           <EmptyState title={t('users.none')} text={t('users.noneText')}>
             {create}
@@ -158,14 +126,7 @@ function CreateDialog({ close, queryKey, issued }: DialogProps & { issued: (i: I
       form={form}
       run={(values) => create.mutateAsync(values)}
     >
-      <TextInput
-        label={t('users.name')}
-        description={t('users.nameRule')}
-        autoComplete="off"
-        spellCheck={false}
-        data-autofocus
-        {...form.getInputProps('name')}
-      />
+      <UserNameInput {...form.getInputProps('name')} />
       <TextInput
         label={t('users.displayName')}
         autoComplete="off"
@@ -227,48 +188,22 @@ function EditDialog({ user, close, queryKey }: DialogProps & { user: TenantUser 
 }
 
 function DeedDialog({
-  what,
   user,
-  close,
-  queryKey,
-  issued,
-}: DialogProps & {
-  what: Exclude<Deed, 'edit'>;
-  user: TenantUser;
-  issued: (i: Issued) => void;
-}) {
-  const { t } = useTranslation('shell');
+  ...rest
+}: DialogProps & { what: UserDeed; user: TenantUser; issued: (i: Issued) => void }) {
   const { tenant } = useTenant();
   const params = { path: { tenant, user_id: user.id } };
-  const act = useAction(
-    async () => {
-      if (what === 'reset') {
-        const { password } = await call(
-          api.POST('/api/v1/tenants/{tenant}/users/{user_id}/one-time-password', { params }),
-        );
-        issued({ name: user.name, password });
-      } else if (what === 'remove') {
-        await call(api.DELETE('/api/v1/tenants/{tenant}/users/{user_id}', { params }));
-      } else {
-        await call(
-          api.PATCH('/api/v1/tenants/{tenant}/users/{user_id}', {
-            params,
-            body: { disabled: what === 'disable' },
-          }),
-        );
-      }
-    },
-    { changes: [queryKey] },
-  );
   return (
-    <Confirm
-      opened
-      close={close}
-      title={t(`users.do.${what}`)}
-      text={t(`users.ask.${what}`, { name: user.display_name || user.name })}
-      action={t(`users.do.${what}`)}
-      danger={what === 'remove' || what === 'disable'}
-      run={() => act.mutateAsync(undefined)}
+    <UserDeedDialog
+      {...rest}
+      user={user}
+      reset={() =>
+        call(api.POST('/api/v1/tenants/{tenant}/users/{user_id}/one-time-password', { params }))
+      }
+      disable={(disabled) =>
+        call(api.PATCH('/api/v1/tenants/{tenant}/users/{user_id}', { params, body: { disabled } }))
+      }
+      remove={() => call(api.DELETE('/api/v1/tenants/{tenant}/users/{user_id}', { params }))}
     />
   );
 }
