@@ -9,12 +9,9 @@
 #include "store/store.h"
 
 #include <inttypes.h>
-#include <pwd.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Last: banned functions do not compile from here on. */
 #include "base/banned.h"
@@ -33,85 +30,60 @@ static const char usage[] =
     "undone; the code is given twice. The order stands: emtd repeats it each day.\n"
     "exit: 0 done, 1 failed, 2 wrong usage\n";
 
+static const struct ctl_command me = { .name = "emtctl location", .usage = usage };
+
 struct options {
     const char *tenant, *location, *yes, *reason, *from, *until;
-    const char *embedded, *config, *conninfo;
+    struct ctl_where where;
     emt_time from_time, until_time;
 };
-
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what != NULL)
-        (void)fprintf(stderr, "emtctl location: %s%s\n", what, arg != NULL ? arg : "");
-    (void)fputs(usage, stderr);
-    return 2;
-}
-
-static const char **text_of(struct options *o, const char *name)
-{
-    const struct {
-        const char *name;
-        const char **text;
-    } texts[] = {
-        { "--tenant", &o->tenant },     { "--location", &o->location },
-        { "--yes-erase", &o->yes },     { "--reason", &o->reason },
-        { "--from", &o->from },         { "--until", &o->until },
-        { "--embedded", &o->embedded }, { "--config", &o->config },
-        { "--conninfo", &o->conninfo },
-    };
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        if (strcmp(name, texts[i].name) == 0)
-            return texts[i].text;
-    }
-    return NULL;
-}
 
 static int check_options(struct options *o)
 {
     emt_time now = clock_now();
 
-    if ((o->embedded != NULL) + (o->config != NULL) + (o->conninfo != NULL) > 1)
-        return wrong_usage("only one of --embedded, --config and --conninfo", NULL);
     if (!o->tenant || !o->location || !o->yes || !o->reason || *o->reason == '\0')
-        return wrong_usage("erase needs --tenant, --location, --yes-erase and --reason", NULL);
+        return ctl_wrong_usage(&me, "erase needs --tenant, --location, --yes-erase and --reason",
+                               NULL);
     if (strcmp(o->location, o->yes) != 0)
-        return wrong_usage("--yes-erase must repeat the location's code", NULL);
+        return ctl_wrong_usage(&me, "--yes-erase must repeat the location's code", NULL);
     o->from_time = EMT_TIME_NONE;
     o->until_time = now;
     if (o->from != NULL && time_parse(o->from, &o->from_time) != EMT_OK)
-        return wrong_usage("--from is no time: ", o->from);
+        return ctl_wrong_usage(&me, "--from is no time: ", o->from);
     if (o->until != NULL && time_parse(o->until, &o->until_time) != EMT_OK)
-        return wrong_usage("--until is no time: ", o->until);
+        return ctl_wrong_usage(&me, "--until is no time: ", o->until);
     if (o->until_time > now)
-        return wrong_usage("--until lies in the future: ", o->until);
+        return ctl_wrong_usage(&me, "--until lies in the future: ", o->until);
     if (o->from_time != EMT_TIME_NONE && o->from_time >= o->until_time)
-        return wrong_usage("--from must lie before --until", NULL);
+        return ctl_wrong_usage(&me, "--from must lie before --until", NULL);
     return 0;
 }
 
 static int read_options(int argc, char **argv, struct options *o)
 {
-    for (int i = 2; i < argc; i++) {
-        const char **text = text_of(o, argv[i]);
+    const struct ctl_option known[] = {
+        { "--tenant", &o->tenant, NULL },
+        { "--location", &o->location, NULL },
+        { "--yes-erase", &o->yes, NULL },
+        { "--reason", &o->reason, NULL },
+        { "--from", &o->from, NULL },
+        { "--until", &o->until, NULL },
+        CTL_WHERE(&o->where),
+    };
+    int words;
+    int code = ctl_options_read(&me, argc, argv, 2, known, sizeof known / sizeof known[0], &words);
 
-        if (text == NULL)
-            return wrong_usage("unknown option ", argv[i]);
-        if (*text != NULL)
-            return wrong_usage("given twice: ", argv[i]);
-        if (i + 1 == argc)
-            return wrong_usage("a value is missing behind ", argv[i]);
-        *text = argv[++i];
-    }
-    return check_options(o);
+    if (code == 0)
+        code = ctl_where_check(&me, &o->where);
+    return code == 0 ? check_options(o) : code;
 }
 
 static enum emt_err order(struct store *s, int32_t tenant, const struct options *o, int64_t *id)
 {
-    const struct passwd *who = getpwuid(getuid());
-    char actor[96];
+    char actor[CTL_ACTOR_MAX];
 
-    (void)snprintf(actor, sizeof actor, "emtctl:%.60s", who != NULL ? who->pw_name : "?");
+    (void)ctl_actor(actor);
     const struct erasure_new e = { .location = o->location,
                                    .from = o->from_time,
                                    .until = o->until_time,
@@ -141,7 +113,8 @@ static enum emt_err erase(const struct options *o, struct emt_diag *diag)
     char *conninfo = NULL;
     int32_t tenant = 0;
     int64_t id = 0;
-    enum emt_err err = ctl_conninfo(o->embedded, o->config, o->conninfo, &conninfo, diag);
+    enum emt_err err =
+        ctl_conninfo(o->where.embedded, o->where.config, o->where.conninfo, &conninfo, diag);
 
     if (err == EMT_OK)
         err = ctl_tenant(conninfo, o->tenant, &tenant, diag);
@@ -236,29 +209,24 @@ static int export_command(int argc, char **argv)
     return code != 0 ? code : ctl_end(&exporting, export_mapping(&where, tenant, &diag), &diag);
 }
 
-int ctl_location(int argc, char **argv)
+static int erase_command(int argc, char **argv)
 {
     struct options o = { 0 };
     struct emt_diag diag = { 0 };
-    char text[512];
+    int code = read_options(argc, argv, &o);
 
+    return code == 0 ? ctl_end(&me, erase(&o, &diag), &diag) : code;
+}
+
+int ctl_location(int argc, char **argv)
+{
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2)
-        return wrong_usage(NULL, NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        (void)fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, NULL, NULL);
     if (strcmp(argv[1], "export") == 0)
         return export_command(argc, argv);
-    if (strcmp(argv[1], "erase") != 0)
-        return wrong_usage("unknown command ", argv[1]);
-    int code = read_options(argc, argv, &o);
-    if (code != 0)
-        return code;
-    enum emt_err err = erase(&o, &diag);
-    if (err == EMT_OK)
-        return fflush(stdout) != 0 ? 1 : 0;
-    (void)emt_diag_format(&diag, text, sizeof text);
-    (void)fprintf(stderr, "emtctl location: %s\n", *text ? text : emt_err_name(err));
-    return 1;
+    if (strcmp(argv[1], "erase") == 0)
+        return erase_command(argc, argv);
+    return ctl_wrong_usage(&me, "unknown command ", argv[1]);
 }

@@ -5,7 +5,9 @@
 #include "base/writer.h"
 #include "connectors/mscons_check.h"
 #include "connectors/mscons_show.h"
+#include "ctl_options.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,13 +29,7 @@ static const char usage[] =
     "       exit code: 0 clean, 1 findings, 2 unreadable\n"
     "show   prints what a MSCONS, CONTRL or APERAK file holds, as JSON\n";
 
-static int wrong_usage(const char *what, const char *arg)
-{
-    if (what)
-        fprintf(stderr, "emtctl mscons: %s%s\n", what, arg ? arg : "");
-    fputs(usage, stderr);
-    return 2;
-}
+static const struct ctl_command me = { .name = "emtctl mscons", .usage = usage, .words = INT_MAX };
 
 static bool read_file(const char *path, char **data, size_t *len)
 {
@@ -85,37 +81,23 @@ static int check_file(char *path, bool name)
 static int check(int argc, char **argv)
 {
     bool name = false;
-    bool options = true;
-    int files = 0;
-    int worst = 0;
+    const struct ctl_option known[] = { { "--name", NULL, &name } };
+    int files;
+    int worst = ctl_options_read(&me, argc, argv, 2, known, 1, &files);
 
-    for (int i = 2; i < argc; i++) {
-        if (options && strcmp(argv[i], "--name") == 0)
-            name = true;
-        else if (options && strncmp(argv[i], "--", 2) == 0 && argv[i][2] != '\0')
-            return wrong_usage("unknown option ", argv[i]);
-        else if (options && strcmp(argv[i], "--") == 0)
-            options = false;
-        else
-            files++;
-    }
+    if (worst != 0)
+        return worst;
     if (files == 0)
-        return wrong_usage("check: no file given", NULL);
-    options = true;
-    for (int i = 2; i < argc; i++) {
-        int code;
+        return ctl_wrong_usage(&me, "check: no file given", NULL);
+    for (int i = 0; i < files; i++) {
+        int code = check_file(argv[2 + i], name);
 
-        if (options && strncmp(argv[i], "--", 2) == 0) {
-            options = argv[i][2] != '\0';
-            continue;
-        }
-        code = check_file(argv[i], name);
         worst = code > worst ? code : worst;
     }
     return worst;
 }
 
-static int show(const char *path)
+static int show_file(const char *path)
 {
     struct emt_diag diag = { 0 };
     struct writer out;
@@ -138,17 +120,25 @@ static int show(const char *path)
     return err == EMT_OK ? 0 : 2;
 }
 
+static int show(int argc, char **argv)
+{
+    int files;
+    int code = ctl_options_read(&me, argc, argv, 2, NULL, 0, &files);
+
+    if (code != 0)
+        return code;
+    return files == 1 ? show_file(argv[2]) : ctl_wrong_usage(&me, "show: exactly one file", NULL);
+}
+
 int ctl_mscons(int argc, char **argv)
 {
+    if (ctl_wants_help(argc, argv))
+        return ctl_help(&me);
     if (argc < 2)
-        return wrong_usage(NULL, NULL);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        fputs(usage, stdout);
-        return 0;
-    }
+        return ctl_wrong_usage(&me, NULL, NULL);
     if (strcmp(argv[1], "check") == 0)
         return check(argc, argv);
     if (strcmp(argv[1], "show") == 0)
-        return argc == 3 ? show(argv[2]) : wrong_usage("show: exactly one file", NULL);
-    return wrong_usage("unknown verb ", argv[1]);
+        return show(argc, argv);
+    return ctl_wrong_usage(&me, "unknown verb ", argv[1]);
 }

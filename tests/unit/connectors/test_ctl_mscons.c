@@ -113,9 +113,20 @@ START_TEST(wrong_usage_is_2)
     ck_assert_int_eq(run("check", "--nmae", GOLDEN, NULL), 2);
     ck_assert_int_eq(run("show", NULL, NULL, NULL), 2);
     ck_assert_int_eq(run("show", GOLDEN, GOLDEN, NULL), 2);
+    ck_assert_int_eq(run("show", "--name", GOLDEN, NULL), 2);
+    ck_assert_str_eq(output, "");
     ck_assert_int_eq(run("send", GOLDEN, NULL, NULL), 2);
     ck_assert_int_eq(run("--help", NULL, NULL, NULL), 0);
     ck_assert_ptr_nonnull(strstr(output, "usage: emtctl mscons"));
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+START_TEST(behind_two_dashes_everything_is_a_file)
+{
+    ck_assert_int_eq(run("check", "--", GOLDEN, NULL), 0);
+    ck_assert_int_eq(run("check", "--", GOLDEN, "--name"), 2); /* no such file */
+    ck_assert_int_eq(run("show", "--", GOLDEN, NULL), 0);
     ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
@@ -143,6 +154,7 @@ int main(void)
     tcase_add_test(t, the_name_counts_only_with_name);
     tcase_add_test(t, what_cannot_be_read_is_2);
     tcase_add_test(t, wrong_usage_is_2);
+    tcase_add_test(t, behind_two_dashes_everything_is_a_file);
     tcase_add_test(t, show_prints_one_object);
     suite_add_tcase(s, t);
     runner = srunner_create(s);
