@@ -318,6 +318,20 @@ def delivery_notes(fleet):
             raise AssertionError(bad)
 
 
+def scheduled_note(fleet):
+    """The same by a schedule."""
+    tenant = fleet.tenants[False]
+    place = next(p for p in fleet.places if p.kind == KINDS[1])
+    schedule = tenant.post('/schedules', {'name': 'notes', 'cron': '0 3 1 1 *', 'pid': '13019', 'document': 'Z41', 'location': place.code})
+    path = f"/schedules/{schedule['id']}"
+    days = {'from': str(fleet.first), 'to': str(fleet.first + datetime.timedelta(days=DAYS))}
+    [file] = ended(tenant, tenant.post(f'{path}/run', days)['id'])['result']['files']
+    data = content(tenant, file)
+    [value] = re.findall(r'QTY\+Z31:([0-9.]+)', data)
+    assert Decimal(value) * 1000 == place.moved and '+Z41+' in data, data
+    tenant.delete(path)
+
+
 # ---- the mapping, out and in again ----
 
 def mapping(node, tenant):
@@ -447,6 +461,7 @@ def main():
             run([emt.build_dir() / 'emtctl', 'market', 'policy', '--tenant', t.key, '--gap', 'substitute', '--embedded', node.dir])
         made, _ = fleets(node, tenants)
         delivery_notes(made[0])
+        scheduled_note(made[1])
         mapping(node, tenants[True])
         folder = node.dir / 'outbox' / str(tenants[False].id) / 'edi'
         schedules, period = killed(node, tenants[False], made[0], folder)
