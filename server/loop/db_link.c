@@ -158,6 +158,10 @@ static void link_connect(struct db_link *d)
         return;
     }
     d->state = DB_LINK_CONNECTING;
+    if (store_is_broken(d->store)) { /* refused at once, as by a local socket nobody listens on */
+        link_lost(d);
+        return;
+    }
     loop_timer_set(d->timer, CONNECT_MS);
     watch(d);
 }

@@ -4,9 +4,14 @@
 #include "pg_fixture.h"
 
 #include <check.h>
+#include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct pg_fixture *pg;
 
@@ -125,6 +130,32 @@ START_TEST(nobody_there_is_tried_again_and_again)
 }
 END_TEST
 
+/* Refused at once: there is no descriptor that would tell, and nobody waits for the time-out. */
+START_TEST(a_local_socket_that_nobody_listens_on_is_tried_again_soon)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    char dir[] = "/tmp/emt_link_XXXXXX";
+    char conninfo[120];
+    struct user u = { 0 };
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s/.s.PGSQL.5432", dir);
+    snprintf(conninfo, sizeof conninfo, "host=%s port=5432 dbname=emt", dir);
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(s, (struct sockaddr *)&sa, sizeof sa), 0);
+    user_start(&u, conninfo);
+    for (int i = 0; i < 50; i++)
+        nap();
+    ck_assert_int_eq(listen(s, 1), 0);
+    struct pollfd p = { .fd = s, .events = POLLIN };
+    ck_assert_int_eq(poll(&p, 1, 8000), 1); /* less than the time-out of a connection */
+    user_stop(&u);
+    close(s);
+    unlink(sa.sun_path);
+    rmdir(dir);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("db_link");
@@ -137,6 +168,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, what_is_sent_is_answered_on_the_loop);
     tcase_add_test(c, nobody_there_is_tried_again_and_again);
+    tcase_add_test(c, a_local_socket_that_nobody_listens_on_is_tried_again_soon);
     tcase_add_test(c, a_server_that_goes_fails_what_is_under_way_and_is_found_again);
     suite_add_tcase(s, c);
     r = srunner_create(s);
