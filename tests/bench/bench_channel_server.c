@@ -527,6 +527,7 @@ void channel_server_report(struct channel_server *s, struct channel_report *out)
 
 void channel_server_stop(struct channel_server *s)
 {
+    shutdown(s->fd, SHUT_RDWR); /* a server that was started later has a copy of this end */
     close(s->fd);
     waitpid(s->pid, NULL, 0);
 }
