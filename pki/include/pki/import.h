@@ -29,8 +29,8 @@ enum import_use {
 EMT_CHECKED enum emt_err import_check(const char *pem, size_t n, enum import_use use, emt_time now,
                                       struct certificate_facts *out, struct emt_diag *diag);
 
-/* That the holder of the certificate's key says whose it is: a certificate request (PKCS #10) of the
- * same key, signed with it, for this organisation (the tenant) and common name (the gateway).
+/* That the holder of the certificate's key says whose it is: a certificate request (PKCS #10) of
+ * the same key, signed with it, for this organisation (the tenant) and common name (the gateway).
  * EMT_EMALFORMED unreadable, or for somebody else; EMT_EAUTH of another key, or not signed with it.
  */
 EMT_CHECKED enum emt_err import_proof(const char *pem, size_t n, const char *request,
