@@ -138,6 +138,8 @@ enum emt_err api_store_problem(struct api_call *c, enum emt_err err, const char 
             return damaged(c, err, what);
         return api_problem(c, 404, "not-found", NULL, "%s does not exist", what);
     case EMT_CLASS_REFUSE:
+        if (err == EMT_ESTATE) /* a statement failed unseen, and the commit took all of it back */
+            break;
         return api_problem(c, 400, "invalid", NULL, "%s: a value is not allowed", what);
     case EMT_CLASS_BROKEN:
         if (err == EMT_ENOMEM || err == EMT_EINTERNAL)
